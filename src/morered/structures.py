@@ -1,0 +1,270 @@
+"""The one container that crosses module and rule boundaries: ragged molecules, stored flat.
+
+Shapes: M molecules, A atoms of all molecules together.
+
+    numbers     [A]     uint8           atomic numbers, one molecule after another
+    positions   [A, 3]  float           Å
+    offsets     [M+1]   int64           molecule m owns atoms offsets[m]:offsets[m+1]
+    ids         [M]     bytes (S)       stable identity, e.g. b"qm7/0123"
+    references  [M]     bytes (S)       id of the minimum a structure belongs to; its own id for a minimum
+    columns     dict    name -> Column  further per-molecule or per-atom arrays, each with a unit
+
+Nothing here loops over molecules in Python except where a caller asks for them one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Index = int | slice | Sequence[int] | NDArray[np.integer] | NDArray[np.bool_]
+
+
+class Column(NamedTuple):
+    """Values of one property with their unit.
+
+    ``values`` is [M, ...], or [A, ...] where ``per_atom``; ``unit`` is "" for a pure number or a text.
+    """
+
+    values: NDArray
+    unit: str = ""
+    per_atom: bool = False
+
+
+class Molecule(NamedTuple):
+    """One molecule of a `Structures`: its id, numbers [N] and positions [N, 3] in Å."""
+
+    id: str
+    numbers: NDArray[np.uint8]
+    positions: NDArray[np.floating]
+
+
+@dataclass
+class Structures:
+    """Ragged molecules stored flat; see the module docstring for the arrays, their shapes and units.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together; the message names the array.
+    """
+
+    numbers: NDArray[np.uint8]
+    positions: NDArray[np.floating]
+    offsets: NDArray[np.int64]
+    ids: NDArray[np.bytes_]
+    references: NDArray[np.bytes_]
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_atoms, n_molecules = len(self.numbers), len(self.ids)
+        if self.positions.shape != (n_atoms, 3):
+            raise ValueError(f"positions must be [{n_atoms}, 3], not {list(self.positions.shape)}")
+        if self.offsets.shape != (n_molecules + 1,):
+            raise ValueError(f"offsets must be [{n_molecules + 1}], not {list(self.offsets.shape)}")
+        if self.offsets[0] != 0 or self.offsets[-1] != n_atoms:
+            raise ValueError(f"offsets must run from 0 to {n_atoms}")
+        if self.references.shape != (n_molecules,):
+            raise ValueError(f"references must be [{n_molecules}], not {list(self.references.shape)}")
+        for name, column in self.columns.items():
+            self._check_column(name, column)
+
+    # ----------------------------------------------------------------- construction
+
+    @classmethod
+    def build(
+        cls,
+        numbers: Sequence[ArrayLike],
+        positions: Sequence[ArrayLike],
+        ids: Sequence[str | bytes],
+        references: Sequence[str | bytes] | None = None,
+    ) -> Self:
+        """Join molecules given one by one: numbers [N] and positions [N, 3] (Å) for each."""
+        sizes = np.array([len(np.atleast_1d(z)) for z in numbers], dtype=np.int64)
+        names = as_names(ids)
+        return cls(
+            numbers=np.concatenate([np.asarray(z, dtype=np.uint8).reshape(-1) for z in numbers] or [np.empty(0, np.uint8)]),
+            positions=np.concatenate([np.asarray(x, dtype=np.float64).reshape(-1, 3) for x in positions] or [np.empty((0, 3))]),
+            offsets=offsets_of(sizes),
+            ids=names,
+            references=names.copy() if references is None else as_names(references),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Structures]) -> Structures:
+        """All molecules of ``parts`` in order. Columns must be the same in each part (name, unit, kind)."""
+        parts = list(parts)
+        if not parts:
+            return cls.build([], [], [])
+        for part in parts[1:]:
+            if _column_kinds(part) != _column_kinds(parts[0]):
+                raise ValueError(f"columns differ: {_column_kinds(parts[0])} and {_column_kinds(part)}")
+        return cls(
+            numbers=np.concatenate([p.numbers for p in parts]),
+            positions=np.concatenate([p.positions for p in parts]),
+            offsets=offsets_of(np.concatenate([p.sizes for p in parts])),
+            ids=np.concatenate([p.ids for p in parts]),
+            references=np.concatenate([p.references for p in parts]),
+            columns={
+                name: column._replace(values=np.concatenate([p.columns[name].values for p in parts]))
+                for name, column in parts[0].columns.items()
+            },
+        )
+
+    # ----------------------------------------------------------------- access
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def n_atoms(self) -> int:
+        """Atoms of all molecules together."""
+        return len(self.numbers)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Atoms of each molecule, [M]."""
+        return np.diff(self.offsets)
+
+    @property
+    def names(self) -> list[str]:
+        """The ids as text, [M]."""
+        return [name.decode() for name in self.ids.tolist()]
+
+    @property
+    def molecule_index(self) -> NDArray[np.int64]:
+        """The molecule that each atom belongs to, [A]."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def molecule(self, m: int) -> Molecule:
+        """Molecule ``m`` as views of the flat arrays."""
+        atoms = slice(int(self.offsets[m]), int(self.offsets[m + 1]))
+        return Molecule(self.ids[m].decode(), self.numbers[atoms], self.positions[atoms])
+
+    def __iter__(self) -> Iterator[Molecule]:
+        return (self.molecule(m) for m in range(len(self)))
+
+    def __getitem__(self, index: Index) -> Structures:
+        """The chosen molecules, in the order given (int, slice, indices or mask), columns included."""
+        chosen = self._resolve(index)
+        sizes = self.sizes[chosen]
+        offsets = offsets_of(sizes)
+        contiguous = len(chosen) > 0 and np.array_equal(chosen, np.arange(chosen[0], chosen[0] + len(chosen)))
+        atoms: slice | NDArray[np.int64]
+        if contiguous:  # a view, so that slicing a memory-mapped file reads nothing
+            atoms = slice(int(self.offsets[chosen[0]]), int(self.offsets[chosen[-1] + 1]))
+        else:
+            atoms = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        molecules = slice(int(chosen[0]), int(chosen[-1]) + 1) if contiguous else chosen
+        return type(self)(
+            numbers=self.numbers[atoms],
+            positions=self.positions[atoms],
+            offsets=offsets,
+            ids=self.ids[molecules],
+            references=self.references[molecules],
+            columns={
+                name: column._replace(values=column.values[atoms if column.per_atom else molecules])
+                for name, column in self.columns.items()
+            },
+        )
+
+    def index_of(self, ids: Sequence[str | bytes] | NDArray[np.bytes_]) -> NDArray[np.int64]:
+        """Where each of ``ids`` stands in this container, [len(ids)].
+
+        Raises
+        ------
+        KeyError
+            If an id is not there; the message names the first one.
+        """
+        wanted = as_names(ids)
+        order = np.argsort(self.ids, kind="stable")
+        found = np.searchsorted(self.ids, wanted, sorter=order)
+        if len(self) == 0 and len(wanted):
+            raise KeyError(f"no molecule {wanted[0].decode()!r}: there are none")
+        position = order[np.minimum(found, len(self) - 1)] if len(wanted) else np.empty(0, np.int64)
+        missing = self.ids[position] != wanted if len(wanted) else np.empty(0, bool)
+        if np.any(missing):
+            raise KeyError(f"no molecule {wanted[missing][0].decode()!r} among {len(self)}")
+        return position
+
+    def column(self, name: str) -> NDArray:
+        """Values of a column; a KeyError lists the columns there are."""
+        try:
+            return self.columns[name].values
+        except KeyError:
+            raise KeyError(f"no column {name!r}; there are: {', '.join(sorted(self.columns)) or 'none'}") from None
+
+    # ----------------------------------------------------------------- derived containers
+
+    def with_columns(self, columns: Mapping[str, Column]) -> Structures:
+        """The same molecules (arrays shared) with these columns added or replaced."""
+        return type(self)(self.numbers, self.positions, self.offsets, self.ids, self.references, {**self.columns, **columns})
+
+    def without_columns(self) -> Structures:
+        """The same molecules (arrays shared) without columns."""
+        return type(self)(self.numbers, self.positions, self.offsets, self.ids, self.references)
+
+    def with_positions(self, positions: NDArray[np.floating]) -> Structures:
+        """The same molecules with other positions [A, 3] in Å."""
+        return type(self)(self.numbers, positions, self.offsets, self.ids, self.references, dict(self.columns))
+
+    def centred(self) -> Structures:
+        """The same molecules with each centre of geometry at the origin."""
+        return self.with_positions(self.positions - self.per_molecule_mean(self.positions)[self.molecule_index])
+
+    def per_molecule_sum(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Sums of per-atom values [A, ...] over each molecule, [M, ...]; 0 for a molecule without atoms."""
+        sums = np.zeros((len(self), *values.shape[1:]))
+        filled = self.sizes > 0  # reduceat would repeat the neighbour's first atom for an empty molecule
+        if filled.any():
+            sums[filled] = np.add.reduceat(values, self.offsets[:-1][filled], axis=0)
+        return sums
+
+    def per_molecule_mean(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Means of per-atom values [A, ...] over each molecule, [M, ...]; 0 for a molecule without atoms."""
+        counts = np.maximum(self.sizes, 1).reshape(-1, *[1] * (values.ndim - 1))
+        return self.per_molecule_sum(values) / counts
+
+    # ----------------------------------------------------------------- internals
+
+    def _resolve(self, index: Index) -> NDArray[np.int64]:
+        if isinstance(index, (int, np.integer)):
+            index = slice(index, index + 1 or None)
+        if isinstance(index, slice):
+            return np.arange(len(self))[index]
+        chosen = np.asarray(index)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(f"a mask must be [{len(self)}], not {list(chosen.shape)}")
+            return np.flatnonzero(chosen)
+        chosen = chosen.astype(np.int64)
+        if chosen.size and (chosen.min() < -len(self) or chosen.max() >= len(self)):
+            raise IndexError(f"index outside 0..{len(self) - 1}")
+        return np.where(chosen < 0, chosen + len(self), chosen)
+
+    def _check_column(self, name: str, column: Column) -> None:
+        expected = self.n_atoms if column.per_atom else len(self)
+        if len(column.values) != expected:
+            kind = "per-atom" if column.per_atom else "per-molecule"
+            raise ValueError(f"{kind} column {name!r} must have {expected} rows, not {len(column.values)}")
+
+
+def offsets_of(sizes: ArrayLike) -> NDArray[np.int64]:
+    """Offsets [M+1] of molecules with these numbers of atoms [M]."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:
+    """Ids as a fixed-width bytes array [M]."""
+    if isinstance(names, np.ndarray) and names.dtype.kind == "S":
+        return names
+    encoded = [name.encode() if isinstance(name, str) else bytes(name) for name in names]
+    return np.array(encoded, dtype=np.bytes_) if encoded else np.empty(0, dtype="S1")
+
+
+def _column_kinds(structures: Structures) -> dict[str, tuple[str, bool]]:
+    return {name: (c.unit, c.per_atom) for name, c in sorted(structures.columns.items())}
