@@ -1,0 +1,73 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+# Large tensors freed to the system and faulted in again cost more than the arithmetic on them.
+export MALLOC_MMAP_MAX_ := 0
+export MALLOC_TRIM_THRESHOLD_ := 8000000000
+export MALLOC_TOP_PAD_ := 268435456
+
+BIN := .venv/bin
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+.venv/.installed: requirements.lock pyproject.toml envs/build-constraints.txt scripts/setup.sh
+	sh scripts/setup.sh
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.installed  ## make the environment in .venv (TORCH=cpu: PyTorch's small CPU build)
+
+.PHONY: demo
+demo: setup  ## the pipeline's main job on embedded real data: train, relax, figures, one HTML report
+	$(SNAKEMAKE) all
+	@$(MAKE) --no-print-directory report
+	@echo "figures: results/demo/figures    report: results/demo/report.html"
+
+.PHONY: report
+report: setup  ## results/<study>/report.html of what has been made (CONFIG=config/NAME.yaml: another study)
+	$(BIN)/python scripts/report.py $(if $(CONFIG),--configfile $(CONFIG))
+
+.PHONY: test
+test: setup  ## every test but those that start a Slurm
+	$(BIN)/python -m pytest -m "not slurm" -n $(CORES) --dist loadfile
+
+.PHONY: lint
+lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup  ## rewrite the sources as the linters want them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+.PHONY: stale
+stale: setup  ## list the results that other code than today's made
+	$(BIN)/python -m morered.stale results
+
+.PHONY: bench-structures bench-training bench-calculators bench-relax
+bench-structures bench-training bench-calculators bench-relax: bench-%: setup
+	$(BIN)/python benchmarks/$*.py
+bench-structures:  ## a million molecules written, read, sliced -> results/bench/structures.csv
+bench-training:  ## our networks beside SchNetPack's -> results/bench/training.csv
+bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv
+bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
+
+.PHONY: lock
+lock: setup  ## rewrite requirements.lock from pyproject.toml
+	LIBMBD_PREFIX="" uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --python $(BIN)/python \
+	  --build-constraints envs/build-constraints.txt --no-header --extra dev pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean:  ## remove the environment and caches; results stay
+	rm -rf .venv .cache .snakemake

@@ -1,0 +1,40 @@
+# The pipeline, from data to figures. config/README.md explains the config, docs/ the rest.
+#
+#   snakemake --cores all                                    the demo: config/config.yaml
+#   snakemake --cores all fig4                               what figure 4 needs, nothing else
+#   snakemake --cores all --configfile config/small.yaml     another study
+#   snakemake --profile slurm                                the whole paper on a cluster
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# A config file is a whole study: the demo's is not merged under one that is named.
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/relax.smk"
+include: "workflow/rules/figures.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        figures_of_study(),
+
+
+rule figures:
+    input:
+        figures_of_study(),

@@ -1,0 +1,313 @@
+"""Independent tasks in worker processes that may hang or die without taking anything else along.
+
+Quantum chemistry and force-field libraries are Fortran and C++: they hold global state, loop for ever on a bad geometry, and end their process
+when they give up (a Fortran ``STOP`` even ends it with exit status 0). So each task runs in a process of its own kind of risk: a worker has
+one thread and one pipe to the parent, nothing is shared between workers, a worker that dies or runs over its time is replaced, and the task it
+had comes back as a `TaskFailure`. The pipe per worker is what makes this certain: a lost worker closes its pipe whatever its exit status, and
+no lock is left behind. (`concurrent.futures` breaks the whole pool when one worker dies and knows no time limit; `pebble` waits for ever for
+a task whose worker left with status 0.)
+
+Workers are spawned, not forked (threads of the parent, CUDA), so a script that calls `map_processes` guards its main part by
+``if __name__ == "__main__":`` as for `multiprocessing`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import connection, context, parent_process
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Literal
+
+#: What makes the numerical libraries of a process use one thread; read by them when they are loaded.
+ONE_THREAD: Mapping[str, str] = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    )
+}
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task without a result.
+
+    Attributes
+    ----------
+    reason
+        A sentence for people, e.g. ``"ValueError: no such element"`` or ``"over the time limit of 60 s"``.
+    kind
+        ``"raised"``: the function raised; ``"timeout"``: it was stopped at the time limit; ``"died"``: its process ended.
+    details
+        The traceback in the worker, where the function raised.
+    """
+
+    reason: str
+    kind: Literal["raised", "timeout", "died"]
+    details: str = ""
+
+
+def available_cores() -> int:
+    """Cores that this process may use (its affinity, which is what a batch system grants)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_processes[T, R](
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, R | TaskFailure]]:
+    """Run ``function(task)`` for each task in worker processes and yield each result as it finishes.
+
+    Parameters
+    ----------
+    function
+        Importable in the workers (a module's function, or a `functools.partial` of one).
+    tasks
+        Taken one by one as workers become free: an endless or lazy iterable is fine.
+    workers
+        Number of processes, one thread each; the available cores if None. No more are started than there are tasks.
+    timeout
+        Seconds for one task, counted from when a ready worker gets it; its worker is then killed and replaced.
+    progress
+        Called with (tasks done, number of tasks or None if unknown) after each task.
+
+    Yields
+    ------
+    (index, result)
+        The index of the task in ``tasks`` and what the function returned, or a `TaskFailure`. Each task is yielded exactly once.
+
+    Raises
+    ------
+    ValueError
+        If ``workers`` or ``timeout`` is not positive.
+    RuntimeError
+        If a worker cannot start, e.g. because the function cannot be imported there.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be positive, not {timeout}")
+    payload = bytes(ForkingPickler.dumps(function))  # here, so that a function that cannot be sent is refused at once
+    total = len(tasks) if isinstance(tasks, Sized) else None
+    return _run(payload, tasks, total, workers or available_cores(), timeout, progress)
+
+
+def _run(
+    payload: bytes, tasks: Iterable[Any], total: int | None, workers: int, timeout: float | None, progress: Progress | None
+) -> Iterator[tuple[int, Any]]:
+    queue = enumerate(tasks)
+    pool: list[_Worker] = []
+    done = 0
+    try:
+        exhausted = False
+        while True:
+            while not exhausted:  # keep every worker busy before anything is yielded: the caller may take its time
+                idle = next((worker for worker in pool if worker.index is None), None)
+                if idle is None and len(pool) >= workers:
+                    break
+                try:
+                    index, task = next(queue)
+                except StopIteration:
+                    exhausted = True
+                    break
+                if idle is None:
+                    idle = _Worker(payload)
+                    pool.append(idle)
+                idle.assign(index, task)
+            busy = [worker for worker in pool if worker.index is not None]
+            if not busy:
+                return
+            finished = _wait(busy, timeout)
+            pool = [worker for worker in pool if not worker.gone]
+            for index, outcome in finished:
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+                yield index, outcome
+    finally:  # also when the caller stops early or is interrupted
+        for worker in pool:
+            worker.kill()
+
+
+def _wait(busy: list[_Worker], timeout: float | None) -> list[tuple[int, Any]]:
+    """Outcomes of the workers that finished, died or ran over their time; waits for at least one event."""
+    now = time.monotonic()
+    starts = [worker.started for worker in busy if worker.started is not None]
+    patience = None if timeout is None or not starts else max(0.0, min(starts) + timeout - now)
+    handles = {handle: worker for worker in busy for handle in (worker.connection, worker.process.sentinel)}
+    ready = {id(handles[handle]) for handle in connection.wait(list(handles), patience)}
+    now = time.monotonic()
+    finished = []
+    for worker in busy:
+        index = worker.index
+        if id(worker) in ready:
+            outcome = worker.receive()
+            if outcome is not _PENDING:
+                finished.append((index, outcome))
+        elif timeout is not None and worker.started is not None and now - worker.started >= timeout:
+            worker.kill()
+            finished.append((index, TaskFailure(f"over the time limit of {timeout:g} s", "timeout")))
+    return finished  # type: ignore[return-value]  # a busy worker's index is an int
+
+
+_PENDING = object()
+
+
+class _Worker:
+    """The parent's side of one worker process: its pipe, and the index and start time of the task it has."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_work, args=(theirs, payload, list(sys.path)), daemon=True)
+        with _environment(ONE_THREAD):
+            self.process.start()
+        theirs.close()  # the worker now has the only other end, so that its death closes the pipe
+        self.index: int | None = None
+        self.started: float | None = None
+        self.gone = False
+        self._ready = False
+        self._task: bytes | None = None
+
+    def assign(self, index: int, task: Any) -> None:
+        self.index = index
+        self._task = bytes(ForkingPickler.dumps(task))
+        if self._ready:
+            self._send()
+
+    def receive(self) -> Any:
+        """The outcome of the task, or ``_PENDING`` if the worker only told that it is ready."""
+        try:
+            kind, value = pickle.loads(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            return self._died()
+        if kind == "ready":
+            self._ready = True
+            self._send()
+            return _PENDING
+        if kind == "unusable":
+            self.kill()
+            raise RuntimeError(f"a worker process cannot start: {value}")
+        self.index = self.started = None
+        return value
+
+    def kill(self) -> None:
+        """End the process and wait until it is gone."""
+        self.gone = True
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    def _send(self) -> None:
+        assert self._task is not None
+        self.started = time.monotonic()
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died meanwhile: seen when its answer is waited for
+            self.connection.send_bytes(self._task)
+        self._task = None
+
+    def _died(self) -> TaskFailure:
+        self.process.join(5.0)  # the pipe may close a moment before the process is gone
+        code = self.process.exitcode
+        self.kill()
+        if not self._ready:
+            raise RuntimeError(
+                f"a worker process ended while starting ({_exit_text(code)}); its output above says why. A script that starts "
+                'workers needs `if __name__ == "__main__":` around its main part.'
+            )
+        return TaskFailure(f"its process ended ({_exit_text(code)})", "died")
+
+
+def _exit_text(code: int | None) -> str:
+    if code is None:
+        return "closed its pipe"
+    if code >= 0:
+        return f"exit status {code}"
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
+
+
+# --------------------------------------------------------------------- the worker's side
+
+
+def _work(pipe: connection.Connection, payload: bytes, path: list[str]) -> None:
+    """Body of a worker process: answer tasks until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    sys.path[:] = path
+    try:
+        function = pickle.loads(payload)
+    except BaseException as error:
+        pipe.send_bytes(pickle.dumps(("unusable", f"the function cannot be loaded there: {_describe(error)}")))
+        return
+    pipe.send_bytes(pickle.dumps(("ready", None)))
+    while True:
+        try:
+            message = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = bytes(ForkingPickler.dumps(("result", function(pickle.loads(message)))))
+        except BaseException as error:  # SystemExit too: a library's sys.exit() is a failed task, not the end of the worker
+            failure = TaskFailure(_describe(error), "raised", traceback.format_exc())
+            answer = pickle.dumps(("result", failure))
+        try:
+            pipe.send_bytes(answer)
+        except OSError:
+            return
+
+
+def _leave_with_parent() -> None:
+    """End this process as soon as the parent is gone, however it went."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _describe(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+# --------------------------------------------------------------------- spawning
+
+
+_SPAWN = context.SpawnContext()
+_ENVIRONMENT_LOCK = threading.Lock()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables while a process is started, which inherits them; the parent's own stay as they were."""
+    with _ENVIRONMENT_LOCK:
+        before = {name: os.environ.get(name) for name in values}
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value

@@ -1,0 +1,177 @@
+"""What the workflow asks of a config: names, settings and paths of datasets, models, methods, test sets and ablations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from morered.study.ablations import Ablation, expand, load_files
+from morered.study.schema import ConfigError, Schema, check, stated
+
+Settings = dict[str, Any]
+
+# Settings of a dataset that its minima and its split do not depend on.
+_NOT_OF_THE_MINIMA = ("train_limit", "displaced", "chunks")
+# Settings of a method that its runs do not depend on.
+_BOOKKEEPING = ("testsets", "chunks", "seeds")
+
+
+class Study:
+    """One config file, checked and expanded.
+
+    Raises
+    ------
+    ConfigError
+        For faults of the config; the message lists them with the paths of their keys.
+    """
+
+    def __init__(self, config: Mapping[str, Any], schema: Schema, ablations_dir: str | Path = "config/ablations") -> None:
+        complete = load_files(json.loads(json.dumps(config)), ablations_dir)
+        check(complete, schema)
+        self.stated, self.ablations = expand(complete)
+        self.config = check(self.stated, schema)
+        self.schema = schema
+        self.name: str = self.config["study"]
+        problems = list(self._dangling())
+        if problems:
+            raise ConfigError(problems)
+
+    # ----------------------------------------------------------------- settings
+
+    def dataset(self, name: str) -> Settings:
+        """Settings of a dataset, defaults filled in."""
+        return self.config["datasets"][name]
+
+    def model(self, name: str) -> Settings:
+        """Settings of a model, defaults filled in."""
+        return self.config["models"][name]
+
+    def method(self, name: str) -> Settings:
+        """Settings of a method, defaults filled in."""
+        return self.config["methods"][name]
+
+    def testset(self, name: str) -> Settings:
+        """Settings of a test set, defaults filled in; its seed is the study's where it has none."""
+        settings = self.config["testsets"][name]
+        return {**settings, "seed": self.config["seed"] if settings["seed"] is None else settings["seed"]}
+
+    def network_settings(self, name: str) -> Settings:
+        """What a model's training depends on, without what is at its default: a new default retrains nothing."""
+        settings = stated(self.stated["models"][name], self.schema, "model")
+        settings["training"] = {"seed": self.config["seed"], **settings.get("training", {})}
+        limit = self.dataset(self.model(name)["dataset"])["train_limit"]
+        if limit is not None:
+            settings["train_limit"] = limit
+        return {key: value for key, value in settings.items() if key not in ("dataset", "source")}
+
+    def method_settings(self, name: str) -> Settings:
+        """What a method's runs depend on, without what is at its default and without the models' names."""
+        settings = stated(self.stated["methods"][name], self.schema, "method")
+        return {key: value for key, value in settings.items() if key not in (*_BOOKKEEPING, "noise", "time", "model")}
+
+    # ----------------------------------------------------------------- what belongs together
+
+    @property
+    def base_methods(self) -> list[str]:
+        """The methods as the config names them, without those that ablations added."""
+        return [name for name in self.config["methods"] if "@" not in name]
+
+    def methods_of(self, testset: str, among: Iterable[str] | None = None) -> list[str]:
+        """The methods (by default the config's own) that relax a test set, in the config's order."""
+        chosen = self.base_methods if among is None else list(dict.fromkeys(among))
+        return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
+
+    def models_of(self, method: str) -> dict[str, str]:
+        """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
+        return {role: self.method(method)[role] for role in ("noise", "time", "model") if role in self.method(method)}
+
+    def seeds(self, method: str) -> range:
+        """The seeds that a method is run with, counted from 0."""
+        return range(self.method(method).get("seeds", 1))
+
+    def chunks(self, method: str) -> range:
+        """The parts that a method's input is split into."""
+        return range(self.method(method)["chunks"])
+
+    # ----------------------------------------------------------------- paths
+
+    @property
+    def root(self) -> str:
+        """Folder of the study's results."""
+        return f"results/{self.name}"
+
+    def data_dir(self, dataset: str) -> str:
+        """Folder of a dataset, shared by studies and keyed by what the minima and the split depend on."""
+        own = stated(self.stated["datasets"][dataset], self.schema, "dataset")
+        settings = {key: value for key, value in own.items() if key not in _NOT_OF_THE_MINIMA}
+        return f"results/data/{dataset.split('@')[0]}-{digest(settings)}"
+
+    def displaced_dir(self, dataset: str) -> str:
+        """Folder of a dataset's displaced structures with energies and forces."""
+        displaced = stated(self.stated["datasets"][dataset], self.schema, "dataset").get("displaced", {})
+        return f"{self.data_dir(dataset)}/displaced-{digest(displaced)}"
+
+    def weights(self, model: str) -> str:
+        """Weights file of a model."""
+        return f"{self.root}/models/{model}/weights.safetensors"
+
+    def inputs(self, testset: str) -> str:
+        """Structures of a test set."""
+        return f"{self.root}/testsets/{testset}.h5"
+
+    def relaxed(self, testset: str, method: str, seed: int = 0) -> str:
+        """Relaxed structures of a test set."""
+        return f"{self.root}/relax/{testset}/{method}/seed{seed}.h5"
+
+    def metrics(self, testset: str, method: str, seed: int = 0) -> str:
+        """Table of RMSD, ratio and verdict of each relaxed structure."""
+        return f"{self.root}/relax/{testset}/{method}/seed{seed}.csv"
+
+    def figure(self, name: str) -> str:
+        """A figure's path without its ending."""
+        return f"{self.root}/figures/{name}"
+
+    # ----------------------------------------------------------------- internals
+
+    def _dangling(self) -> Iterable[str]:
+        """Names that point nowhere, or at a thing of the wrong kind."""
+        config = self.config
+
+        def names(path: str, name: str, kind: str) -> Iterable[str]:
+            if name not in config[kind]:
+                yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(config[kind]) or 'none'}"
+
+        for name, model in config["models"].items():
+            yield from names(f"models.{name}.dataset", model["dataset"], "datasets")
+        for name, testset in config["testsets"].items():
+            yield from names(f"testsets.{name}.dataset", testset["dataset"], "datasets")
+            kind = config["datasets"].get(testset["dataset"], {}).get("kind")
+            if testset["kind"] == "published" and kind != "qm7x":
+                yield f"testsets.{name}.kind: published structures come with qm7x only, not with {kind}"
+        fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt"), "model": ("mlff",)}
+        for name, method in config["methods"].items():
+            for role, kinds in fitting.items():
+                if role not in method:
+                    continue
+                faults = list(names(f"methods.{name}.{role}", method[role], "models"))
+                yield from faults
+                if not faults and config["models"][method[role]]["kind"] not in kinds:
+                    yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {config['models'][method[role]]['kind']}, not {' or '.join(kinds)}"
+            for testset in method["testsets"] or ():
+                yield from names(f"methods.{name}.testsets", testset, "testsets")
+        if "fig3b" in config["figures"]:
+            followed = config["trajectories"]
+            yield from names("trajectories.testset", followed["testset"], "testsets")
+            yield from names("trajectories.adaptive", followed["adaptive"], "methods")
+            yield from names("trajectories.fixed", followed["fixed"], "methods")
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits that name these settings."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+
+__all__ = ["Ablation", "Study", "digest"]

@@ -1,0 +1,132 @@
+import copy
+
+import pytest
+import yaml
+
+from morered.study import ConfigError, Study, load_schema
+from morered.study.ablations import merge
+
+
+@pytest.fixture(scope="module")
+def schema(repository):
+    return load_schema(repository / "config/schema/config.schema.yaml")
+
+
+@pytest.fixture
+def config():
+    return {
+        "study": "mine",
+        "datasets": {"qm7": {"kind": "qm7-pbe0"}},
+        "models": {
+            "jt": {"kind": "morered-jt", "dataset": "qm7", "features": 64},
+            "noise": {"kind": "noise", "dataset": "qm7"},
+            "time": {"kind": "time", "dataset": "qm7"},
+        },
+        "methods": {
+            "MoreRed-JT": {"relaxer": "morered", "noise": "jt", "time": "jt"},
+            "MoreRed-AS": {"relaxer": "morered", "noise": "noise", "time": "time"},
+        },
+        "testsets": {"modes": {"kind": "normal-modes", "dataset": "qm7"}},
+        "figures": ["fig4"],
+    }
+
+
+def sweep(entries, methods=("MoreRed-JT",)):
+    return {"methods": list(methods), "entries": entries}
+
+
+def test_an_ablation_adds_names_and_leaves_the_base_alone(config, schema):
+    config["ablations"] = {"eta": sweep({"eta=0.5": {"models": {"jt": {"training": {"eta": 0.5}}}}, "eta=0.9": {}})}
+    study = Study(config, schema)
+    assert study.ablations["eta"].entries == {"eta=0.5": ("MoreRed-JT@eta=0.5",), "eta=0.9": ("MoreRed-JT",)}
+    assert study.models_of("MoreRed-JT@eta=0.5") == {"noise": "jt@eta=0.5", "time": "jt@eta=0.5"}
+    assert study.model("jt@eta=0.5")["training"]["eta"] == 0.5
+    assert study.model("jt@eta=0.5")["features"] == 64
+    assert study.model("jt")["training"]["eta"] == 0.9
+    assert study.base_methods == ["MoreRed-JT", "MoreRed-AS"]
+
+
+def test_a_changed_dataset_reaches_models_and_methods_that_use_it(config, schema):
+    config["ablations"] = {"size": sweep({"n=500": {"datasets": {"qm7": {"train_limit": 500}}}}, ["MoreRed-JT", "MoreRed-AS"])}
+    study = Study(config, schema)
+    assert study.models_of("MoreRed-AS@n=500") == {"noise": "noise@n=500", "time": "time@n=500"}
+    assert study.network_settings("jt@n=500")["train_limit"] == 500
+    # the minima, the split and so the test molecules are the same files
+    assert study.data_dir("qm7@n=500") == study.data_dir("qm7")
+
+
+def test_a_change_of_one_network_leaves_the_other_shared(config, schema):
+    config["ablations"] = {"f": sweep({"F=32": {"models": {"time": {"features": 32}}}}, ["MoreRed-AS"])}
+    assert Study(config, schema).models_of("MoreRed-AS@F=32") == {"noise": "noise", "time": "time@F=32"}
+
+
+@pytest.mark.parametrize(
+    ("ablation", "words"),
+    [
+        (sweep({"a": {"models": {"jtt": {}}}}), ["ablations.x.entries.a.models.jtt", "no such name", "jt"]),
+        (sweep({"a": {}}, ["JT"]), ["ablations.x.methods", "'JT'", "MoreRed-JT"]),
+        (sweep({"a": {"models": {"jt": {"training": {"etaa": 1}}}}}), ["models.jt@a.training.etaa", "did you mean 'eta'"]),
+        (sweep({"a": {"modles": {}}}), ["ablations.x.entries.a.modles", "unknown key"]),
+        ("missing.yaml", ["ablations.x", "missing.yaml", "eta.yaml"]),
+    ],
+)
+def test_faults_of_an_ablation_are_refused_when_the_config_is_read(config, schema, repository, ablation, words):
+    config["ablations"] = {"x": ablation}
+    with pytest.raises(ConfigError) as refused:
+        Study(config, schema, repository / "config/ablations")
+    for word in words:
+        assert word in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": {"jt": {"dataset": "qm77"}}}, ["models.jt.dataset", "'qm77'", "qm7"]),
+        ({"methods": {"MoreRed-JT": {"noise": "time"}}}, ["methods.MoreRed-JT.noise", "kind time", "noise or morered-jt"]),
+        ({"methods": {"MoreRed-JT": {"testsets": ["mode"]}}}, ["methods.MoreRed-JT.testsets", "'mode'"]),
+        ({"testsets": {"modes": {"kind": "published"}}}, ["testsets.modes.kind", "qm7x only"]),
+        ({"figures": ["fig3b"]}, ["trajectories.fixed", "MoreRed-ITP"]),
+    ],
+)
+def test_names_that_point_nowhere_are_refused(config, schema, change, words):
+    changed = merge(config, change)
+    if "testsets" in change:
+        changed["testsets"]["modes"] = {"kind": "published", "dataset": "qm7"}
+    with pytest.raises(ConfigError) as refused:
+        Study(changed, schema)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_a_new_default_changes_no_settings_that_rules_see(config, schema):
+    newer = copy.deepcopy(schema)
+    newer["$defs"]["training"]["properties"]["brand_new"] = {"description": "New.", "type": "integer", "default": 3}
+    newer["$defs"]["method"]["properties"]["brand_new"] = {"description": "New.", "type": "integer", "default": 3}
+    old, new = Study(config, schema), Study(config, newer)
+    assert old.network_settings("jt") == new.network_settings("jt")
+    assert old.method_settings("MoreRed-JT") == new.method_settings("MoreRed-JT")
+    assert old.data_dir("qm7") == new.data_dir("qm7")
+
+
+def test_datasets_with_other_settings_have_other_folders(config, schema):
+    other = merge(config, {"datasets": {"qm7": {"split": {"train": 100}}}})
+    assert Study(config, schema).data_dir("qm7") != Study(other, schema).data_dir("qm7")
+
+
+def test_studies_share_nothing_but_data(config, schema):
+    other = Study({**config, "study": "other"}, schema)
+    mine = Study(config, schema)
+    assert mine.data_dir("qm7") == other.data_dir("qm7")
+    for path in ("weights", "inputs"):
+        assert getattr(mine, path)("x") != getattr(other, path)("x")
+    assert mine.relaxed("t", "m") != other.relaxed("t", "m")
+
+
+def test_every_shipped_config_and_ablation_is_sound(schema, repository):
+    folder = repository / "config"
+    configs = sorted(folder.glob("*.yaml"))
+    assert {path.name for path in configs} >= {"config.yaml", "tiny.yaml", "small.yaml", "paper.yaml"}
+    ablations = {path.stem: path.name for path in (folder / "ablations").glob("*.yaml")}
+    for path in configs:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        Study({**config, "ablations": ablations}, schema, folder / "ablations")
