@@ -1,11 +1,11 @@
 """Independent tasks in worker processes that may hang or die without taking anything else along.
 
-Quantum chemistry and force-field libraries are Fortran and C++: they hold global state, loop for ever on a bad geometry, and end their process
-when they give up (a Fortran ``STOP`` even ends it with exit status 0). So each task runs in a process of its own kind of risk: a worker has
-one thread and one pipe to the parent, nothing is shared between workers, a worker that dies or runs over its time is replaced, and the task it
-had comes back as a `TaskFailure`. The pipe per worker is what makes this certain: a lost worker closes its pipe whatever its exit status, and
-no lock is left behind. (`concurrent.futures` breaks the whole pool when one worker dies and knows no time limit; `pebble` waits for ever for
-a task whose worker left with status 0.)
+Quantum chemistry and force-field libraries are Fortran and C++: they hold global state, loop for ever on a bad geometry, and
+end their process when they give up (a Fortran ``STOP`` even ends it with exit status 0). So tasks run in processes with one
+thread each and one pipe to the parent, nothing is shared between them, a worker that dies or runs over its time is replaced,
+and the task it had comes back as a `TaskFailure`. The pipe per worker is what makes this certain: a lost worker closes its pipe
+whatever its exit status, and no lock is left behind. (`concurrent.futures` breaks the whole pool when one worker dies and knows
+no time limit; `pebble` waits for ever for a task whose worker left with status 0.)
 
 Workers are spawned, not forked (threads of the parent, CUDA), so a script that calls `map_processes` guards its main part by
 ``if __name__ == "__main__":`` as for `multiprocessing`.
@@ -28,17 +28,17 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal
 
 #: What makes the numerical libraries of a process use one thread; read by them when they are loaded.
-ONE_THREAD: Mapping[str, str] = {
-    name: "1"
-    for name in (
+ONE_THREAD: Mapping[str, str] = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
         "BLIS_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
-    )
-}
+    ),
+    "1",
+)
 
 Progress = Callable[[int, int | None], None]
 
@@ -132,7 +132,7 @@ def _run(
                     exhausted = True
                     break
                 if idle is None:
-                    idle = _Worker(payload)
+                    idle = _Worker(payload, first=done == 0)
                     pool.append(idle)
                 idle.assign(index, task)
             busy = [worker for worker in pool if worker.index is not None]
@@ -155,7 +155,7 @@ def _wait(busy: list[_Worker], timeout: float | None) -> list[tuple[int, Any]]:
     now = time.monotonic()
     starts = [worker.started for worker in busy if worker.started is not None]
     patience = None if timeout is None or not starts else max(0.0, min(starts) + timeout - now)
-    handles = {handle: worker for worker in busy for handle in (worker.connection, worker.process.sentinel)}
+    handles: dict[Any, _Worker] = {handle: worker for worker in busy for handle in (worker.connection, worker.process.sentinel)}
     ready = {id(handles[handle]) for handle in connection.wait(list(handles), patience)}
     now = time.monotonic()
     finished = []
@@ -177,7 +177,8 @@ _PENDING = object()
 class _Worker:
     """The parent's side of one worker process: its pipe, and the index and start time of the task it has."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, first: bool) -> None:
+        self.first = first  # nothing has worked yet: if this one cannot start, none can
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_work, args=(theirs, payload, list(sys.path)), daemon=True)
         with _environment(ONE_THREAD):
@@ -229,7 +230,7 @@ class _Worker:
         self.process.join(5.0)  # the pipe may close a moment before the process is gone
         code = self.process.exitcode
         self.kill()
-        if not self._ready:
+        if not self._ready and self.first:
             raise RuntimeError(
                 f"a worker process ended while starting ({_exit_text(code)}); its output above says why. A script that starts "
                 'workers needs `if __name__ == "__main__":` around its main part.'
