@@ -43,9 +43,18 @@ class Molecule(NamedTuple):
     positions: NDArray[np.floating]
 
 
-@dataclass
+class Block(NamedTuple):
+    """Molecules of one size: which they are [B], and their rows in the per-atom arrays [B, N]."""
+
+    molecules: NDArray[np.int64]
+    atoms: NDArray[np.int64]
+
+
+@dataclass(eq=False, repr=False)
 class Structures:
     """Ragged molecules stored flat; see the module docstring for the arrays, their shapes and units.
+
+    The arrays may be memory-mapped files: nothing here reads more of them than it must.
 
     Raises
     ------
@@ -62,12 +71,20 @@ class Structures:
 
     def __post_init__(self) -> None:
         n_atoms, n_molecules = len(self.numbers), len(self.ids)
+        if self.numbers.dtype != np.uint8 or self.numbers.ndim != 1:
+            raise ValueError(f"numbers must be a flat uint8 array, not {self.numbers.dtype}{list(self.numbers.shape)}")
+        if self.positions.dtype.kind != "f":
+            raise ValueError(f"positions must be floating-point numbers, not {self.positions.dtype}")
+        if self.ids.dtype.kind != "S" or self.references.dtype.kind != "S":
+            raise ValueError(f"ids and references must be bytes (as_names), not {self.ids.dtype} and {self.references.dtype}")
         if self.positions.shape != (n_atoms, 3):
             raise ValueError(f"positions must be [{n_atoms}, 3], not {list(self.positions.shape)}")
         if self.offsets.shape != (n_molecules + 1,):
             raise ValueError(f"offsets must be [{n_molecules + 1}], not {list(self.offsets.shape)}")
-        if self.offsets[0] != 0 or self.offsets[-1] != n_atoms:
-            raise ValueError(f"offsets must run from 0 to {n_atoms}")
+        if self.offsets.dtype.kind not in "iu":
+            raise ValueError(f"offsets must be integers, not {self.offsets.dtype}")
+        if self.offsets[0] != 0 or self.offsets[-1] != n_atoms or np.any(self.offsets[1:] < self.offsets[:-1]):
+            raise ValueError(f"offsets must run from 0 to {n_atoms} without falling")
         if self.references.shape != (n_molecules,):
             raise ValueError(f"references must be [{n_molecules}], not {list(self.references.shape)}")
         for name, column in self.columns.items():
@@ -83,12 +100,28 @@ class Structures:
         ids: Sequence[str | bytes],
         references: Sequence[str | bytes] | None = None,
     ) -> Self:
-        """Join molecules given one by one: numbers [N] and positions [N, 3] (Å) for each."""
-        sizes = np.array([len(np.atleast_1d(z)) for z in numbers], dtype=np.int64)
+        """Join molecules given one by one: numbers [N] and positions [N, 3] (Å) for each.
+
+        Raises
+        ------
+        ValueError
+            If a molecule's positions do not fit its numbers, or a number is not one of an atom (0 to 255).
+        """
+        flat = [np.asarray(z).reshape(-1) for z in numbers]
+        points = [np.asarray(x, dtype=np.float64).reshape(-1, 3) for x in positions]
         names = as_names(ids)
+        if not len(flat) == len(points) == len(names):
+            raise ValueError(f"{len(flat)} sets of numbers, {len(points)} of positions and {len(names)} ids")
+        sizes = np.array([len(z) for z in flat], dtype=np.int64)
+        for name, z, x in zip(names, flat, points, strict=True):
+            if len(z) != len(x):
+                raise ValueError(f"molecule {name.decode()!r} has {len(z)} numbers and {len(x)} positions")
+        joined = np.concatenate(flat) if sizes.sum() else np.empty(0, np.uint8)
+        if len(joined) and (joined.dtype.kind not in "iu" or joined.min() < 0 or joined.max() > 255):
+            raise ValueError("atomic numbers must be integers from 0 to 255")
         return cls(
-            numbers=np.concatenate([np.asarray(z, dtype=np.uint8).reshape(-1) for z in numbers] or [np.empty(0, np.uint8)]),
-            positions=np.concatenate([np.asarray(x, dtype=np.float64).reshape(-1, 3) for x in positions] or [np.empty((0, 3))]),
+            numbers=joined.astype(np.uint8),
+            positions=np.concatenate([*points, np.empty((0, 3))]),
             offsets=offsets_of(sizes),
             ids=names,
             references=names.copy() if references is None else as_names(references),
@@ -120,6 +153,10 @@ class Structures:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name} [{column.unit}]" if column.unit else name for name, column in self.columns.items())
+        return f"Structures({len(self)} molecules, {self.n_atoms} atoms{'; ' + columns if columns else ''})"
+
     @property
     def n_atoms(self) -> int:
         """Atoms of all molecules together."""
@@ -139,6 +176,27 @@ class Structures:
     def molecule_index(self) -> NDArray[np.int64]:
         """The molecule that each atom belongs to, [A]."""
         return np.repeat(np.arange(len(self)), self.sizes)
+
+    def blocks(self, max_rows: int = 1 << 20, per_atom: bool = True) -> Iterator[Block]:
+        """Molecules of equal size together, so that a caller works on [B, N, ...] arrays without padding.
+
+        Parameters
+        ----------
+        max_rows
+            A block's size limit: atoms, or pairs of atoms where ``per_atom`` is false. One molecule may exceed it.
+
+        Yields
+        ------
+        Block
+            Sizes ascending, molecules in order. Molecules without atoms are in no block.
+        """
+        sizes = self.sizes
+        for n in np.unique(sizes[sizes > 0]).tolist():
+            members = np.flatnonzero(sizes == n)
+            count = max(1, max_rows // (n if per_atom else n * n))
+            for start in range(0, len(members), count):
+                molecules = members[start : start + count]
+                yield Block(molecules, self.offsets[molecules][:, None] + np.arange(n))
 
     def molecule(self, m: int) -> Molecule:
         """Molecule ``m`` as views of the flat arrays."""
@@ -198,6 +256,18 @@ class Structures:
         except KeyError:
             raise KeyError(f"no column {name!r}; there are: {', '.join(sorted(self.columns)) or 'none'}") from None
 
+    def same_as(self, other: Structures) -> bool:
+        """Whether every array is equal, columns with units and kinds included; NaN equals NaN."""
+        return (
+            np.array_equal(self.numbers, other.numbers)
+            and np.array_equal(self.positions, other.positions, equal_nan=True)
+            and np.array_equal(self.offsets, other.offsets)
+            and np.array_equal(self.ids, other.ids)
+            and np.array_equal(self.references, other.references)
+            and _column_kinds(self) == _column_kinds(other)
+            and all(_same_values(column.values, other.columns[name].values) for name, column in self.columns.items())
+        )
+
     # ----------------------------------------------------------------- derived containers
 
     def with_columns(self, columns: Mapping[str, Column]) -> Structures:
@@ -221,7 +291,7 @@ class Structures:
         sums = np.zeros((len(self), *values.shape[1:]))
         filled = self.sizes > 0  # reduceat would repeat the neighbour's first atom for an empty molecule
         if filled.any():
-            sums[filled] = np.add.reduceat(values, self.offsets[:-1][filled], axis=0)
+            sums[filled] = np.add.reduceat(values, self.offsets[:-1][filled], axis=0, dtype=np.float64)
         return sums
 
     def per_molecule_mean(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -232,8 +302,8 @@ class Structures:
     # ----------------------------------------------------------------- internals
 
     def _resolve(self, index: Index) -> NDArray[np.int64]:
-        if isinstance(index, (int, np.integer)):
-            index = slice(index, index + 1 or None)
+        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
+            index = [int(index)]
         if isinstance(index, slice):
             return np.arange(len(self))[index]
         chosen = np.asarray(index)
@@ -241,7 +311,9 @@ class Structures:
             if chosen.shape != (len(self),):
                 raise ValueError(f"a mask must be [{len(self)}], not {list(chosen.shape)}")
             return np.flatnonzero(chosen)
-        chosen = chosen.astype(np.int64)
+        if chosen.size and chosen.dtype.kind not in "iu":
+            raise IndexError(f"molecules are chosen by integers, a mask or a slice, not by {chosen.dtype}")
+        chosen = chosen.astype(np.int64).reshape(-1)
         if chosen.size and (chosen.min() < -len(self) or chosen.max() >= len(self)):
             raise IndexError(f"index outside 0..{len(self) - 1}")
         return np.where(chosen < 0, chosen + len(self), chosen)
@@ -259,7 +331,7 @@ def offsets_of(sizes: ArrayLike) -> NDArray[np.int64]:
 
 
 def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:
-    """Ids as a fixed-width bytes array [M]."""
+    """Ids as a fixed-width bytes array [M], UTF-8."""
     if isinstance(names, np.ndarray) and names.dtype.kind == "S":
         return names
     encoded = [name.encode() if isinstance(name, str) else bytes(name) for name in names]
@@ -268,3 +340,7 @@ def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:
 
 def _column_kinds(structures: Structures) -> dict[str, tuple[str, bool]]:
     return {name: (c.unit, c.per_atom) for name, c in sorted(structures.columns.items())}
+
+
+def _same_values(a: NDArray, b: NDArray) -> bool:
+    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")

@@ -1,0 +1,74 @@
+"""Files that are complete or absent, and the digests by which results name what they were made from."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name beside ``path``, renamed to it when the block ends and removed when the block fails.
+
+    The temporary name keeps the file name's ending, so that writers which look at it work; missing folders are made. Readers
+    see the old file or the new one, never a part. A pipe or device (``/dev/stdout``) cannot be renamed over and is written
+    directly.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the block wrote nothing.
+    """
+    final = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    if final.exists() and not final.is_file():
+        if final.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; a file was to be written there")
+        yield final
+        return
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{secrets.token_hex(6)}-{final.name}")
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise FileNotFoundError(f"nothing was written for {path}")
+        _sync(temporary)
+        temporary.replace(final)
+        _sync(final.parent)
+    finally:  # after the rename there is nothing left but what a library put beside it (journals, locks)
+        for left in final.parent.glob(f"{glob.escape(temporary.name)}*"):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Hand a file or folder to the disk; file systems that cannot do so for folders are left alone."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the package's Python sources (names and contents), hexadecimal: which code made a result."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+        content = source.read_bytes()
+        digest.update(f"{source.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""How far structures are from each other, and how sure the numbers are."""

@@ -1,0 +1,249 @@
+"""Structures in HDF5 files that are mapped into memory rather than read.
+
+A file holds the arrays of `Structures` under their own names as contiguous datasets (root: numbers, positions, offsets, ids,
+references; group ``columns``: the rest), each with a ``unit`` attribute, columns also with ``per_atom``. The root attributes name
+the format and its version and hold the provenance. Any HDF5 reader understands it; `read` only asks where each dataset starts and
+maps it there, so a file of millions of molecules opens in milliseconds and a slice reads only its own pages.
+
+Shapes: M molecules, A atoms of all molecules together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from morered.files import atomic_path, code_digest, sha256
+from morered.structures import Column, Structures
+
+FORMAT = "morered structures"
+VERSION = 1
+ALIGNMENT = 64
+"""Datasets start at multiples of so many bytes: a mapped array is then aligned as one in memory is."""
+_PROVENANCE = "provenance."
+_UNITS = {"positions": "Å"}
+_SOFTWARE = ("numpy", "scipy", "torch", "ase", "h5py", "rdkit", "schnetpack", "lightning", "pyscf", "tblite", "openbabel-wheel")
+
+
+class StorageError(ValueError):
+    """A file that is not what it should be; the message is a sentence with the file's name."""
+
+
+# --------------------------------------------------------------------- structures
+
+
+def write(
+    path: str | os.PathLike[str],
+    structures: Structures,
+    provenance: Mapping[str, Any] | None = None,
+    float32: bool = False,
+) -> None:
+    """Write structures to one HDF5 file, which appears only when it is complete.
+
+    Equal inputs give equal bytes: no time or host is recorded.
+
+    Parameters
+    ----------
+    provenance
+        What the structures were made from; see `provenance`. Values are kept as JSON.
+    float32
+        Store positions in single precision (1e-7 of their size); columns keep their own type.
+
+    Raises
+    ------
+    TypeError
+        If a column holds Python objects.
+    """
+    positions = structures.positions.astype(np.float32) if float32 else structures.positions
+    arrays = {
+        "numbers": Column(structures.numbers),
+        "positions": Column(positions, _UNITS["positions"]),
+        "offsets": Column(structures.offsets),
+        "ids": Column(structures.ids),
+        "references": Column(structures.references),
+    }
+    write_arrays(path, FORMAT, VERSION, arrays, structures.columns, provenance)
+
+
+def read(path: str | os.PathLike[str], mmap: bool = True) -> Structures:
+    """Structures of a file, as arrays mapped into memory (read-only), or read where ``mmap`` is false.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    StorageError
+        If the file is not HDF5, is cut off, lacks a dataset (all that are missing are named), was written by a newer version,
+        or its arrays do not fit together.
+    """
+    arrays, columns = read_arrays(path, FORMAT, VERSION, ("numbers", "positions", "offsets", "ids", "references"), mmap)
+    try:
+        return Structures(**{name: array.values for name, array in arrays.items()}, columns=columns)
+    except ValueError as error:
+        raise StorageError(f"{path}: its arrays do not fit together: {error}") from None
+
+
+# --------------------------------------------------------------------- provenance
+
+
+def provenance(config: Any = None, parents: Iterable[str | os.PathLike[str]] = (), **extra: Any) -> dict[str, Any]:
+    """What a result was made by and from, for `write`.
+
+    Parameters
+    ----------
+    config
+        The settings that made it; their digest is kept (see `config_digest`).
+    parents
+        Files it was made from; their names (relative to the working folder where they lie in it) and SHA-256 are kept.
+    extra
+        Further entries, kept as they are.
+    """
+    return {
+        "software": software_versions(),
+        "code": code_digest(),
+        "config": None if config is None else config_digest(config),
+        "parents": [{"file": _relative(parent), "sha256": sha256(parent)} for parent in parents],
+        **extra,
+    }
+
+
+def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The provenance stored in a file's root attributes; raises as `read` does."""
+    with _open(path) as file:
+        return {
+            key.removeprefix(_PROVENANCE): json.loads(value) for key, value in file.attrs.items() if key.startswith(_PROVENANCE)
+        }
+
+
+def config_digest(config: Any) -> str:
+    """SHA-256 of settings written as JSON with sorted keys, hexadecimal: the same for the same settings in any order."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of Python, this package and the libraries that decide numbers, where installed."""
+    versions = {"python": platform.python_version()}
+    for name in ("morered", *_SOFTWARE):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _relative(path: str | os.PathLike[str]) -> str:
+    """Name of a file without what is particular to this machine."""
+    absolute = Path(path).resolve()
+    return absolute.relative_to(Path.cwd()).as_posix() if absolute.is_relative_to(Path.cwd()) else absolute.name
+
+
+# --------------------------------------------------------------------- any file of named arrays
+
+
+def write_arrays(
+    path: str | os.PathLike[str],
+    kind: str,
+    version: int,
+    arrays: Mapping[str, Column],
+    columns: Mapping[str, Column],
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write arrays (root) and columns (group) with their units as one file of format ``kind``; see the module's docstring."""
+    with (
+        atomic_path(path) as temporary,
+        # Version 1.8's attributes may exceed 64 kB; no lock, since nobody else knows the temporary name.
+        h5py.File(
+            temporary, "w", libver=("v108", "v110"), locking=False, alignment_threshold=0, alignment_interval=ALIGNMENT
+        ) as file,
+    ):
+        file.attrs["format"], file.attrs["version"] = kind, version
+        for key, value in (provenance or {}).items():
+            file.attrs[_PROVENANCE + key] = json.dumps(value, sort_keys=True, default=str)
+        for name, array in arrays.items():
+            file.create_dataset(name, data=_storable(name, array.values)).attrs["unit"] = array.unit
+        group = file.create_group("columns", track_order=True)
+        for name, column in columns.items():
+            dataset = group.create_dataset(_escaped(name), data=_storable(name, column.values))
+            dataset.attrs["unit"], dataset.attrs["per_atom"] = column.unit, column.per_atom
+
+
+def read_arrays(
+    path: str | os.PathLike[str], kind: str, version: int, names: Iterable[str], mmap: bool = True, optional: Iterable[str] = ()
+) -> tuple[dict[str, Column], dict[str, Column]]:
+    """Arrays and columns of a file that `write_arrays` wrote; raises as `read` does."""
+    with _open(path) as file:
+        found = file.attrs.get("format")
+        if found is not None and found != kind:
+            raise StorageError(f"{path}: holds {found}, not {kind}")
+        if (number := int(file.attrs.get("version", version))) > version:
+            raise StorageError(f"{path}: written in version {number} of its format; this program reads up to version {version}")
+        names = list(names)
+        missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
+        if missing:
+            raise StorageError(f"{path}: not a file of {kind}: no dataset {', '.join(missing)}")
+        names += [name for name in optional if name in file]
+        try:
+            arrays = {name: _column(path, file[name], mmap) for name in names}
+            group = file.get("columns", {})
+            columns = {_unescaped(name): _column(path, group[name], mmap) for name in group}
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{path}: cannot be read: {error}") from None
+    return arrays, columns
+
+
+def _open(path: str | os.PathLike[str]) -> h5py.File:
+    """The file opened for reading, with a sentence in place of the HDF5 library's stack of messages."""
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: there is no such file")
+    if os.path.isdir(path):
+        raise StorageError(f"{path}: is a folder, not a file")
+    if os.path.getsize(path) == 0:
+        raise StorageError(f"{path}: the file is empty")
+    try:
+        return h5py.File(path, "r", locking=False)  # files never change once they have their name: no lock is needed
+    except PermissionError:
+        raise StorageError(f"{path}: may not be read (permission denied)") from None
+    except OSError as error:
+        if "truncated" in str(error):
+            raise StorageError(f"{path}: the file is cut off (it is shorter than it says)") from None
+        if not h5py.is_hdf5(path):
+            raise StorageError(f"{path}: not an HDF5 file") from None
+        raise StorageError(f"{path}: cannot be opened: {error}") from None
+
+
+def _column(path: str | os.PathLike[str], dataset: h5py.Dataset, mmap: bool) -> Column:
+    """One dataset, mapped where it lies in one piece; a compressed or chunked one (made by another program) is read."""
+    start = dataset.id.get_offset()
+    if mmap and start is not None and dataset.size:
+        values: NDArray = np.memmap(path, dtype=dataset.dtype, mode="r", offset=start, shape=dataset.shape)
+    else:
+        values = dataset[()]
+    return Column(values, str(dataset.attrs.get("unit", "")), bool(dataset.attrs.get("per_atom", False)))
+
+
+def _storable(name: str, values: NDArray) -> NDArray:
+    """Values as HDF5 keeps them in one piece: text becomes UTF-8 bytes of fixed width."""
+    if values.dtype.kind == "U":
+        return np.char.encode(values, "utf-8")
+    if values.dtype.kind == "O":
+        raise TypeError(f"column {name!r} holds Python objects, which a file cannot keep")
+    return values
+
+
+def _escaped(name: str) -> str:
+    """A column's name without the slash, which HDF5 would take for a folder."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _unescaped(name: str) -> str:
+    return name.replace("%2F", "/").replace("%25", "%")
