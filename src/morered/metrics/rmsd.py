@@ -64,11 +64,11 @@ def rmsd(a: Structures, b: Structures) -> NDArray[np.float64]:
 def rmsd_ratio(relaxed: Structures, start: Structures, reference: Structures) -> NDArray[np.float64]:
     """RMSD to the reference after relaxation over that before, [M]; 1 or more is a failure (Section 4 of the paper).
 
-    Exactly 1 for a molecule that was not moved; inf for one that started at its reference and left it; NaN for one that started
-    there and stayed.
+    Exactly 1 for a molecule that was not moved, even at its reference; inf for one that left it; NaN where an RMSD is.
     """
+    after, before = rmsd(relaxed, reference), rmsd(start, reference)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return rmsd(relaxed, reference) / rmsd(start, reference)
+        return np.where(after == before, 1.0, after / before)
 
 
 def align(mobile: Structures, target: Structures) -> Structures:
