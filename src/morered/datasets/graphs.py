@@ -1,0 +1,90 @@
+"""Molecular graphs of structures: which molecules must stand in the same split.
+
+A graph is the elements and who is bonded to whom. Stereoisomers, conformers and resonance formulas share a graph; tautomers do
+not. Its name is a canonical SMILES without stereochemistry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDetermineBonds
+
+from morered.structures import Structures
+
+#: Factors on the sum of covalent radii below which two atoms are bonded, tried in turn until every valence can be satisfied: a
+#: strained ring has distances across it that look like bonds (the 2.2 Å from C to S in a four-membered sultone).
+BOND_FACTORS = (1.25, 1.2, 1.15)
+
+#: What one determination of bond orders may take; reached by no molecule of QM7, and what keeps a large odd one from hanging.
+_MAX_ITERATIONS = 100_000
+
+
+def perceive(numbers: NDArray[np.integer], positions: NDArray[np.floating], charge: int = 0) -> tuple[str, str | None]:
+    """Connectivity and SMILES of one structure.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, [N].
+    positions
+        Å, [N, 3].
+    charge
+        Total charge in units of e.
+
+    Returns
+    -------
+    tuple
+        The connectivity, a canonical text in which every bond is single and every hydrogen explicit; and the canonical SMILES
+        without stereochemistry and hydrogens, None where no factor of `BOND_FACTORS` gives valences that add up.
+    """
+    first = ""
+    with rdBase.BlockLogs():
+        for factor in BOND_FACTORS:
+            molecule = _bonded(numbers, positions, factor)
+            connectivity = Chem.MolToSmiles(molecule, isomericSmiles=False)
+            first = first or connectivity
+            try:
+                rdDetermineBonds.DetermineBondOrders(
+                    molecule, charge=charge, allowChargedFragments=True, embedChiral=False, maxIterations=_MAX_ITERATIONS
+                )
+                Chem.SanitizeMol(molecule)
+                return connectivity, Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
+            except (ValueError, RuntimeError):  # RDKit's: valences do not add up, or too many iterations
+                continue
+    return first, None
+
+
+def graphs(structures: Structures, charge: int = 0) -> list[str]:
+    """Name of each molecule's graph, [M].
+
+    The name is a SMILES where one could be perceived, the connectivity otherwise. Molecules of one connectivity get one name
+    even where different resonance formulas were found for them.
+    """
+    perceived = [perceive(m.numbers, m.positions, charge) for m in structures]
+    names: dict[str, str] = {}
+    for connectivity, smiles in perceived:
+        names[connectivity] = min(names.get(connectivity, smiles or connectivity), smiles or connectivity)
+    return [names[connectivity] for connectivity, _ in perceived]
+
+
+def is_one_molecule(numbers: NDArray[np.integer], positions: NDArray[np.floating]) -> bool:
+    """Whether all atoms are connected by bonds (of the first of `BOND_FACTORS`)."""
+    return len(Chem.GetMolFrags(_bonded(numbers, positions, BOND_FACTORS[0]))) == 1
+
+
+def _bonded(numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating], factor: float) -> Chem.RWMol:
+    """The molecule with its conformer and single bonds between atoms closer than ``factor`` times their covalent radii's sum."""
+    molecule = Chem.RWMol()
+    conformer = Chem.Conformer(len(numbers))
+    for index, (number, position) in enumerate(zip(numbers, positions, strict=True)):
+        atom = Chem.Atom(int(number))
+        atom.SetNoImplicit(True)
+        molecule.AddAtom(atom)
+        conformer.SetAtomPosition(index, [float(x) for x in position])
+    molecule.AddConformer(conformer)
+    rdDetermineBonds.DetermineConnectivity(molecule, useVdw=True, covFactor=factor)
+    return molecule
