@@ -1,20 +1,16 @@
 """Downloads that end in the right bytes or in an error that names the file.
 
-`fetch` writes to ``.<name>.<digest>.part`` beside the destination and renames it once size and digest are right. The part survives a cut
-connection and a killed job, and the next call goes on from where it ends; the digest in its name keeps versions apart. Bytes are hashed
-while they stream, so a file is read again only to resume it. `unpack_xz` streams too. Sizes are in bytes, times in seconds.
+`fetch` writes to ``.<name>.<digest>.part`` beside the destination and renames it once size and digest are right. The part
+survives a cut connection and a killed job, and the next call goes on from where it ends; the digest in its name keeps versions
+apart. Bytes are hashed while they stream, so a file is read again only to resume it. Sizes are in bytes, times in seconds.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
 import logging
-import lzma
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,49 +18,37 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import IO
 
 import requests
 import urllib3
-from tqdm import tqdm
 
+from morered.datasets.integrity import (
+    BLOCK,
+    DigestError,
+    DiskError,
+    DownloadError,
+    check_room,
+    hasher,
+    is_whole,
+    mismatch,
+    naming,
+)
+from morered.datasets.progress import byte_bar
 from morered.datasets.sources import Expected, Source
-from morered.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 1 << 20
-"""Bytes read or written at a time."""
-
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that may be another one a moment later."""
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""System errors that mean: no room for more."""
-
-
-class DownloadError(RuntimeError):
-    """No source gave the file."""
-
-
-class DigestError(DownloadError):
-    """A file is not what its digest says; the message names the file, what was expected and what was found."""
-
-
-class ArchiveError(RuntimeError):
-    """An archive is damaged or of another kind; the message names it."""
-
-
-class DiskError(OSError):
-    """A file could not be written; the message names it and says how much room it needs."""
 
 
 @dataclass(frozen=True)
 class Retry:
     """How patient a download is.
 
-    ``attempts`` counts tries in a row that bring nothing new from one url; the wait between them starts at ``wait`` seconds and doubles
-    up to ``longest``. A server's Retry-After is obeyed up to ``patience`` seconds; one that asks for more is given up.
+    ``attempts`` counts tries in a row that bring nothing new from one url; the wait between them starts at ``wait`` seconds and
+    doubles up to ``longest``. A server's Retry-After is obeyed up to ``patience`` seconds; one that asks for more is given up.
     ``timeout`` is for connecting and for each read, in seconds.
     """
 
@@ -73,50 +57,6 @@ class Retry:
     longest: float = 120.0
     patience: float = 1800.0
     timeout: tuple[float, float] = (15.0, 60.0)
-
-
-# --------------------------------------------------------------------- digests
-
-
-def digest_of(path: Path, algorithm: str = "md5") -> str:
-    """The digest of a file as ``algorithm:hexadecimal``."""
-    with Path(path).open("rb") as file:
-        return f"{algorithm}:{hashlib.file_digest(file, _new(algorithm)).hexdigest()}"
-
-
-def is_whole(path: Path, expected: Expected) -> bool:
-    """Whether a file is there with the right size and digest (all of it is read where the size is right)."""
-    path = Path(path)
-    return path.is_file() and path.stat().st_size == expected.bytes and _digest_like(path, expected) == expected.digest
-
-
-def verify(path: Path, expected: Expected) -> None:
-    """Check the size and the digest of a file.
-
-    Raises
-    ------
-    DigestError
-        If either is wrong; the message names the file, what was expected and what was found.
-    """
-    size = Path(path).stat().st_size
-    found = _digest_like(path, expected)
-    if size != expected.bytes or found != expected.digest:
-        raise DigestError(_mismatch(path, expected, size, found))
-
-
-def _digest_like(path: Path, expected: Expected) -> str:
-    return digest_of(path, expected.digest.partition(":")[0])
-
-
-def _new(algorithm: str) -> Callable[[], hashlib._Hash]:
-    return lambda: hashlib.new(algorithm, usedforsecurity=False)
-
-
-def _mismatch(path: Path | str, expected: Expected, size: int, found: str) -> str:
-    return f"{path}: expected {expected.bytes} bytes with {expected.digest}, found {size} bytes with {found}"
-
-
-# --------------------------------------------------------------------- fetching
 
 
 def fetch(
@@ -156,7 +96,7 @@ def fetch(
     DownloadError
         If no url gives the file, or another process is fetching it.
     DiskError
-        If the file cannot be written; nothing of it is left.
+        If there is no room for the file. When the disk fills up half-way, the part is removed.
     """
     destination, retry = Path(destination), retry or Retry()
     if is_whole(destination, source.file):
@@ -165,12 +105,14 @@ def fetch(
     destination.parent.mkdir(parents=True, exist_ok=True)
     path = part_path(destination, source.file)
     _adopt(destination, path, source.file)
+    check_room(destination, source.file.bytes - (path.stat().st_size if path.exists() else 0))
     with _locked(path) as file:
         part = _Part(file, path, destination, source.file, progress)
         try:
             _complete(part, source, retry, sleep)
-        except (DiskError, DigestError):
-            path.unlink(missing_ok=True)
+        except (DiskError, DownloadError) as error:
+            if part.size == 0 or not _resumable(error):
+                path.unlink(missing_ok=True)
             raise
         finally:
             part.bar.close()
@@ -184,8 +126,13 @@ def part_path(destination: Path, expected: Expected) -> Path:
     return destination.with_name(f".{destination.name}.{expected.digest.rpartition(':')[2][:12]}.part")
 
 
+def _resumable(error: Exception) -> bool:
+    """Whether the next run should go on from the bytes there are: they are good, only more are missing."""
+    return not isinstance(error, DiskError | DigestError)
+
+
 class _Again(Exception):
-    """This try failed, the next may not. ``after``: seconds that the server asks to wait."""
+    """The try failed, the next may not. ``after``: seconds that the server asks to wait."""
 
     def __init__(self, reason: str, after: float | None = None):
         super().__init__(reason)
@@ -193,31 +140,23 @@ class _Again(Exception):
 
 
 class _GiveUp(Exception):
-    """This url will not give the file."""
+    """The url will not give the file."""
 
 
 class _WrongBytes(_GiveUp):
-    """This url gave a whole file with another digest, twice."""
+    """The url gave a whole file with another digest, twice."""
 
 
 class _Part:
     """The unfinished file: what is written is hashed, and what was there before is hashed once."""
 
-    def __init__(self, file: BinaryIO, path: Path, destination: Path, expected: Expected, progress: bool | None):
+    def __init__(self, file: IO[bytes], path: Path, destination: Path, expected: Expected, progress: bool | None):
         self.file, self.path, self.destination, self.expected = file, path, destination, expected
-        self.size = self.highest = 0  # `highest` tells new bytes from bytes sent again
-        self.hash = _new(expected.digest.partition(":")[0])()
+        self.size = 0
+        self.hash = hasher(expected.algorithm)
+        self.bar = byte_bar(expected.name, expected.bytes, progress)
         self._hash_what_is_there()
-        self.bar = tqdm(
-            total=expected.bytes,
-            initial=self.size,
-            desc=expected.name,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            disable=None if progress is None else not progress,
-        )
-        check_room(destination, expected.bytes - self.size)
+        self.highest = self.size  # tells new bytes from bytes sent again
 
     def _hash_what_is_there(self) -> None:
         if os.fstat(self.file.fileno()).st_size > self.expected.bytes:
@@ -225,15 +164,17 @@ class _Part:
         while block := self.file.read(BLOCK):
             self.hash.update(block)
             self.size += len(block)
-        self.highest = self.size
+        self.bar.initial = self.bar.n = self.size
 
     @property
     def digest(self) -> str:
-        return f"{self.expected.digest.partition(':')[0]}:{self.hash.hexdigest()}"
+        return f"{self.expected.algorithm}:{self.hash.hexdigest()}"
 
     def write(self, block: bytes) -> None:
+        rest = memoryview(block)
         with naming(self.destination, self.expected.bytes - self.size):
-            self.file.write(block)
+            while rest:  # an unbuffered file may take less than it is given
+                rest = rest[self.file.write(rest) :]
         self.hash.update(block)
         self.size += len(block)
         self.highest = max(self.highest, self.size)
@@ -242,13 +183,11 @@ class _Part:
     def restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
-        self.size, self.hash = 0, _new(self.expected.digest.partition(":")[0])()
-        if hasattr(self, "bar"):
-            self.bar.reset()
+        self.size, self.hash = 0, hasher(self.expected.algorithm)
+        self.bar.reset()
 
     def flush(self) -> None:
         with naming(self.destination, self.expected.bytes - self.size):
-            self.file.flush()
             os.fsync(self.file.fileno())
 
 
@@ -269,8 +208,8 @@ def _complete(part: _Part, source: Source, retry: Retry, sleep: Callable[[float]
         raise DigestError(message)
     part.flush()
     raise DownloadError(
-        f"{part.destination}: not complete ({part.size} of {part.expected.bytes} bytes so far; the next run goes on from there). {message}. "
-        "Where there is no network, put the file there by hand: its digest is checked."
+        f"{part.destination}: not complete ({part.size} of {part.expected.bytes} bytes so far; the next run goes on from there). "
+        f"{message}. Where there is no network, put the file there by hand: its digest is checked."
     )
 
 
@@ -296,12 +235,12 @@ def _complete_from(url: str, part: _Part, retry: Retry, session: requests.Sessio
             if found == part.expected.digest:
                 return
             wrong += 1
-            mismatch = _mismatch(part.destination, part.expected, part.size, found)
+            wrong_bytes = mismatch(part.destination, part.expected, part.size, found)
             part.restart()
             part.highest = 0
             if wrong > 1:
-                raise _WrongBytes(mismatch)
-            logger.warning("%s; fetching it once more from the start", mismatch)
+                raise _WrongBytes(wrong_bytes)
+            logger.warning("%s; fetching it once more from the start", wrong_bytes)
         sleep(wait)
 
 
@@ -375,7 +314,7 @@ def _adopt(destination: Path, part: Path, expected: Expected) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
+def _locked(path: Path) -> Iterator[IO[bytes]]:
     """The part opened for reading and writing, by one process at a time."""
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
@@ -389,7 +328,7 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
             file.close()
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _lock(file: IO[bytes], path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -398,103 +337,8 @@ def _lock(file: BinaryIO, path: Path) -> None:
         logger.debug("%s: no lock (%s)", path, error)
 
 
-def _is(file: BinaryIO, path: Path) -> bool:
+def _is(file: IO[bytes], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-# --------------------------------------------------------------------- unpacking
-
-
-def unpack_xz(archive: Path, destination: Path, expected: Expected, *, progress: bool | None = None) -> Path:
-    """Unpack an xz file as a stream, checking the size and the digest of what comes out.
-
-    A destination that is there with the right digest is kept.
-
-    Raises
-    ------
-    ArchiveError
-        If the archive is damaged, cut short or no xz file; the message names it.
-    DigestError
-        If it holds something else; the message names the destination, what was expected and what was found.
-    DiskError
-        If the destination cannot be written. Nothing of it is left in any of these cases.
-    """
-    archive, destination = Path(archive), Path(destination)
-    if is_whole(destination, expected):
-        return destination
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    check_room(destination, expected.bytes)
-    algorithm = expected.digest.partition(":")[0]
-    digest, size = _new(algorithm)(), 0
-    bar = tqdm(
-        total=expected.bytes,
-        desc=destination.name,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        disable=None if progress is None else not progress,
-    )
-    with bar, naming(destination, expected.bytes), atomic_path(destination) as temporary:
-        with Path(temporary).open("wb") as out:
-            for block in _blocks_of_xz(archive):
-                out.write(block)
-                digest.update(block)
-                size += len(block)
-                bar.update(len(block))
-        found = f"{algorithm}:{digest.hexdigest()}"
-        if size != expected.bytes or found != expected.digest:
-            raise DigestError(_mismatch(destination, expected, size, found) + f" (unpacked from {archive})")
-    return destination
-
-
-def _blocks_of_xz(archive: Path) -> Iterator[bytes]:
-    with reading(archive, lzma.LZMAError, EOFError), lzma.open(archive) as packed:
-        while block := packed.read(BLOCK):
-            yield block
-
-
-# --------------------------------------------------------------------- errors that name the file
-
-
-@contextmanager
-def reading(archive: Path, *damaged: type[Exception]) -> Iterator[None]:
-    """Turn what a damaged archive raises while it is read into an `ArchiveError` that names it."""
-    try:
-        yield
-    except damaged as error:
-        raise ArchiveError(f"{archive}: unreadable archive ({error or type(error).__name__})") from error
-
-
-@contextmanager
-def naming(path: Path, needed: int) -> Iterator[None]:
-    """Turn a full disk, quota or file size limit into a `DiskError` that names the file and the room still needed (bytes)."""
-    try:
-        yield
-    except DiskError:
-        raise
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        _no_room(path, needed, error)
-
-
-def check_room(path: Path, needed: int) -> None:
-    """Refuse to start writing a file that cannot fit.
-
-    Raises
-    ------
-    DiskError
-        If fewer than ``needed`` bytes are free where ``path`` will lie.
-    """
-    if shutil.disk_usage(path.parent).free < needed:
-        _no_room(path, needed, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-
-
-def _no_room(path: Path, needed: int, error: OSError) -> NoReturn:
-    free = shutil.disk_usage(path.parent).free
-    raise DiskError(
-        error.errno, f"{os.strerror(error.errno or errno.ENOSPC)}: {needed} bytes more are needed, {free} are free", str(path)
-    ) from error

@@ -1,7 +1,7 @@
 """Where the data come from: one reviewable table, ``data/sources.csv``.
 
-Columns: dataset, version, file, bytes, digest (``md5:...``), the same three for what the file holds once unpacked, and the primary and
-the mirror url. A file is what its digest says it is; neither its name nor its existence is trusted.
+Columns: dataset, version, file, bytes, digest (``md5:...``), the same three for what the file holds once unpacked, and the
+primary and the mirror url. A file is what its digest says it is; neither its name nor its existence is trusted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ class Expected:
     name: str
     bytes: int
     digest: str
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the hash algorithm of the digest."""
+        return self.digest.partition(":")[0]
 
 
 @dataclass(frozen=True)
