@@ -1,0 +1,1 @@
+"""The diffusion process: schedules, reproducible noise, the forward process and the losses."""
