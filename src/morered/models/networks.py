@@ -1,0 +1,211 @@
+"""The networks: diffusion models (noise, time, or both) and the force field, built from a `ModelConfig`.
+
+Shapes: B batch, N padded atoms, F features. Positions are in Å, energies in eV, forces in eV/Å, times in [0, 1] (`i / (T - 1)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from morered.models.config import ModelConfig
+from morered.models.heads import AtomHead, NoiseHead
+from morered.models.painn import N_ELEMENTS, PaiNN
+
+
+class DiffusionOutput(NamedTuple):
+    """What a diffusion model predicts; None where it has no head for it.
+
+    Attributes
+    ----------
+    noise : Tensor or None
+        [B, N, 3], without its mean over each molecule, 0 on padding. A relaxation moves along minus it.
+    time_atoms : Tensor or None
+        [B, N], not clamped, 0 on padding: what the time loss sees.
+    time : Tensor or None
+        [B], mean over each molecule's atoms of the clamped values.
+    """
+
+    noise: Tensor | None
+    time_atoms: Tensor | None
+    time: Tensor | None
+
+
+class PotentialOutput(NamedTuple):
+    """What the force field predicts.
+
+    Attributes
+    ----------
+    energy : Tensor
+        [B] float64, eV, atomic references included.
+    atomic_energies : Tensor
+        [B, N], eV, without references, 0 on padding: what the energy loss sums.
+    """
+
+    energy: Tensor
+    atomic_energies: Tensor
+
+
+class Network(nn.Module):
+    """A representation and its heads.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What it was built from.
+    elements : frozenset of int
+        Atomic numbers it was trained on; empty for a new one.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.elements: frozenset[int] = frozenset()
+        self.representation = _representation(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters: what positions are cast to."""
+        return next(self.parameters()).dtype
+
+    def n_parameters(self) -> int:
+        """Trainable numbers of the network."""
+        return sum(p.numel() for p in self.parameters())
+
+    def unseen(self, numbers: Tensor) -> set[int]:
+        """Atomic numbers of [B, N] (0 = padding) that the network was not trained on; empty where it does not say what it was."""
+        return set(torch.unique(numbers).tolist()) - {0} - self.elements if self.elements else set()
+
+
+class DiffusionNetwork(Network):
+    """Noise and time of a diffused molecule (paper, Eqs. 4 and 6, Fig. C2): kinds morered-jt, noise (also DDPM) and time."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.noise_head = NoiseHead(config.features, config.noise_layers) if config.predicts_noise else None
+        self.time_head = AtomHead(config.features, config.time_layers) if config.predicts_time else None
+
+    def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None = None) -> DiffusionOutput:
+        """Predict.
+
+        Parameters
+        ----------
+        numbers, positions, mask : Tensor
+            [B, N], [B, N, 3] in Å and [B, N].
+        time : Tensor, optional
+            [B] in [0, 1], for the noise head; kind "noise" needs it. Without it, kind "morered-jt" gives its noise head the times
+            it predicts for each atom, and gradients flow through them.
+
+        Returns
+        -------
+        DiffusionOutput
+
+        Raises
+        ------
+        ValueError
+            If kind "noise" is not given a time.
+        """
+        if time is None and self.noise_head is not None and self.time_head is None:
+            raise ValueError("a model of kind noise predicts no time: give it one")
+        scalars, vectors = self.representation(numbers, positions.to(self.dtype), mask)
+        noise = time_atoms = mean_time = None
+        if self.time_head is not None:
+            time_atoms = self.time_head(scalars).masked_fill(~mask, 0.0)
+            mean_time = time_atoms.clamp(0.0, 1.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        if self.noise_head is not None:
+            times = time_atoms if time is None else time[:, None].to(scalars.dtype).expand(mask.shape)
+            assert times is not None
+            noise = _centre(self.noise_head(scalars, vectors, times), mask)
+        return DiffusionOutput(noise, time_atoms, mean_time)
+
+
+class Potential(Network):
+    """A force field: energy as a sum over atoms, forces as its gradient (paper, Fig. C1).
+
+    Attributes
+    ----------
+    references : Tensor
+        [100] float64, eV: energies of the free atoms by atomic number, added to what the network predicts.
+    """
+
+    references: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.energy_head = AtomHead(config.features, config.energy_layers)
+        self.register_buffer("references", torch.zeros(N_ELEMENTS, dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or cast the network, but keep the references in float64: they are a hundred times the energies that matter."""
+        references = self.references
+        super()._apply(fn, recurse)
+        self.references = references.to(self.references.device)
+        return self
+
+    def set_references(self, references: Mapping[int, float]) -> None:
+        """Take these energies in eV per atomic number; 0 for any other."""
+        self.references.zero_()
+        for number, energy in references.items():
+            self.references[number] = energy
+
+    def reference_energy(self, numbers: Tensor) -> Tensor:
+        """Sum of the atoms' references in eV, [B, N] -> [B] float64: what training takes off its labels."""
+        return self.references[numbers].sum(dim=1)
+
+    def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> PotentialOutput:
+        """Energies from numbers [B, N], positions [B, N, 3] in Å and mask [B, N]."""
+        scalars, _ = self.representation(numbers, positions.to(self.dtype), mask)
+        atomic = self.energy_head(scalars).masked_fill(~mask, 0.0)
+        return PotentialOutput(atomic.sum(dim=1, dtype=torch.float64) + self.reference_energy(numbers), atomic)
+
+    def energy_forces(
+        self, numbers: Tensor, positions: Tensor, mask: Tensor, create_graph: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Energy [B] float64 in eV and forces [B, N, 3] in eV/Å.
+
+        Parameters
+        ----------
+        numbers, positions, mask : Tensor
+            As for `forward`.
+        create_graph : bool, optional
+            Whether a loss of the forces can be differentiated; by default where the network is in training mode.
+
+        Returns
+        -------
+        (Tensor, Tensor)
+            Forces have the positions' dtype and are 0 on padding.
+        """
+        create_graph = self.training if create_graph is None else create_graph
+        with torch.enable_grad():
+            positions = positions.detach().requires_grad_(True)
+            energy, atomic = self(numbers, positions, mask)
+            (gradient,) = torch.autograd.grad(atomic.sum(), positions, create_graph=create_graph)
+        if not create_graph:
+            energy = energy.detach()
+        return energy, -gradient
+
+
+def build(config: ModelConfig) -> DiffusionNetwork | Potential:
+    """A new network with random weights."""
+    return DiffusionNetwork(config) if config.is_diffusion else Potential(config)
+
+
+def _representation(config: ModelConfig) -> nn.Module:
+    sizes = (config.features, config.interactions, config.radial_basis, config.cutoff)
+    if config.engine == "dense":
+        return PaiNN(*sizes)
+    from morered.models import schnetpack_engine  # imports SchNetPack: seconds that the dense engine does not need
+
+    if config.representation == "painn":
+        return schnetpack_engine.SchNetPackPaiNN(*sizes)
+    return schnetpack_engine.SchNetPackSO3net(*sizes, l_max=config.l_max)
+
+
+def _centre(vectors: Tensor, mask: Tensor) -> Tensor:
+    """[B, N, 3] without each molecule's mean, 0 on padding."""
+    atoms = mask[..., None].to(vectors.dtype)
+    mean = (vectors * atoms).sum(dim=1, keepdim=True) / atoms.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return (vectors - mean) * atoms
