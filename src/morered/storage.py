@@ -30,6 +30,8 @@ FORMAT = "morered structures"
 VERSION = 1
 ALIGNMENT = 64
 """Datasets start at multiples of so many bytes: a mapped array is then aligned as one in memory is."""
+PIECE = 1 << 25
+"""Bytes written at a time."""
 _PROVENANCE = "provenance."
 _UNITS = {"positions": "Å"}
 _SOFTWARE = ("numpy", "scipy", "torch", "ase", "h5py", "rdkit", "schnetpack", "lightning", "pyscf", "tblite", "openbabel-wheel")
@@ -170,11 +172,10 @@ def write_arrays(
         for key, value in (provenance or {}).items():
             file.attrs[_PROVENANCE + key] = json.dumps(value, sort_keys=True, default=str)
         for name, array in arrays.items():
-            file.create_dataset(name, data=_storable(name, array.values)).attrs["unit"] = array.unit
+            _put(file, name, array)
         group = file.create_group("columns", track_order=True)
         for name, column in columns.items():
-            dataset = group.create_dataset(_escaped(name), data=_storable(name, column.values))
-            dataset.attrs["unit"], dataset.attrs["per_atom"] = column.unit, column.per_atom
+            _put(group, _escaped(name), column).attrs["per_atom"] = column.per_atom
 
 
 def read_arrays(
@@ -229,6 +230,17 @@ def _column(path: str | os.PathLike[str], dataset: h5py.Dataset, mmap: bool) -> 
     else:
         values = dataset[()]
     return Column(values, str(dataset.attrs.get("unit", "")), bool(dataset.attrs.get("per_atom", False)))
+
+
+def _put(parent: h5py.Group, name: str, column: Column) -> h5py.Dataset:
+    """One contiguous dataset, written piece by piece: the values may lie on disk and exceed the memory."""
+    values = _storable(name, column.values)
+    dataset = parent.create_dataset(name, shape=values.shape, dtype=values.dtype)
+    rows = max(1, PIECE * values.shape[0] // max(1, dataset.nbytes))
+    for start in range(0, values.shape[0], rows):
+        dataset[start : start + rows] = values[start : start + rows]
+    dataset.attrs["unit"] = column.unit
+    return dataset
 
 
 def _storable(name: str, values: NDArray) -> NDArray:

@@ -84,16 +84,23 @@ def reading(path: Path, *damaged: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def naming(path: Path, needed: int) -> Iterator[None]:
-    """Turn a full disk, quota or file size limit into a `DiskError` that names the file and the room still needed."""
+def naming(path: Path, needed: int | None) -> Iterator[None]:
+    """Turn a full disk, quota or file size limit into a `DiskError` that names the file and, where known, the room it needs."""
     try:
         yield
     except DiskError:
         raise
-    except OSError as error:
-        if error.errno not in FULL:
+    except (OSError, RuntimeError) as error:
+        if (full := _full(error)) is None:
             raise
-        _no_room(path, needed, error)
+        _no_room(path, needed, full)
+
+
+def _full(error: BaseException | None) -> OSError | None:
+    """The full disk behind an error: HDF5 reports another one when it then cannot close the file."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in FULL):
+        error = error.__context__
+    return error
 
 
 def check_room(path: Path, needed: int) -> None:
@@ -108,7 +115,8 @@ def check_room(path: Path, needed: int) -> None:
         _no_room(path, needed, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
-def _no_room(path: Path, needed: int, error: OSError) -> NoReturn:
+def _no_room(path: Path, needed: int | None, error: OSError) -> NoReturn:
     free = shutil.disk_usage(Path(path).parent).free
+    room = f"{free} bytes are free" if needed is None else f"{needed} bytes more are needed, {free} are free"
     number = error.errno or errno.ENOSPC
-    raise DiskError(number, f"{os.strerror(number)}: {needed} bytes more are needed, {free} are free", str(path)) from error
+    raise DiskError(number, f"{os.strerror(number)}: {room}", str(path)) from error
