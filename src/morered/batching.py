@@ -9,9 +9,8 @@ where molecules are many.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from morered.diffusion.noise import molecule_keys
 from morered.structures import Index, Structures
 
 #: Padded sizes. Between 12 and 20 atoms, where QM7 and QM7-X have nine of ten molecules, every second size is one.
@@ -86,13 +86,6 @@ def bucket_of(n_atoms: int) -> int:
         if n_atoms <= size:
             return size
     return -(-n_atoms // 64) * 64
-
-
-def molecule_keys(ids: NDArray[np.bytes_]) -> NDArray[np.int64]:
-    """One int64 per id [M], the same on every machine and run: the first 8 bytes of its BLAKE2b digest, little-endian."""
-    names: Sequence[bytes] = np.asarray(ids, dtype=np.bytes_).tolist()
-    digests = b"".join(blake2b(name, digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, dtype="<i8").astype(np.int64)
 
 
 def pad(

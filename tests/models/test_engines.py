@@ -1,0 +1,62 @@
+"""The dense engine against SchNetPack's own modules, with the same weights."""
+
+import pytest
+import torch
+from models_support import random_molecules, times
+
+from morered.batching import pad
+from morered.models.config import ModelConfig
+from morered.models.networks import DiffusionNetwork, Potential, build
+
+
+@pytest.fixture(params=["morered-jt", "noise", "mlff"])
+def pair(request) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The same weights in both engines, in float32."""
+    torch.manual_seed(1)
+    dense = build(ModelConfig(kind=request.param, features=64))
+    for name, parameter in dense.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.1)
+    peer = build(ModelConfig(kind=request.param, features=64, engine="schnetpack"))
+    peer.load_state_dict(dense.state_dict(), strict=True)
+    dense.load_state_dict(peer.state_dict(), strict=True)
+    return dense, peer
+
+
+def test_state_dicts_are_schnetpacks(pair):
+    dense, peer = pair
+    assert set(dense.state_dict()) == set(peer.state_dict())
+    assert "representation.interactions.0.interatomic_context_net.0.weight" in dense.state_dict()
+
+
+def test_outputs_and_gradients_agree_in_single_precision(pair):
+    """1e-5 of each tensor's largest value: a hundred roundings of float32 (6e-8), sums of some 1e4 terms included."""
+    batch = pad(random_molecules((4, 11, 14, 16, 9, 15), seed=2), dtype=torch.float32)
+    results = [outputs(network, batch) for network in pair]
+    losses = [sum(value.square().sum() for value in result.values()) for result in results]
+    for name in results[0]:
+        scale = results[1][name].abs().max()
+        assert scale > 1e-4
+        torch.testing.assert_close(
+            results[0][name] / scale, results[1][name] / scale, atol=1e-5, rtol=0, msg=lambda t, k=name: f"{k}: {t}"
+        )
+    for network, loss in zip(pair, losses, strict=True):
+        loss.backward()
+    ours, theirs = (dict(network.named_parameters()) for network in pair)
+    for name in ours:
+        if theirs[name].grad is None:
+            assert ours[name].grad is None or ours[name].grad.abs().max() == 0, name
+            continue
+        scale = theirs[name].grad.abs().max().clamp(min=1e-6)
+        error = (ours[name].grad - theirs[name].grad).abs().max() / scale
+        assert error < 1e-5, f"{name}: {error}"
+
+
+def outputs(network, batch) -> dict[str, torch.Tensor]:
+    inputs = (batch.numbers, batch.positions, batch.mask)
+    if isinstance(network, Potential):
+        energy, forces = network.energy_forces(*inputs, create_graph=True)
+        return {"energy": energy.float(), "forces": forces}
+    assert isinstance(network, DiffusionNetwork)
+    result = network(*inputs, times(batch).float() if network.time_head is None else None)
+    return {name: value for name, value in result._asdict().items() if value is not None}
