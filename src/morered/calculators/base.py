@@ -1,0 +1,199 @@
+"""What every calculator is: energies and forces of molecules, with a reason for each one that has none.
+
+Shapes: M molecules, A atoms (flat), N atoms of one molecule. Units: Å, eV, eV/Å; forces are minus the gradient of the energy.
+
+A `Calculator` labels `Structures`, many molecules at a time; a `Surface` is the potential energy surface of one molecule, to be
+evaluated at one geometry after another (relaxations, finite differences), and may keep what saves time from one to the next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from morered.chemistry import closest_contacts
+from morered.structures import Structures
+
+_COINCIDENCE = 0.1  # Å; no bond is shorter than 0.7 Å
+
+Stage = Literal["input", "perception", "setup", "calculation", "optimiser"]
+
+
+class CalculationError(Exception):
+    """A molecule that cannot be calculated.
+
+    Attributes
+    ----------
+    stage
+        Where it went wrong: ``"input"`` (element, coordinates), ``"perception"`` (no sensible bonds in the coordinates),
+        ``"setup"`` (the method has no parameters for the molecule), ``"calculation"`` (no energy at this geometry) or
+        ``"optimiser"``.
+    """
+
+    def __init__(self, reason: str, stage: Stage = "calculation") -> None:
+        super().__init__(reason)
+        self.stage: Stage = stage
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Energies and forces of M molecules with A atoms.
+
+    Attributes
+    ----------
+    energies
+        [M] float64, eV; NaN for a molecule that failed.
+    forces
+        [A, 3] float64, eV/Å; NaN for a molecule that failed; None if they were not asked for.
+    reasons
+        [M], why a molecule failed; None for the others.
+    """
+
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64] | None
+    reasons: list[str | None]
+
+    @property
+    def succeeded(self) -> NDArray[np.bool_]:
+        """Which molecules have labels, [M]."""
+        return np.array([reason is None for reason in self.reasons], dtype=bool)
+
+
+class Surface(Protocol):
+    """The potential energy surface of one molecule with N atoms."""
+
+    def evaluate(self, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
+        """Energy (eV) and forces [N, 3] (eV/Å) at ``positions`` [N, 3] (Å); raises `CalculationError`."""
+        ...
+
+
+class Calculator(ABC):
+    """A level of theory that labels molecules.
+
+    Attributes
+    ----------
+    name
+        As `morered.calculators.get` knows it.
+    elements
+        Atomic numbers it can handle.
+    batched
+        Whether many molecules at a time cost less than one at a time.
+    description
+        One line for people.
+    """
+
+    name: str
+    elements: frozenset[int]
+    description: str
+    batched: ClassVar[bool] = False
+
+    def compute(self, structures: Structures, forces: bool = True) -> Labels:
+        """Energies, and forces if asked for, of all molecules.
+
+        A molecule that cannot be calculated gets NaN and a reason, and the others what they would get without it.
+        """
+        reasons = refusals(structures, self.elements)
+        energies = np.full(len(structures), np.nan)
+        gradients = np.full((structures.n_atoms, 3), np.nan) if forces else None
+        accepted = np.flatnonzero([reason is None for reason in reasons])
+        for m, energy, force, reason in self._evaluate(structures, accepted, forces):
+            atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
+            if reason is None and not (np.isfinite(energy) and (force is None or np.all(np.isfinite(force)))):
+                reason = f"{self.name} gave an energy or forces that are not finite"
+            reasons[m] = reason
+            if reason is None:
+                energies[m] = energy
+                if gradients is not None:
+                    gradients[atoms] = force
+        return Labels(energies, gradients, reasons)
+
+    @abstractmethod
+    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Surface:
+        """The surface of one molecule: numbers [N] and positions [N, 3] (Å), from which bonds are perceived where they matter.
+
+        Raises
+        ------
+        CalculationError
+            If the method cannot handle the molecule.
+        """
+
+    def _evaluate(
+        self, structures: Structures, accepted: NDArray[np.int64], forces: bool
+    ) -> Iterator[tuple[int, float, NDArray[np.float64] | None, str | None]]:
+        """(molecule, energy, forces [N, 3], reason) for each of ``accepted``; one at a time unless a calculator does better."""
+        for m in accepted.tolist():
+            _, numbers, positions = structures.molecule(m)
+            try:
+                energy, force = self.surface(numbers, positions).evaluate(positions)
+            except CalculationError as error:
+                yield m, np.nan, None, str(error)
+            else:
+                yield m, energy, force if forces else None, None
+
+
+class SingleSurface:
+    """The surface of one molecule through a batched calculator."""
+
+    def __init__(self, calculator: Calculator, numbers: ArrayLike, positions: ArrayLike) -> None:
+        self._calculator = calculator
+        self._molecule = Structures.build([numbers], [positions], ["molecule"])
+        (reason,) = refusals(self._molecule, calculator.elements)
+        if reason is not None:
+            raise CalculationError(reason, "input")
+
+    def evaluate(self, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
+        """Energy (eV) and forces [N, 3] (eV/Å) at ``positions`` [N, 3] (Å)."""
+        labels = self._calculator.compute(self._molecule.with_positions(np.asarray(positions, dtype=np.float64)))
+        (reason,) = labels.reasons
+        if reason is not None:
+            raise CalculationError(reason)
+        assert labels.forces is not None
+        return float(labels.energies[0]), labels.forces
+
+
+def refusals(structures: Structures, elements: frozenset[int]) -> list[str | None]:
+    """Why each molecule cannot be calculated by any method, [M]; None for those that can.
+
+    No atoms, coordinates that are not finite, an element outside ``elements``, or atoms that coincide (nearer than 0.1 Å).
+    """
+    known = np.zeros(256, dtype=bool)
+    known[list(elements)] = True
+    unknown = structures.per_molecule_sum((~known[structures.numbers]) * 1.0) > 0
+    broken = structures.per_molecule_sum((~np.isfinite(structures.positions)).any(axis=1) * 1.0) > 0
+    coinciding = closest_contacts(structures) < _COINCIDENCE  # False for NaN: one atom, or not finite
+    reasons: list[str | None] = [None] * len(structures)
+    for m in np.flatnonzero(unknown | broken | coinciding | (structures.sizes == 0)).tolist():
+        if structures.sizes[m] == 0:
+            reasons[m] = "it has no atoms"
+        elif broken[m]:
+            reasons[m] = "its coordinates are not finite"
+        elif unknown[m]:
+            strange = sorted(set(structures.molecule(m).numbers.tolist()) - elements)
+            names = ", ".join(chemical_symbols[z] if 0 < z < len(chemical_symbols) else f"number {z}" for z in strange)
+            reasons[m] = f"no parameters for {names}"
+        else:
+            reasons[m] = "two of its atoms coincide"
+    return reasons
+
+
+def chunks(costs: NDArray[np.integer], budget: int) -> Iterator[slice]:
+    """Consecutive molecules whose costs [M] add up to at most ``budget``; one alone where it costs more."""
+    start, total = 0, 0
+    for m, cost in enumerate(costs.tolist()):
+        if m > start and total + cost > budget:
+            yield slice(start, m)
+            start, total = m, 0
+        total += cost
+    if start < len(costs):
+        yield slice(start, len(costs))
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,46 @@
+"""Molecules that every calculator is tried on."""
+
+import numpy as np
+import pytest
+import torch
+from ase.build import molecule as g2
+
+from morered.structures import Structures
+
+torch.set_num_threads(1)
+
+FORMAMIDE = (
+    [6, 8, 7, 1, 1, 1],
+    [
+        [0.1625, 0.3890, 0.0000],
+        [1.1955, -0.2500, 0.0000],
+        [-1.0800, -0.1650, 0.0000],
+        [0.1333, 1.4890, 0.0000],
+        [-1.1700, -1.1690, 0.0000],
+        [-1.9100, 0.4070, 0.0000],
+    ],
+)
+
+
+def displaced(numbers, positions, width, seed):
+    """A molecule with Gaussian noise of ``width`` Å on its coordinates."""
+    positions = np.asarray(positions, dtype=np.float64)
+    return np.asarray(numbers, dtype=np.uint8), positions + width * np.random.default_rng(seed).standard_normal(positions.shape)
+
+
+@pytest.fixture(scope="session")
+def molecules():
+    """Water, ethanol and formamide near their minima, distorted by 0.05 Å: numbers [N] and positions [N, 3] by name."""
+    water, ethanol = g2("H2O"), g2("CH3CH2OH")
+    return {
+        "water": displaced(water.numbers, water.positions, 0.05, 1),
+        "ethanol": displaced(ethanol.numbers, ethanol.positions, 0.05, 2),
+        "formamide": displaced(*FORMAMIDE, 0.05, 3),
+    }
+
+
+@pytest.fixture(scope="session")
+def structures(molecules):
+    """The same three as one container."""
+    numbers, positions = zip(*molecules.values(), strict=True)
+    return Structures.build(numbers, positions, list(molecules))
