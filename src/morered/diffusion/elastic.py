@@ -1,0 +1,164 @@
+"""Noise that moves atoms as molecules do: the covariance of an elastic network, an alternative to isotropic noise.
+
+Isotropic noise breaks bonds long before it turns a methyl group; thermal displacements do the opposite. Training inputs that
+are displaced along soft modes teach a model to relax such structures, and nothing but minima is needed for it.
+
+A minimum is replaced by a network of springs, with constants k_ij by the number of bonds between two atoms (1, 2, 3, more). With
+u_ij the unit vector from atom i to atom j, its Hessian has the 3 x 3 blocks
+
+    H_ij = -k_ij u_ij u_ij^T  for i != j,        H_ii = sum_j k_ij u_ij u_ij^T.
+
+Translations and rotations are taken out exactly (they are built from the coordinates, so a linear molecule loses five modes and
+a planar one keeps its bending out of the plane). The other modes v_k, with eigenvalues w_k, make the covariance
+
+    C = c sum_k v_k v_k^T / (w_k + floor),        c such that trace C = 3 n for n atoms: unit variance per coordinate in the mean.
+
+The noise is
+
+    e = sqrt(1 - l) z_1 + sqrt(l) C^(1/2) z_2,        z_1, z_2 ~ N(0, I),
+
+that is e ~ N(0, (1 - l) I + l C), then centred. Each draw has l uniform in [0, 1] with probability ``share``, and l = 0
+otherwise. C^(1/2) is the symmetric root: it turns with the molecule, and does not depend on the signs or the order of the
+eigenvectors.
+
+Shapes: B batch, N padded atoms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from morered.chemistry import BOND_SCALE, covalent_radii
+from morered.diffusion.noise import centre, normal, stream, uniform
+
+_RIGID = 1e4  # eigenvalue given to what is left out: far above any network's (at most 2 sum_j k_ij, some tens)
+_CHUNK = 256  # molecules decomposed at once: 256 of 24 atoms take 10 MB
+
+
+@dataclass(frozen=True)
+class ElasticNetwork:
+    """Settings of elastic-network noise.
+
+    Attributes
+    ----------
+    share
+        Part of the draws that are mixed with elastic noise at all, 0 to 1; the others are isotropic.
+    springs
+        Constants for pairs of atoms one, two, three and more bonds apart (the unit does not matter: the variance is scaled).
+    floor
+        Added to the eigenvalues, so that the softest modes stay finite; above 0.
+
+    Raises
+    ------
+    ValueError
+        If a value is impossible.
+    """
+
+    share: float = 0.6
+    springs: tuple[float, float, float, float] = (1.0, 0.3, 0.01, 0.001)
+    floor: float = 0.003
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "springs", tuple(float(k) for k in self.springs))
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"the share of elastic noise must lie in [0, 1], not {self.share}")
+        if len(self.springs) != 4 or min(self.springs) < 0:
+            raise ValueError(f"springs must be four numbers >= 0 (1, 2, 3 and more bonds apart), not {self.springs}")
+        if not self.floor > 0:
+            raise ValueError(f"the floor of the eigenvalues must be above 0, not {self.floor}")
+
+    def hessian(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Hessian of the springs, float64 [B, 3N, 3N], 0 on padding; numbers [B, N], positions [B, N, 3] in Å, mask [B, N]."""
+        positions = positions.to(torch.float64)
+        b, n = mask.shape
+        difference = positions.unsqueeze(1) - positions.unsqueeze(2)
+        same = torch.eye(n, dtype=torch.bool, device=mask.device)
+        pairs = mask.unsqueeze(1) & mask.unsqueeze(2) & ~same
+        distance = difference.norm(dim=-1)
+        radii = torch.as_tensor(covalent_radii, device=mask.device)[numbers]
+        bonded = pairs & (distance < BOND_SCALE * (radii.unsqueeze(1) + radii.unsqueeze(2)))
+        constants = self._constants(bonded) * pairs
+        unit = difference / distance.masked_fill(~pairs, 1).clamp(min=1e-6).unsqueeze(-1)
+        blocks = -constants[..., None, None] * unit.unsqueeze(-1) * unit.unsqueeze(-2)  # [B, N, N, 3, 3]
+        diagonal = torch.arange(n, device=mask.device)
+        blocks[:, diagonal, diagonal] = -blocks.sum(2)
+        return blocks.permute(0, 1, 3, 2, 4).reshape(b, 3 * n, 3 * n)
+
+    def factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """The symmetric root C^(1/2), float32 [B, 3N, 3N], 0 on padding and for molecules that have no internal mode.
+
+        Parameters as for `hessian`; coordinates in the order x, y, z of atom 1, x, y, z of atom 2 and so on.
+        """
+        parts = [
+            self._factor(*part) for part in zip(numbers.split(_CHUNK), positions.split(_CHUNK), mask.split(_CHUNK), strict=True)
+        ]
+        n = 3 * mask.shape[1]
+        return torch.cat(parts) if parts else torch.empty((0, n, n), dtype=torch.float32, device=mask.device)
+
+    def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor) -> Tensor:
+        """Centred noise, float64 [B, N, 3]; keys [B] and ``count`` as for `noise.normal`, ``factor`` from `factor`."""
+        n = mask.shape[1]
+        chance = uniform(stream(seed, "mixture"), keys, count, 1)[:, 0]
+        mixture = torch.where(chance[:, 0] < self.share, chance[:, 1], 0.0)
+        isotropic = normal(stream(seed, "isotropic"), keys, count, n)
+        elastic = normal(stream(seed, "elastic"), keys, count, n, dtype=factor.dtype)
+        return mix(isotropic, elastic, mixture, mask, factor)
+
+    def _constants(self, bonded: Tensor) -> Tensor:
+        """Spring constants [B, N, N] from the bonds [B, N, N]."""
+        constants = torch.full(bonded.shape, self.springs[3], dtype=torch.float64, device=bonded.device)
+        bond = bonded.to(torch.float64)
+        reached = bond
+        paths = [bond]
+        for _ in range(2):
+            reached = ((reached @ bond) > 0).to(torch.float64)
+            paths.append(reached)
+        for constant, path in reversed(list(zip(self.springs[:3], paths, strict=True))):  # the shortest path wins
+            constants = torch.where(path > 0, constant, constants)
+        return constants
+
+    def _factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        matrix = self.hessian(numbers, positions, mask)
+        rigid = _rigid_basis(positions.to(torch.float64), mask)
+        matrix = matrix + _RIGID * (rigid @ rigid.mT)
+        real = mask.repeat_interleave(3, 1)
+        matrix.diagonal(dim1=1, dim2=2).masked_fill_(~real, _RIGID)
+        eigenvalues, modes = torch.linalg.eigh(matrix)
+        variance = torch.where(eigenvalues < _RIGID / 2, 1 / (eigenvalues.clamp(min=0) + self.floor), 0.0)
+        scale = real.sum(1) / variance.sum(1).clamp(min=1e-12)
+        root = (modes * (variance * scale.unsqueeze(1)).sqrt().unsqueeze(1)) @ modes.mT
+        return root.to(torch.float32)
+
+
+def mix(isotropic: Tensor, elastic: Tensor, mixture: Tensor, mask: Tensor, factor: Tensor) -> Tensor:
+    """The centred noise sqrt(1 - l) z_1 + sqrt(l) C^(1/2) z_2, float64 [B, N, 3].
+
+    Parameters
+    ----------
+    isotropic, elastic
+        The standard normal z_1 (float64) and z_2 (the factor's type), [B, N, 3].
+    mixture
+        l, [B].
+    mask, factor
+        [B, N] and [B, 3N, 3N].
+    """
+    shaped = (factor @ elastic.flatten(1).unsqueeze(-1)).reshape(elastic.shape).to(torch.float64)
+    mixture = mixture.reshape(-1, 1, 1)
+    return centre((1 - mixture).sqrt() * isotropic + mixture.sqrt() * shaped, mask)
+
+
+def _rigid_basis(positions: Tensor, mask: Tensor) -> Tensor:
+    """Orthonormal translations and rotations, [B, 3N, 6]; columns that do not exist (linear molecules) are 0."""
+    b, n = mask.shape
+    centred = centre(positions, mask)
+    atoms = mask.to(positions.dtype)
+    axes = torch.eye(3, dtype=positions.dtype, device=positions.device)
+    shifts = atoms[..., None, None] * axes  # [B, N, 3, 3]: last the axis
+    turns = torch.linalg.cross(axes.T.expand(b, n, 3, 3), centred.unsqueeze(2).expand(b, n, 3, 3)).mT
+    basis = torch.cat([shifts, turns], -1).reshape(b, 3 * n, 6)
+    left, size, _ = torch.linalg.svd(basis, full_matrices=False)
+    # for a linear molecule one rotation moves nothing: its singular value is rounding, others are at least a bond length (Å)
+    return left * (size > 1e-3).unsqueeze(1)
