@@ -1,0 +1,152 @@
+"""Boxplots of one quantity per method, a panel per test set, with two numbers above each box: figures 4, B1a, B3 and 6."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cbook import boxplot_stats
+from matplotlib.figure import Figure
+
+from morered.figures import style
+from morered.metrics.tables import in_order, rows_of
+
+_FAR = 1e9  # stands for infinity: quartiles of infinite values are not numbers
+
+
+def percent(value: float) -> str:
+    """A percentage with as many digits as it deserves: 0.4 %, 12 %."""
+    return f"{value:.1f} %" if 0 < value < 9.95 or 99 < value < 100 else f"{value:.0f} %"
+
+
+def number(value: float) -> str:
+    """A number near 1 with two digits after the point; three where it is small."""
+    if not np.isfinite(value):
+        return "–" if np.isnan(value) else "∞"
+    return f"{value:.3f}" if abs(value) < 0.0995 else f"{value:.2f}"
+
+
+def draw_boxes(
+    runs: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    ylabel: str,
+    head: tuple[str, str],
+    line: float | None = None,
+    top: float | None = None,
+    bottom: float | None = 0.0,
+    height: float = 2.9,
+) -> Figure:
+    """Draw one panel per test set, side by side with one axis.
+
+    Parameters
+    ----------
+    runs
+        Columns testset, method, value: what the boxes show (median, quartiles, whiskers to the last point within 1.5
+        interquartile ranges, points beyond them). Infinite values are allowed and lie beyond the axis.
+    table
+        Columns testset, method, value (a number) and note (a text): the two lines above each box; its order is the order of the
+        panels and boxes.
+    ylabel
+        Label of the axis.
+    head
+        What the two lines above the boxes are called.
+    line
+        A value marked by a dashed line.
+    top, bottom
+        The axis ends here at most (``top``) or exactly (``bottom``); None leaves it to the data. Points above the axis are
+        counted at its end.
+    height
+        Height of the figure in inches; its width is a column's for one small panel, else the page's.
+    """
+    testsets = in_order(table["testset"])
+    boxes = [len(table[table["testset"] == name]) for name in testsets]
+    width = style.COLUMN if sum(boxes) <= 6 and len(testsets) == 1 else style.PAGE
+    figure = style.new_figure(width, height)
+    panels = figure.subplots(
+        1, len(testsets), sharey=True, squeeze=False, gridspec_kw={"width_ratios": [max(n, 2) for n in boxes]}
+    )[0]
+    room = 72 * (width - 0.6) / (sum(boxes) + 0.5 * len(boxes))  # points for one box
+    colours = style.palette(table["method"])
+    groups = runs.groupby(["testset", "method"], sort=False)["value"]
+    ends: list[float] = []
+    for axes, testset in zip(panels, testsets, strict=True):
+        rows = table[table["testset"] == testset]
+        methods = list(rows["method"])
+        values = [np.clip(groups.get_group((testset, m)).to_numpy(float), -_FAR, _FAR) for m in methods]
+        stats = [boxplot_stats(v[~np.isnan(v)])[0] for v in values]
+        _boxes(axes, stats, [colours[m] for m in methods])
+        ends += [end for s in stats for end in (s["whislo"], s["whishi"])]
+        for x, row in enumerate(rows_of(rows)):
+            text = f"{number(row.value)}\n{row.note}"
+            axes.text(
+                x, 1.02, text, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5, linespacing=1.25
+            )
+        axes.set_title(f"{testset}  (n = {_counts(groups, testset, methods)})", pad=27)
+        axes.set_xticks(range(len(methods)))
+        _labels(axes, methods, room)
+        axes.set_xlim(-0.6, len(methods) - 0.4)
+        if line is not None:
+            axes.axhline(line, color="#333333", linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
+    first = panels[0]
+    first.set_ylabel(ylabel)
+    first.annotate(
+        "\n".join(head), (0, 1.02), xycoords="axes fraction", xytext=(-4, 0), textcoords="offset points",
+        ha="right", va="bottom", fontsize=6.5, fontstyle="italic", linespacing=1.25,
+    )  # fmt: skip
+    _limits(panels, ends, line, top, bottom)
+    for axes, testset in zip(panels, testsets, strict=True):
+        for x, method in enumerate(table.loc[table["testset"] == testset, "method"]):
+            beyond = int((groups.get_group((testset, method)) > axes.get_ylim()[1]).sum())
+            if beyond:
+                axes.text(
+                    x, 0.985, f"↑ {beyond}", transform=axes.get_xaxis_transform(), ha="center", va="top", fontsize=6,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
+                )  # fmt: skip
+    return figure
+
+
+def _boxes(axes: Axes, stats: Sequence[dict], colours: Sequence[str]) -> None:
+    drawn = axes.bxp(
+        list(stats),
+        positions=range(len(stats)),
+        widths=0.62,
+        patch_artist=True,
+        flierprops={"marker": "o", "markersize": 1.6, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True},
+        medianprops={"color": "black", "linewidth": 1.3},
+        boxprops={"edgecolor": "#333333", "linewidth": 0.7},
+        whiskerprops={"color": "#333333", "linewidth": 0.7},
+        capprops={"color": "#333333", "linewidth": 0.7},
+    )
+    for box, fliers, colour in zip(drawn["boxes"], drawn["fliers"], colours, strict=True):
+        box.set_facecolor(colour)
+        fliers.set_markerfacecolor(colour)
+
+
+def _labels(axes: Axes, methods: Sequence[str], room: float) -> None:
+    """Names under the boxes: on two lines where they fit, else slanted."""
+    lines = [name.replace("-", "-\n", 1) for name in methods]
+    longest = max(len(part) for text in lines for part in text.split("\n"))
+    if longest * 4.6 <= room:  # points per character at this size
+        axes.set_xticklabels(lines, fontsize=7)
+    else:
+        axes.set_xticklabels(methods, rotation=35, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.tick_params(axis="x", length=0)
+
+
+def _limits(panels: Sequence[Axes], ends: Sequence[float], line: float | None, top: float | None, bottom: float | None) -> None:
+    low, high = min(ends), max(ends)
+    if line is not None:
+        low, high = min(low, line), max(high, 1.2 * line)
+    high += 0.08 * (high - low)
+    panels[0].set_ylim(low - 0.05 * (high - low) if bottom is None else bottom, high if top is None else min(high, top))
+
+
+def _counts(groups: Any, testset: str, methods: Sequence[str]) -> str:
+    """Number of molecules behind each box: one number, or a range where they differ."""
+    counts = [len(groups.get_group((testset, m))) for m in methods]
+    low, high = (f"{n:,}".replace(",", " ") for n in (min(counts), max(counts)))
+    return low if low == high else f"{low}–{high}"

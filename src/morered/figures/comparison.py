@@ -1,0 +1,240 @@
+"""Our numbers beside the paper's: one table of what the paper states and what was measured, as CSV and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from morered.figures import fig3a, published
+from morered.files import atomic_path
+from morered.metrics.tables import one_seed, rows_of, summarise, write_table
+
+#: Columns of the table, in this order.
+COLUMNS = ["place", "testset", "method", "quantity", "unit", "paper", "this_run", "n", "holds", "words"]
+
+_KEY = ["testset", "method", "quantity"]
+#: Measured for every method, whether or not the paper writes the number down.
+_ALWAYS = ("median_ratio", "failure_percent", "median_rmsd")
+_HEADS = (("inputs", 0), ("method", 0), ("quantity", 0), ("paper", 1), ("this run", 1), ("n", 1), ("", 0))
+_FIGURE_ONLY = "Section 3.2, Fig. 4"
+
+
+def measured_relaxations(
+    runs: pd.DataFrame, *, testsets: Mapping[str, str] | None = None, panels: Mapping[str, str] = fig3a.PANELS, steps: int = 1000
+) -> pd.DataFrame:
+    """What the tables of relaxations say about the paper's statements.
+
+    Parameters
+    ----------
+    runs
+        Tables of the relaxations (`morered.metrics.tables.read_runs`).
+    testsets
+        Names of this study's test sets -> the paper's (`published.NORMAL`, `published.DIFFUSED`); others keep their names.
+    panels
+        As for `morered.figures.fig3a`.
+    steps
+        Diffusion steps T.
+
+    Returns
+    -------
+    DataFrame
+        testset, method, quantity (a key of `published.QUANTITIES`), value, n (structures behind it).
+    """
+    runs = one_seed(runs.assign(testset=runs["testset"].replace(dict(testsets or {}))))
+    summary = summarise(runs)
+    quantities = ("median_rmsd", "median_ratio", "failure_percent", "mean_steps", "median_steps")
+    long = summary.melt(["testset", "method", "n"], list(quantities), "quantity", "value")
+    rows = [long[[*_KEY, "value", "n"]]]
+    rows.append(pd.DataFrame(_relative(summary), columns=[*_KEY, "value", "n"]))
+    rows.append(pd.DataFrame(_input_range(runs), columns=[*_KEY, "value", "n"]))
+    timed = runs[(runs["testset"] == published.NORMAL) & np.isfinite(runs["first_time"])]
+    there = {panel: method for panel, method in panels.items() if method in set(timed["method"])}
+    if there:
+        first = fig3a.numbers(timed, published.NORMAL, there, steps=steps)[1]
+        long = first.melt(["method", "n"], ["pearson_r", "zero"], "quantity", "value").assign(testset=published.NORMAL)
+        rows.append(long[[*_KEY, "value", "n"]])
+    return pd.concat([frame for frame in rows if len(frame)], ignore_index=True)
+
+
+def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Join what was measured to what the paper states.
+
+    Parameters
+    ----------
+    measured
+        One frame or several with the columns testset, method, quantity, value and n.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. Each statement of the paper is there, with an empty ``this_run`` where nothing was measured; ratios, failures
+        and RMSDs of methods that the paper only draws, or does not have, follow with an empty ``paper``. ``holds`` is "yes" or
+        "no" for bounds, else empty: how near is near enough is for the reader.
+
+    Raises
+    ------
+    ValueError
+        If a quantity is unknown, or was measured twice.
+    """
+    frames = [measured] if isinstance(measured, pd.DataFrame) else list(measured)
+    joined = pd.concat([*frames, pd.DataFrame(columns=[*_KEY, "value", "n"])], ignore_index=True).dropna(subset=["value"])
+    unknown = sorted(set(joined["quantity"]) - set(published.QUANTITIES))
+    if unknown:
+        raise ValueError(f"unknown quantities: {', '.join(unknown)}")
+    twice = joined[joined.duplicated(_KEY)]
+    if len(twice):
+        raise ValueError(f"measured twice: {', '.join(' '.join(row) for row in twice[_KEY].itertuples(index=False))}")
+    joined = joined.rename(columns={"value": "this_run"})
+    paper = published.table()
+    both = paper.merge(joined, how="left", on=_KEY, validate="one_to_one")
+    beyond = joined[joined["quantity"].isin(_ALWAYS)].merge(paper[_KEY], how="left", on=_KEY, indicator=True)
+    beyond = beyond[beyond["_merge"] == "left_only"].drop(columns="_merge")
+    beyond = beyond.assign(place=_FIGURE_ONLY, relation="", value=np.nan, words="")
+    rows = pd.concat([both, beyond[both.columns]], ignore_index=True) if len(beyond) else both
+    rows = _sorted(rows)
+    return pd.DataFrame(
+        {
+            "place": rows["place"],
+            "testset": rows["testset"],
+            "method": rows["method"],
+            "quantity": rows["quantity"].map(lambda q: published.QUANTITIES[q][0]),
+            "unit": rows["quantity"].map(lambda q: published.QUANTITIES[q][1]),
+            "paper": [_paper(r, v) for r, v in zip(rows["relation"], rows["value"], strict=True)],
+            "this_run": rows["this_run"].astype(float),
+            "n": rows["n"].astype("Int64"),
+            "holds": [_holds(r, v, m) for r, v, m in zip(rows["relation"], rows["value"], rows["this_run"], strict=True)],
+            "words": rows["words"],
+        }
+    )[COLUMNS].reset_index(drop=True)
+
+
+def write(table: pd.DataFrame, stem: str | Path, *, title: str = "This run and the paper", note: str = "") -> None:
+    """Write ``stem.csv`` and ``stem.html``, a page that needs no other file.
+
+    ``note`` is a sentence above the table, such as on what data the run is.
+    """
+    stem = Path(stem)
+    write_table(table, stem.with_name(f"{stem.name}.csv"))
+    with atomic_path(stem.with_name(f"{stem.name}.html")) as path:
+        path.write_text(page(table, title=title, note=note), encoding="utf-8")
+
+
+def page(table: pd.DataFrame, *, title: str, note: str = "") -> str:
+    """The table as a complete HTML page; statements that this run does not touch come last, folded."""
+    measured, rest = table[table["this_run"].notna()], table[table["this_run"].isna()]
+    body = [f"<h1>{escape(title)}</h1>"]
+    if note:
+        body.append(f"<p class=note>{escape(note)}</p>")
+    body.append(
+        "<p>The paper's numbers are for QM7-X and QM9. “&gt;” and “&lt;” are bounds that the paper states, for which the table "
+        "says whether they hold here; “≈” is the paper's rounding. An empty cell of the paper is a number that stands in a figure "
+        "only, or that it does not have.</p>"
+    )
+    body.append(fragment(measured) if len(measured) else "<p>Nothing was measured.</p>")
+    if len(rest):
+        body.append(f"<details><summary>{len(rest)} statements that this run does not touch</summary>{fragment(rest)}</details>")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_CSS}</style></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
+    )
+
+
+def fragment(table: pd.DataFrame) -> str:
+    """The rows as an HTML table, grouped by their place in the paper."""
+    heads = "".join(f"<th{' class=number' * number}>{name}</th>" for name, number in _HEADS)
+    lines = [f"<table><thead><tr>{heads}</tr></thead>"]
+    for place, rows in table.groupby("place", sort=False):
+        lines.append(f'<tbody><tr class=place><th colspan="7">{escape(str(place))}</th></tr>')
+        for row in rows_of(rows):
+            unit = f" {escape(row.unit)}" if row.unit else ""
+            paper = f"{escape(row.paper)}{unit}" if row.paper else ""
+            run = f"{_short(row.this_run)}{unit}" if pd.notna(row.this_run) else "–"
+            words = f"<div class=words>{escape(row.words)}</div>" if row.words else ""
+            n = f"{row.n:,}".replace(",", " ") if pd.notna(row.n) else ""
+            mark = {
+                "yes": '<span class=yes title="the bound holds">✓</span>',
+                "no": '<span class=no title="it does not hold">✗</span>',
+            }
+            lines.append(
+                f"<tr><td>{escape(row.testset)}</td><td>{escape(row.method)}</td><td>{escape(row.quantity)}{words}</td>"
+                f"<td class=number>{paper}</td><td class=number>{run}</td><td class=number>{n}</td>"
+                f"<td>{mark.get(row.holds, '')}</td></tr>"
+            )
+        lines.append("</tbody>")
+    return "\n".join([*lines, "</table>"])
+
+
+_CSS = """
+body { font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 62rem; }
+body { margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .5rem; }
+.note { background: #fff6e0; border-left: 4px solid #e69f00; padding: .5rem .8rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .28rem .6rem; vertical-align: top; border-bottom: 1px solid #e4e4e4; }
+thead th { border-bottom: 2px solid #555; }
+tr.place th { background: #f3f3f3; padding-top: .5rem; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.words { color: #666; font-size: .85em; }
+.yes { color: #007a5a; } .no { color: #b03000; }
+details { margin-top: 1.5rem; } summary { cursor: pointer; }
+"""
+
+
+def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by place, test set and method, each in the order of appearance, then by quantity."""
+    keys = []
+    for name in ("place", "testset", "method"):
+        rank = {value: k for k, value in enumerate(rows[name].drop_duplicates())}
+        keys.append(rows[name].map(rank))
+    quantities = {name: k for k, name in enumerate(published.QUANTITIES)}
+    return rows.iloc[np.lexsort([rows["quantity"].map(quantities), *reversed(keys)])]
+
+
+def _relative(summary: pd.DataFrame) -> list[tuple[str, str, str, float, int]]:
+    """Medians and failures on diffused inputs over those on normal-mode inputs, for each method that has both."""
+    table = summary.set_index(["testset", "method"])
+    rows = []
+    for method in summary.loc[summary["testset"] == published.DIFFUSED, "method"]:
+        if (published.NORMAL, method) not in table.index:
+            continue
+        diffused, normal = table.loc[(published.DIFFUSED, method)], table.loc[(published.NORMAL, method)]
+        for quantity, name in (("median_ratio", "ratio_over_normal_modes"), ("failure_percent", "failures_over_normal_modes")):
+            if normal[quantity] > 0:
+                rows.append((published.DIFFUSED, method, name, diffused[quantity] / normal[quantity], int(diffused["n"])))
+        difference = diffused["failure_percent"] - normal["failure_percent"]
+        rows.append((published.DIFFUSED, method, "failures_minus_normal_modes", difference, int(diffused["n"])))
+    return rows
+
+
+def _input_range(runs: pd.DataFrame) -> list[tuple[str, str, str, float, int]]:
+    """Whether the median RMSD of the diffused inputs lies within the range of the normal-mode inputs'."""
+    inputs = runs.drop_duplicates(["testset", "id"])
+    normal, diffused = (inputs.loc[inputs["testset"] == name, "rmsd_before"] for name in (published.NORMAL, published.DIFFUSED))
+    if normal.empty or diffused.empty:
+        return []
+    return [
+        (published.DIFFUSED, "", "within_input_range", float(normal.min() <= diffused.median() <= normal.max()), len(diffused))
+    ]
+
+
+def _paper(relation: str, value: float) -> str:
+    if not relation:
+        return ""
+    return f"{value:g}" if relation == "=" else f"{relation} {value:g}"
+
+
+def _holds(relation: str, value: float, measured: float) -> str:
+    if relation not in ("<", ">") or pd.isna(measured):
+        return ""
+    return "yes" if (measured < value if relation == "<" else measured > value) else "no"
+
+
+def _short(value: float) -> str:
+    """Three significant digits, integers and large numbers as they are."""
+    if np.isinf(value):
+        return "∞"
+    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

@@ -1,0 +1,193 @@
+"""Figure 3b: time steps of the adaptive and of the fixed schedule while a few molecules relax."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from morered import storage
+from morered.figures import style
+from morered.metrics.evaluate import evaluate
+from morered.metrics.rmsd import rmsd
+from morered.metrics.tables import rows_of, write_table
+from morered.structures import Structures
+from morered.trajectories import Trajectories
+
+#: Columns of the trajectories: the step i that was taken, and the one that was predicted, used or not.
+USED, PREDICTED = "step", "predicted"
+
+
+def choose(inputs: Structures, minima: Structures, molecules: int = 3) -> NDArray[np.int64]:
+    """Inputs to follow, by a rule that knows nothing of results.
+
+    The inputs are ordered by their RMSD from their minima and the k-th of n is the one at the quantile (k - 1/2) / n, for three
+    at 1/6, 1/2 and 5/6; where its minimum was taken already, the next input in that order whose minimum was not.
+
+    Returns
+    -------
+    array [molecules]
+        Indices into ``inputs``, in the order of their RMSD; fewer if there are fewer minima.
+    """
+    distance = rmsd(inputs, minima[minima.index_of(inputs.references)])
+    order = np.lexsort((inputs.ids, distance))
+    chosen: list[int] = []
+    taken: set[bytes] = set()
+    for k in range(min(molecules, len(np.unique(inputs.references)))):
+        start = int((k + 0.5) / molecules * len(order))
+        for place in np.roll(order, -start):
+            if bytes(inputs.references[place]) not in taken:
+                chosen.append(int(place))
+                taken.add(bytes(inputs.references[place]))
+                break
+    return np.array(sorted(chosen, key=lambda m: distance[m]), dtype=np.int64)
+
+
+def numbers(
+    adaptive: Trajectories, fixed: Trajectories, adaptive_ends: pd.DataFrame, fixed_ends: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The curves, and the RMSDs of the inset table.
+
+    Parameters
+    ----------
+    adaptive, fixed
+        Steps of the same molecules with both schedules; columns `USED` and `PREDICTED` hold array indices i.
+    adaptive_ends, fixed_ends
+        Tables of the relaxed structures (`morered.metrics.evaluate.evaluate`).
+
+    Returns
+    -------
+    curves
+        molecule (1, 2, ... in order of ``adaptive``), id, schedule ("adaptive" or "fixed"), iteration (from 0), t (the paper's
+        time step, i + 1) and predicted_t (empty where nothing was predicted).
+    table
+        molecule, id, rmsd_before, rmsd_adaptive, rmsd_fixed (Å), steps_adaptive, steps_fixed.
+
+    Raises
+    ------
+    KeyError
+        If a molecule of ``adaptive`` is missing elsewhere.
+    """
+    before = adaptive_ends.set_index("id")
+    after = {"adaptive": before, "fixed": fixed_ends.set_index("id")}
+    curves, table = [], []
+    for number, name in enumerate((i.decode() for i in adaptive.ids.tolist()), start=1):
+        row: dict[str, object] = {"molecule": number, "id": name, "rmsd_before": before.loc[name, "rmsd_before"]}
+        for schedule, trajectories in (("adaptive", adaptive), ("fixed", fixed)):
+            columns = trajectories.of(name).columns
+            predicted = np.asarray(columns[PREDICTED], float)
+            curves.append(
+                pd.DataFrame(
+                    {
+                        "molecule": number,
+                        "id": name,
+                        "schedule": schedule,
+                        "iteration": np.arange(len(columns[USED])),
+                        "t": np.asarray(columns[USED], float) + 1,
+                        "predicted_t": np.where(predicted >= 0, predicted, np.nan) + 1,
+                    }
+                )
+            )
+            row |= {f"rmsd_{schedule}": after[schedule].loc[name, "rmsd_after"], f"steps_{schedule}": len(columns[USED])}
+        table.append(row)
+    order = ["molecule", "id", "rmsd_before", "rmsd_adaptive", "rmsd_fixed", "steps_adaptive", "steps_fixed"]
+    return pd.concat(curves, ignore_index=True), pd.DataFrame(table)[order]
+
+
+@style.styled
+def draw(
+    curves: pd.DataFrame, table: pd.DataFrame, stem: str | Path, names: tuple[str, str] = ("MoreRed-JT", "MoreRed-ITP")
+) -> None:
+    """Draw the curves with the table of RMSDs beside them; writes fig3b.{png,pdf,csv} and fig3b.rmsd.csv.
+
+    ``names`` are the methods with the adaptive and with the fixed schedule.
+    """
+    figure = style.new_figure(style.PAGE, 2.9)
+    axes, side = figure.subplots(1, 2, gridspec_kw={"width_ratios": [2.6, 1]})
+    side.axis("off")
+    colours = [style.SERIES_COLOURS[k % len(style.SERIES_COLOURS)] for k in range(len(table))]
+    for colour, row in zip(colours, rows_of(table), strict=True):
+        mine = curves[curves["molecule"] == row.molecule]
+        adaptive, fixed = (mine[mine["schedule"] == schedule] for schedule in ("adaptive", "fixed"))
+        axes.plot(fixed["iteration"], fixed["t"], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, zorder=2)
+        every = max(1, len(fixed) // 60)
+        axes.plot(
+            fixed["iteration"][::every], fixed["predicted_t"][::every], ".", color=colour, markersize=3.4, alpha=0.8,
+            markeredgewidth=0, zorder=1,
+        )  # fmt: skip
+        axes.plot(adaptive["iteration"], adaptive["t"], color=colour, linewidth=1.3, zorder=3)
+        axes.plot(
+            adaptive["iteration"].iloc[-1:], adaptive["t"].iloc[-1:], "o", color=colour, markersize=3.5, zorder=4, clip_on=False
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("relaxation step")
+    axes.set_ylabel("time step $t$")
+    grey = "#333333"
+    side.legend(
+        handles=[
+            Line2D([], [], color=grey, linewidth=1.3, label=f"adaptive ({names[0]})"),
+            Line2D([], [], color=grey, linewidth=1.1, linestyle=(0, (4, 2)), label=f"fixed ({names[1]})"),
+            Line2D([], [], color=grey, linewidth=0, marker=".", markersize=4, label="predicted, not used"),
+        ],
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.02),
+        borderaxespad=0.0,
+    )
+    cells = [[_length(r.rmsd_before), _length(r.rmsd_adaptive), _length(r.rmsd_fixed)] for r in rows_of(table)]
+    height = min(0.13 * (len(cells) + 1), 0.6)
+    shown = side.table(
+        cells, colLabels=["before", "adaptive", "fixed"], rowLabels=["●"] * len(cells), loc="lower left", cellLoc="center",
+        edges="horizontal", bbox=[0.07, 0.0, 0.93, height],
+    )  # fmt: skip
+    shown.auto_set_font_size(False)
+    shown.set_fontsize(7.5)
+    for (line, column), cell in shown.get_celld().items():
+        cell.set_linewidth(0.5)
+        if column == -1:
+            cell.get_text().set_color(colours[line - 1])
+            cell.get_text().set_fontsize(10)
+    side.text(0.07, height + 0.03, "RMSD from the minimum (Å)", transform=side.transAxes, fontsize=7.5, va="bottom")
+    style.save(figure, stem, curves)
+    stem = style.stem_of(stem)
+    write_table(table, stem.with_name(f"{stem.name}.rmsd.csv"))
+
+
+def make(
+    adaptive: str | PathLike[str],
+    fixed: str | PathLike[str],
+    adaptive_ends: str | PathLike[str],
+    fixed_ends: str | PathLike[str],
+    inputs: str | PathLike[str],
+    minima: str | PathLike[str],
+    stem: str | Path,
+    names: tuple[str, str] = ("MoreRed-JT", "MoreRed-ITP"),
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the figure from files.
+
+    Parameters
+    ----------
+    adaptive, fixed
+        Trajectories of the same molecules.
+    adaptive_ends, fixed_ends
+        The relaxed structures of those runs, with verdict columns.
+    inputs, minima
+        The test set that they are from, and its minima.
+    stem
+        Path of the figure without its ending.
+    names
+        The methods with the adaptive and with the fixed schedule.
+    """
+    start, reference = storage.read(inputs), storage.read(minima)
+    ends = [evaluate(storage.read(path), start, reference, subset=True) for path in (adaptive_ends, fixed_ends)]
+    curves, table = numbers(Trajectories.read(adaptive), Trajectories.read(fixed), *ends)
+    draw(curves, table, stem, names)
+    return curves, table
+
+
+def _length(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "–"

@@ -1,0 +1,137 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from morered.figures import comparison, published
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed and collects the text, and what would be loaded from elsewhere."""
+
+    VOID = ("meta",)
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.loads = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.loads += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture
+def runs(run):
+    before = np.array([0.1, 0.2, 0.3, 0.4])
+    return pd.concat(
+        [
+            run("normal-modes", "MoreRed-JT", [0.2, 0.2, 0.4, 0.4], before=before, steps=[1, 2, 3, 10], first_time=before),
+            run("normal-modes", "MLFF", [0.5, 2.0, 3.0, 0.5], before=before),
+            run("diffused-250", "MoreRed-JT", [0.1, 0.2, 1.0, 0.2], before=0.35, first_time=0.25),
+            run("diffused-250", "MLFF", [1.0, 1.0, 3.0, 0.5], before=0.35),
+            run("diffused-250", "mine", [0.5] * 4, before=0.35),
+        ],
+        ignore_index=True,
+    )
+
+
+def value(frame, quantity, method="MoreRed-JT", testset="normal-modes", column="value"):
+    rows = frame[(frame["testset"] == testset) & (frame["method"] == method) & (frame["quantity"] == quantity)]
+    assert len(rows) == 1
+    return rows[column].iloc[0]
+
+
+def test_published_numbers_are_those_of_the_paper():
+    table = published.table()
+    assert not table.duplicated(["testset", "method", "quantity"]).any()
+    assert set(table["quantity"]) <= set(published.QUANTITIES)
+    assert set(table["relation"]) <= {"=", "≈", "<", ">"}
+    assert value(table, "pearson_r") == 0.85
+    assert value(table, "median_rmsd", "MoreRed-AS") == 0.05
+    assert value(table, "failure_percent", "MMFF94", "diffused-250") == 99.6
+    assert value(table, "valid_unique_novel_percent", "MoreRed-large", "") == 66.7
+    assert value(table, "mean_steps", "MoreRed-AS") == 992
+
+
+def test_measured_numbers_by_hand(runs):
+    measured = comparison.measured_relaxations(runs)
+    assert value(measured, "median_ratio") == pytest.approx(0.3)
+    assert value(measured, "failure_percent", "MLFF") == 50.0
+    assert value(measured, "mean_steps") == 4.0
+    assert value(measured, "median_steps") == 2.5
+    assert value(measured, "pearson_r") == pytest.approx(1.0)
+    assert value(measured, "zero") == 0
+    assert value(measured, "zero", column="n") == 4
+    assert value(measured, "ratio_over_normal_modes", testset="diffused-250") == pytest.approx(0.2 / 0.3)
+    assert value(measured, "failures_minus_normal_modes", testset="diffused-250") == 25.0
+    assert value(measured, "failures_over_normal_modes", "MLFF", "diffused-250") == 1.5
+    assert value(measured, "within_input_range", "", "diffused-250") == 1.0
+
+
+def test_names_of_test_sets_are_translated(runs):
+    renamed = runs.assign(testset=runs["testset"].replace({"normal-modes": "qm7x", "diffused-250": "noised"}))
+    measured = comparison.measured_relaxations(renamed, testsets={"qm7x": "normal-modes", "noised": "diffused-250"})
+    pd.testing.assert_frame_equal(measured, comparison.measured_relaxations(runs))
+
+
+def test_bounds_hold_or_not_and_nothing_else_is_judged(runs):
+    table = comparison.compare(comparison.measured_relaxations(runs))
+    label = published.QUANTITIES["failure_percent"][0]
+    mlff = table[(table["method"] == "MLFF") & (table["quantity"] == label)].set_index("testset")
+    assert mlff.loc["normal-modes", ["paper", "this_run", "holds"]].tolist() == ["> 20", 50.0, "yes"]
+    assert mlff.loc["diffused-250", ["paper", "this_run", "holds"]].tolist() == ["≈ 90", 75.0, ""]
+    jt = table[(table["method"] == "MoreRed-JT") & (table["testset"] == "diffused-250")].set_index("quantity")
+    assert jt.loc[published.QUANTITIES["ratio_over_normal_modes"][0], "holds"] == "yes"
+    assert set(table.loc[table["holds"] != "", "paper"].str[0]) == {"<", ">"}
+
+
+def test_every_statement_is_there_once_and_methods_beyond_the_paper_too(runs):
+    table = comparison.compare(comparison.measured_relaxations(runs))
+    assert list(table) == comparison.COLUMNS
+    assert (table["paper"] != "").sum() == len(published.table())
+    mine = table[table["method"] == "mine"]
+    assert set(mine["quantity"]) == {published.QUANTITIES[q][0] for q in ("median_ratio", "failure_percent", "median_rmsd")}
+    assert (mine["paper"] == "").all()
+    assert comparison.compare([])["this_run"].isna().all()
+
+
+def test_what_is_unknown_or_measured_twice_is_refused():
+    row = pd.DataFrame([{"testset": "", "method": "MLFF", "quantity": "energy_error", "value": 0.5, "n": 10}])
+    with pytest.raises(ValueError, match=r"twice: +MLFF energy_error"):
+        comparison.compare([row, row])
+    with pytest.raises(ValueError, match="unknown quantities: beauty"):
+        comparison.compare(row.assign(quantity="beauty"))
+
+
+def test_the_page_stands_alone(runs, tmp_path):
+    table = comparison.compare(comparison.measured_relaxations(runs))
+    table.loc[table["method"] == "mine", "method"] = "<mine> & yours"
+    comparison.write(table, tmp_path / "comparison", note="Small & quick.")
+    text = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert page.loads == []
+    assert "http" not in text
+    assert "Small & quick." in page.texts
+    assert "<mine> & yours" in page.texts
+    assert "✓" in page.texts
+    untouched = int((table["this_run"].isna()).sum())
+    assert f"{untouched} statements that this run does not touch" in page.texts
+    csv = pd.read_csv(tmp_path / "comparison.csv")
+    assert list(csv) == comparison.COLUMNS
+    assert len(csv) == len(table)
+
+
+def test_an_empty_run_makes_a_page(tmp_path):
+    comparison.write(comparison.compare([]), tmp_path / "comparison")
+    assert "Nothing was measured." in Page((tmp_path / "comparison.html").read_text(encoding="utf-8")).texts

@@ -1,0 +1,100 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from morered import storage
+from morered.figures import fig3b, style
+from morered.structures import Column, Structures, as_names, offsets_of
+from morered.trajectories import Trajectories
+
+NAMES = ["a", "b", "c"]
+
+
+def dimers(lengths, ids, references=None, **columns):
+    structures = Structures.build([[6, 6]] * len(lengths), [[[0, 0, 0], [0, 0, length]] for length in lengths], ids, references)
+    return structures.with_columns({name: Column(np.array(values)) for name, values in columns.items()})
+
+
+def trajectories(ids, used, predicted):
+    return Trajectories(
+        as_names(ids),
+        offsets_of([len(u) for u in used]),
+        {"step": Column(np.concatenate(used)), "predicted": Column(np.concatenate(predicted))},
+    )
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three dimers followed with both schedules; their RMSDs are half the differences of length."""
+    parts = {
+        "minima": dimers([1.0] * 3, ["A", "B", "C"]),
+        "inputs": dimers([1.2, 1.4, 1.6, 1.1], [*NAMES, "d"], ["A", "B", "C", "A"]),
+        "adaptive_ends": dimers([1.02, 1.04, 1.06], NAMES, verdict=[b"converged"] * 3, steps=[3, 2, 4]),
+        "fixed_ends": dimers([1.1, 1.2, 1.3], NAMES, verdict=[b"converged"] * 3, steps=[3, 4, 5]),
+    }
+    paths = {name: tmp_path / f"{name}.h5" for name in (*parts, "adaptive", "fixed")}
+    for name, structures in parts.items():
+        storage.write(paths[name], structures)
+    used = [[2, 1, 0], [5, 0], [9, 4, 6, 0]]
+    trajectories(NAMES, used, used).write(paths["adaptive"])
+    fixed = [[2, 1, 0], [3, 2, 1, 0], [4, 3, 2, 1, 0]]
+    trajectories(NAMES, fixed, [[2, -1, 2], [3, 3, 3, 3], [4, 4, 4, 4, 4]]).write(paths["fixed"])
+    return paths
+
+
+def test_numbers_by_hand(files, tmp_path, assert_figure):
+    curves, table = fig3b.make(**files, stem=tmp_path / "fig3b")
+    c = curves[(curves["id"] == "c") & (curves["schedule"] == "adaptive")]
+    assert c["iteration"].tolist() == [0, 1, 2, 3]
+    assert c["t"].tolist() == [10, 5, 7, 1]  # the paper's t is the index plus 1
+    a = curves[(curves["id"] == "a") & (curves["schedule"] == "fixed")]
+    assert a["t"].tolist() == [3, 2, 1]
+    assert a["predicted_t"].tolist()[::2] == [3, 3]
+    assert np.isnan(a["predicted_t"].iloc[1])  # nothing was predicted there
+    np.testing.assert_allclose(table["rmsd_before"], [0.1, 0.2, 0.3], atol=1e-12)
+    np.testing.assert_allclose(table["rmsd_adaptive"], [0.01, 0.02, 0.03], atol=1e-12)
+    np.testing.assert_allclose(table["rmsd_fixed"], [0.05, 0.1, 0.15], atol=1e-12)
+    assert table["steps_adaptive"].tolist() == [3, 2, 4]
+    assert table["steps_fixed"].tolist() == [3, 4, 5]
+    assert_figure(tmp_path / "fig3b", style.PAGE)
+    assert len(pd.read_csv(tmp_path / "fig3b.csv")) == 9 + 12
+    assert list(pd.read_csv(tmp_path / "fig3b.rmsd.csv")["id"]) == NAMES
+
+
+def test_a_molecule_that_was_not_followed_with_both_schedules_is_refused(files, tmp_path):
+    Trajectories.read(files["fixed"], mmap=False)
+    trajectories(NAMES[:2], [[0], [0]], [[0], [0]]).write(files["fixed"])
+    with pytest.raises(KeyError, match="'c'"):
+        fig3b.make(**files, stem=tmp_path / "fig3b")
+
+
+def test_solid_dashed_and_dots(files, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
+    fig3b.make(**files, stem=tmp_path / "fig3b")
+    lines = drawn[0].axes[0].get_lines()
+    solid = [line for line in lines if line.get_linestyle() == "-" and line.get_marker() == "None"]
+    dashed = [line for line in lines if line.get_linestyle() == "--" and line.get_marker() == "None"]
+    dots = [line for line in lines if line.get_marker() == "."]
+    assert [len(line.get_xdata()) for line in solid] == [3, 2, 4]
+    assert [len(line.get_xdata()) for line in dashed] == [3, 4, 5]
+    assert [line.get_ydata().tolist() for line in dots[1:]] == [[4.0] * 4, [5.0] * 5]
+    assert len({line.get_color() for line in solid}) == 3
+    assert [line.get_color() for line in solid] == [line.get_color() for line in dashed] == [line.get_color() for line in dots]
+    cells = drawn[0].axes[1].tables[0].get_celld()
+    assert [cells[1, k].get_text().get_text() for k in range(3)] == ["0.100", "0.010", "0.050"]
+
+
+def test_the_choice_of_molecules_spreads_over_the_rmsd_and_takes_each_minimum_once():
+    minima = dimers([1.0] * 6, list("ABCDEF"))
+    lengths = [1.6, 1.1, 1.5, 1.2, 1.4, 1.3]  # RMSD 0.3, 0.05, 0.25, 0.1, 0.2, 0.15
+    inputs = dimers(lengths, list("abcdef"), list("ABCDEF"))
+    # In order of RMSD: b d f e c a; quantiles 1/6, 1/2, 5/6 of six are places 1, 3, 5.
+    assert [inputs.names[m] for m in fig3b.choose(inputs, minima)] == ["d", "e", "a"]
+    same = dimers(lengths, list("abcdef"), list("AADDEF"))
+    # d and e as before, of D and E; a is of A.
+    assert [same.names[m] for m in fig3b.choose(same, minima)] == ["d", "e", "a"]
+    same = dimers(lengths, list("abcdef"), list("DBCDEF"))
+    # a is of D, which d has: the next in the order, from the start again, is b.
+    assert [same.names[m] for m in fig3b.choose(same, minima)] == ["b", "d", "e"]
+    assert len(fig3b.choose(inputs[:2], minima)) == 2
