@@ -155,7 +155,7 @@ class Trajectories:
         """Trajectories of a file, mapped into memory; raises as `morered.storage.read` does."""
         arrays, columns = storage.read_arrays(path, FORMAT, VERSION, ("ids", "offsets"), mmap, ("frames", "frame_offsets"))
         try:
-            return cls(**{name: array.values for name, array in arrays.items()}, columns=columns)  # type: ignore[arg-type]
+            return cls(**{name: array.values for name, array in arrays.items()}, columns=columns)
         except ValueError as error:
             raise storage.StorageError(f"{path}: its arrays do not fit together: {error}") from None
 

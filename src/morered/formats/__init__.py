@@ -1,0 +1,116 @@
+"""Reading and writing molecules in the formats of the field, and nowhere else.
+
+`read` takes a file, or "-" for standard input, and never raises for what is in it: every molecule found becomes a `Record`, good
+or with a problem told in one sentence, and one broken molecule never stops the others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from morered import storage
+from morered.formats.atoms import from_ase, read_ase, to_ase
+from morered.formats.records import COINCIDING, Reading, Record, file_problem
+from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
+from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
+from morered.formats.sources import STDIN, SourceProblem, extension_of, label_of, read_text, stem_of
+from morered.formats.stored import read_stored
+from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
+from morered.structures import Structures
+
+__all__ = [
+    "COINCIDING",
+    "FORMATS",
+    "Format",
+    "Reading",
+    "Record",
+    "format_of",
+    "from_ase",
+    "read",
+    "to_ase",
+    "write",
+    "write_extxyz",
+    "write_schnetpack",
+    "write_sdf",
+]
+
+
+class Format(NamedTuple):
+    """A file format: the endings of its files, its reader and its writer (None where nothing is written in it)."""
+
+    extensions: tuple[str, ...]
+    read: Callable[[str | os.PathLike[str]], Reading]
+    write: Callable[..., None] | None
+
+
+FORMATS: dict[str, Format] = {
+    "extxyz": Format(("xyz", "extxyz"), read_xyz, write_extxyz),
+    "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
+    "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
+    "hdf5": Format(("h5", "hdf5"), read_stored, storage.write),
+}
+"""Formats by name. Files with other endings are left to ASE, whose own names of formats `read` also takes."""
+
+
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Name of the format that a file's ending means; None for one that only ASE may know, and for standard input."""
+    extension = "" if os.fspath(path) == STDIN else extension_of(path)
+    return next((name for name, entry in FORMATS.items() if extension in entry.extensions), None)
+
+
+def read(source: str | os.PathLike[str], format: str | None = None) -> Reading:
+    """Every molecule of a file or of standard input ("-").
+
+    Parameters
+    ----------
+    source
+        The file; xyz and SDF may be compressed (.gz, .bz2, .xz).
+    format
+        A name in `FORMATS`, or ASE's name of one of its formats; otherwise the file's ending decides, and what cannot be told by
+        it (standard input) is taken for SDF where it looks like it and for xyz where not.
+
+    Returns
+    -------
+    Reading
+        Records in the order of the source. A source from which nothing can be had (missing, empty, unknown) gives one record with
+        the problem.
+    """
+    label, stem = label_of(source), stem_of(source)
+    try:
+        if os.fspath(source) == STDIN and format is None:
+            text = read_text(source)
+            return parse_sdf(text, label, stem) if _looks_like_sdf(text) else parse_xyz(text, label, stem)
+        name = format or format_of(source)
+        if name in FORMATS:
+            return FORMATS[name].read(source)
+        return read_ase(source, name)
+    except SourceProblem as problem:
+        return file_problem(label, stem, str(problem))
+
+
+def write(path: str | os.PathLike[str], structures: Structures, format: str | None = None, **options: Any) -> None:
+    """Write structures in the format of the file's ending, or in the one named; "-" is standard output (extended xyz).
+
+    ``options`` are those of the format's own writer (`write_extxyz`, `write_sdf`, `write_schnetpack`, `storage.write`).
+
+    Raises
+    ------
+    ValueError
+        If there is no such format to write, or the structures have a column that it cannot hold.
+    """
+    name = format or ("extxyz" if os.fspath(path) == STDIN else format_of(path))
+    writer = FORMATS[name].write if name in FORMATS else None
+    if writer is None:
+        known = ", ".join(f".{extension}" for entry in FORMATS.values() if entry.write for extension in entry.extensions)
+        raise ValueError(f"{path}: {format or 'files of this ending'} cannot be written; known are {known}")
+    writer(path, structures, **options)
+
+
+def _looks_like_sdf(text: str) -> bool:
+    return (
+        "\nM  END" in text
+        or "\n$$$$" in text
+        or any(line.rstrip().endswith(("V2000", "V3000")) for line in text.split("\n", 4)[:4])
+    )

@@ -1,0 +1,178 @@
+"""What a reader gives: one record per molecule found, good or broken, in the order of the source.
+
+Shapes: N atoms of one molecule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from morered.chemistry import closest_contacts
+from morered.formats.columns import columns_of
+from morered.structures import Structures, as_names, offsets_of
+
+COINCIDING = 0.01
+"""Å. Atoms nearer than this are one atom written twice. Not larger, since structures diffused to noise must pass: of 20 atoms in
+unit Gaussian noise, two are nearer than 0.1 Å in every 50th structure, nearer than 0.01 Å in every 50 000th."""
+SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
+"""Element symbol by atomic number; X at 0 is no atom."""
+
+_NUMBERS = {symbol.lower(): number for number, symbol in enumerate(SYMBOLS) if number} | {"d": 1, "t": 1}
+_LABEL = re.compile(r"([A-Za-z]{1,2})\d+$")  # C1, H12: an atom's label
+
+
+@dataclass
+class Record:
+    """One molecule of a source.
+
+    ``index`` counts from 0, sentences from 1. ``problem`` is a sentence that names source, molecule and reason, or None for a
+    good record; numbers [N] and positions [N, 3] (Å) are there where they could be read. ``info`` holds per-molecule values,
+    ``arrays`` per-atom ones [N, ...], ``units`` their units where known; ``template`` is an RDKit molecule with the source's
+    own bonds (SDF).
+    """
+
+    name: str
+    index: int
+    source: str
+    numbers: NDArray[np.uint8] | None = None
+    positions: NDArray[np.float64] | None = None
+    problem: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, NDArray] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    reference: str | None = None
+    template: Any = None
+
+    def fail(self, reason: str) -> None:
+        """Mark the record as broken; the first reason stays."""
+        self.problem = self.problem or f"{self.source}, molecule {self.index + 1} ({self.name}): {reason}"
+
+
+@dataclass
+class Reading:
+    """Everything found in a source: records in order, and remarks on what was ignored. Names are made unique ("water#2")."""
+
+    source: str
+    records: list[Record]
+    remarks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        taken: set[str] = set()
+        for record in self.records:
+            name, copy = record.name, 1
+            while record.name in taken:
+                copy += 1
+                record.name = f"{name}#{copy}"
+            taken.add(record.name)
+        examine(self.records)
+
+    @property
+    def good(self) -> list[Record]:
+        """The records without a problem."""
+        return [record for record in self.records if record.problem is None]
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for each broken record, in order."""
+        return [record.problem for record in self.records if record.problem is not None]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was ignored: lines between molecules, cells, values that are no columns."""
+        return self.remarks + self._assembled[1]
+
+    @property
+    def templates(self) -> dict[str, Any]:
+        """RDKit molecules with the source's own bonds, by name; for `write_sdf`."""
+        return {record.name: record.template for record in self.good if record.template is not None}
+
+    def structures(self) -> Structures:
+        """The good records as `Structures`: values as columns, names as ids.
+
+        A column has a row for each molecule: NaN or an empty text where the source gave no value.
+        """
+        return self._assembled[0]
+
+    @cached_property
+    def _assembled(self) -> tuple[Structures, list[str]]:
+        good = self.good
+        structures = _joined(good)
+        columns, notes = columns_of(good, self.source)
+        references = [record.reference or record.name for record in good]
+        structures.references = as_names(references)
+        return structures.with_columns(columns), notes
+
+
+def file_problem(source: str, stem: str, reason: str) -> Reading:
+    """The reading of a source from which no molecule can be had: one record that says why."""
+    return Reading(source, [Record(stem, 0, source, problem=f"{source}: {reason}")])
+
+
+def atomic_number(token: str) -> int:
+    """Atomic number of a symbol in any case, a label (C1), an isotope (D, T) or a number; 0 if it is none."""
+    number = _NUMBERS.get(token.lower())
+    if number is None and token.isdecimal() and 0 < int(token) < len(SYMBOLS):
+        number = int(token)
+    if number is None and (label := _LABEL.match(token)):
+        number = _NUMBERS.get(label[1].lower())
+    return number or 0
+
+
+def examine(records: Sequence[Record]) -> None:
+    """Mark records whose atoms cannot be a molecule: none, no element, coordinates that are not finite, coinciding atoms."""
+    whole = []
+    for record in records:
+        if record.problem is not None:
+            continue
+        if record.numbers is None or record.positions is None or not len(record.numbers):
+            record.fail("it has no atoms")
+        elif (unknown := np.flatnonzero((record.numbers == 0) | (record.numbers >= len(SYMBOLS)))).size:
+            record.fail(f"atom {unknown[0] + 1} is of no element (atomic number {record.numbers[unknown[0]]})")
+        elif (lost := np.flatnonzero(~np.isfinite(record.positions).all(axis=1))).size:
+            point = " ".join(f"{x:g}" for x in record.positions[lost[0]])
+            others = f" and {lost.size - 1} more" if lost.size > 1 else ""
+            record.fail(f"the coordinates of atom {lost[0] + 1} are not finite ({point}){others}")
+        else:
+            whole.append(record)
+    for record, closest in zip(whole, closest_contacts(_joined(whole)), strict=True):
+        if closest < COINCIDING:
+            assert record.positions is not None
+            if not np.ptp(record.positions, axis=0).any():
+                record.fail("it has no coordinates: all atoms are at one point")
+            else:
+                i, j = _nearest_pair(record.positions)
+                record.fail(f"atoms {i + 1} and {j + 1} coincide ({closest:.4f} Å apart)")
+
+
+def _nearest_pair(positions: NDArray[np.float64]) -> tuple[int, int]:
+    """The nearest two atoms i < j of a molecule whose closest contact is known to be below `COINCIDING`."""
+    order = np.lexsort(positions.T[::-1])  # by x: coinciding atoms are within a window of it
+    best = (np.inf, 0, 0)
+    for rank, i in enumerate(order):
+        for j in order[rank + 1 :]:
+            if positions[j, 0] - positions[i, 0] >= COINCIDING:
+                break
+            distance = float(np.linalg.norm(positions[i] - positions[j]))
+            best = min(best, (distance, int(min(i, j)), int(max(i, j))))
+    return best[1], best[2]
+
+
+def _joined(records: Sequence[Record]) -> Structures:
+    numbers = [r.numbers for r in records if r.numbers is not None]
+    positions = [r.positions for r in records if r.positions is not None]
+    names = as_names([record.name for record in records])
+    return Structures(
+        numbers=np.concatenate([*numbers, np.empty(0, np.uint8)]).astype(np.uint8),
+        positions=np.concatenate([*positions, np.empty((0, 3))]),
+        offsets=offsets_of([len(z) for z in numbers]),
+        ids=names,
+        references=names.copy(),
+    )

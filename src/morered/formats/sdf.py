@@ -1,0 +1,361 @@
+"""SDF (V2000 and V3000) through RDKit, record by record, so that a broken one does not touch the others.
+
+The source's own bonds and charges are kept as a template: writing a relaxed molecule with it gives back the same molecule with
+other coordinates. Without a template, bonds come from the distances and their orders from RDKit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, Geometry, rdBase
+from rdkit.Chem import rdDetermineBonds
+
+from morered.chemistry import molecule_bonds
+from morered.formats import values
+from morered.formats.columns import rows_of, units_of
+from morered.formats.records import Reading, Record, atomic_number
+from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
+from morered.structures import Column, Structures
+
+DECIMALS = 4
+"""Digits after the point of a coordinate (Å) in this format."""
+
+_COUNTS = re.compile(r"V[23]000\s*$")
+_FIELD = re.compile(r">.*?<(?P<key>.*)>")
+_LISTS = {"f": "dprop", "i": "iprop", "u": "iprop", "b": "bprop"}
+_ATOM_LIST = re.compile(r"atom\.(?P<kind>[dib]?prop)\.(?P<name>.+)")
+_LIST_WIDTH = 190
+_META = "morered"
+_TITLE_LENGTH = 80
+_MAX_V2000 = 999
+_MAX_ORDER_STEPS = 10_000  # RDKit's search for bond orders may otherwise never end
+
+
+# --------------------------------------------------------------------- reading
+
+
+def read_sdf(source: str | os.PathLike[str]) -> Reading:
+    """All molecules of an SDF or MOL file, or of standard input ("-"); data fields and RDKit's atom lists become columns.
+
+    Raises
+    ------
+    SourceProblem
+        If the source as a whole cannot be read; a broken molecule is a record with a problem.
+    """
+    return parse_sdf(read_text(source), label_of(source), stem_of(source))
+
+
+def parse_sdf(text: str, label: str, stem: str) -> Reading:
+    """As `read_sdf`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules."""
+    records: list[Record] = []
+    remarks: list[str] = []
+    for lines in _blocks(text):
+        record = Record(f"{stem}/{len(records) + 1}", len(records), label)
+        records.append(record)
+        try:
+            remarks += _read_block(record, lines)
+        except SourceProblem as problem:
+            record.fail(str(problem))
+    if not records:
+        raise SourceProblem("holds no molecule")
+    return Reading(label, records, remarks)
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    """Lines of each molecule: up to $$$$, or to the title of the next where that line is missing."""
+    block: list[str] = []
+    for line in [*(line.rstrip("\r") for line in text.split("\n")), "$$$$"]:
+        if not line.startswith("$$$$"):
+            block.append(line)
+            continue
+        counts = [i for i, entry in enumerate(block) if i >= 3 and _COUNTS.search(entry)]
+        cuts = [0, *(i - 3 for i in counts[1:]), len(block)]
+        for start, end in pairwise(cuts):
+            if any(entry.strip() for entry in block[start:end]):
+                yield block[start:end]
+        block = []
+
+
+def _read_block(record: Record, lines: list[str]) -> list[str]:
+    """Fill a record from its lines; returns remarks.
+
+    Raises
+    ------
+    SourceProblem
+        With the reason why it cannot be read.
+    """
+    title = lines[0].strip()
+    if title:
+        record.name = title
+    end = next((i for i, line in enumerate(lines) if line.startswith("M  END")), None)
+    _diagnose(lines if end is None else lines[:end])
+    if end is None:
+        raise SourceProblem("cut off: there is no line M  END")
+    with rdBase.BlockLogs():
+        try:
+            molecule = Chem.MolFromMolBlock("\n".join(lines[: end + 1]) + "\n", sanitize=False, removeHs=False)
+        except (RuntimeError, ValueError) as error:
+            raise SourceProblem(f"RDKit cannot read it: {str(error).strip().splitlines()[0]}") from None
+    if molecule is None:
+        raise SourceProblem("RDKit cannot read it")
+    if not molecule.GetNumConformers():
+        raise SourceProblem("it has no atoms" if not molecule.GetNumAtoms() else "it has no coordinates")
+    conformer = molecule.GetConformer()
+    record.numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
+    record.positions = np.array(conformer.GetPositions(), dtype=np.float64).reshape(-1, 3)
+    record.template = molecule
+    _fields(record, lines[end + 1 :])
+    where = f"{record.source}, molecule {record.index + 1} ({record.name})"
+    hydrogens = _missing_hydrogens(molecule)
+    if hydrogens and not conformer.Is3D() and not np.any(record.positions[:, 2]):
+        raise SourceProblem(f"a flat drawing without {hydrogens} hydrogen atoms, not a geometry")
+    return [f"{where}: {hydrogens} hydrogen atoms are missing; it is taken as it is"] if hydrogens else []
+
+
+def _diagnose(lines: list[str]) -> None:
+    """Say in plain words what is wrong with a V2000 record; RDKit reports only to its log."""
+    if len(lines) < 4:
+        raise SourceProblem("cut off within its header")
+    if lines[3].rstrip().endswith("V3000"):
+        return
+    try:
+        n_atoms, n_bonds = int(lines[3][:3]), int(lines[3][3:6])
+    except ValueError:
+        raise SourceProblem(f"the counts line cannot be read: {lines[3].strip()[:40]!r}") from None
+    rows = lines[4 : 4 + n_atoms]
+    for k, line in enumerate(rows):
+        try:
+            point = [float(line[start : start + 10]) for start in (0, 10, 20)]
+        except ValueError:
+            raise SourceProblem(f"atom {k + 1} of {n_atoms} cannot be read: {line.strip()[:40]!r}") from None
+        symbol = line[30:34].strip()
+        if not atomic_number(symbol) or symbol.isdecimal():
+            raise SourceProblem(f"atom {k + 1} is of no known element: {symbol!r}")
+        if not np.isfinite(point).all():
+            raise SourceProblem(f"the coordinates of atom {k + 1} are not finite ({' '.join(f'{x:g}' for x in point)})")
+    if len(lines) < 4 + n_atoms + n_bonds:
+        found = f"{len(rows)} follow" if len(rows) < n_atoms else f"only {len(lines) - 4 - n_atoms} of {n_bonds} bonds follow"
+        raise SourceProblem(f"cut off: {n_atoms} atoms are announced, {found}")
+
+
+def _missing_hydrogens(molecule: Chem.Mol) -> int:
+    """Hydrogen atoms that the valences ask for and the record does not hold."""
+    copy = Chem.Mol(molecule)
+    with rdBase.BlockLogs():
+        copy.UpdatePropertyCache(strict=False)
+        if any(bond.GetIsAromatic() or bond.GetBondType() == Chem.BondType.AROMATIC for bond in copy.GetBonds()):
+            try:
+                Chem.SanitizeMol(copy)
+            except Chem.MolSanitizeException:
+                return 0
+    return sum(atom.GetNumImplicitHs() for atom in copy.GetAtoms()) if copy.GetNumBonds() else 0
+
+
+def _fields(record: Record, lines: list[str]) -> None:
+    """Data fields of a record: columns, atom lists, and what we noted about them when writing."""
+    fields: dict[str, list[str]] = {}
+    key = None
+    for line in lines:
+        if line.startswith(">") and (match := _FIELD.match(line)):
+            key = match["key"]
+            fields[key] = []
+        elif not line.strip():
+            key = None
+        elif key is not None:
+            fields[key].append(line)
+    meta = values.parse("_JSON " + "".join(fields.pop(_META, [])))
+    meta = meta if isinstance(meta, dict) else {}
+    record.name = str(meta.get("name", record.name))
+    record.reference = meta.get("reference")
+    record.units = {str(name): str(unit) for name, unit in meta.get("units", {}).items()}
+    size = 0 if record.numbers is None else len(record.numbers)
+    for key, content in fields.items():
+        match = _ATOM_LIST.match(key)
+        if match and len(tokens := " ".join(content).split()) == size:
+            record.arrays[match["name"]] = _list(match["kind"], tokens)
+        else:
+            record.info[key] = values.parse("\n".join(content))
+    for name, shape in meta.get("shapes", {}).items():
+        parts = [record.arrays.pop(f"{name}.{i}", None) for i in range(math.prod(shape))]
+        whole = [part for part in parts if part is not None]
+        if whole and len(whole) == len(parts):
+            record.arrays[name] = np.stack(whole, axis=1).reshape(size, *shape)
+
+
+def _list(kind: str, tokens: list[str]) -> NDArray:
+    """Values of an RDKit atom list: dprop numbers, iprop whole numbers, bprop truth values, prop texts; n/a is no value."""
+    try:
+        if kind == "dprop":
+            return np.array([np.nan if token == "n/a" else float(token) for token in tokens])
+        if kind == "iprop":
+            return np.array([int(token) for token in tokens])
+        if kind == "bprop":
+            return np.array([{"1": True, "0": False}[token] for token in tokens])
+    except (ValueError, KeyError):
+        pass
+    return np.array(tokens)
+
+
+# --------------------------------------------------------------------- writing
+
+
+def write_sdf(
+    path: str | os.PathLike[str],
+    structures: Structures,
+    templates: Mapping[str, Any] | None = None,
+    columns: bool = True,
+    bond_orders: bool = True,
+) -> None:
+    """Write an SDF, which appears only when it is complete; "-" is standard output.
+
+    Parameters
+    ----------
+    path
+        The file.
+    structures
+        The molecules; coordinates get 4 digits after the point (Å), the format's own precision.
+    templates
+        RDKit molecules by id (`Reading.templates`) whose bonds, charges and orders are written as they are, with new coordinates.
+    columns
+        Write columns as data fields, and per-atom columns as RDKit's atom lists (one for each component).
+    bond_orders
+        Without a template, bonds come from distances; let RDKit find their orders (a molecule of total charge 0, or the column
+        ``charge``) or leave single bonds. Where it finds none, single bonds are written.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be written: its name means something else in this format, or a per-atom text holds a blank.
+    """
+    write_text(path, _records(structures, templates or {}, columns, bond_orders))
+
+
+def _records(structures: Structures, templates: Mapping[str, Any], columns: bool, bond_orders: bool) -> Iterator[str]:
+    bonds = molecule_bonds(structures)
+    charges = structures.columns.get("charge")
+    kept = structures.columns if columns else {}
+    _check_names(kept)
+    for m, molecule in enumerate(structures):
+        template = templates.get(molecule.id)
+        if template is None or [a.GetAtomicNum() for a in template.GetAtoms()] != molecule.numbers.tolist():
+            pairs = bonds.atoms[bonds.offsets[m] : bonds.offsets[m + 1]] - structures.offsets[m]
+            charge = int(charges.values[m]) if charges is not None and charges.values.ndim == 1 else 0
+            template = _from_geometry(molecule.numbers, molecule.positions, pairs, charge, bond_orders)
+        yield _mol_block(template, molecule.id, molecule.positions) + _data_fields(structures, kept, m) + "$$$$\n"
+
+
+def _from_geometry(
+    numbers: NDArray[np.uint8], positions: NDArray[np.floating], pairs: NDArray[np.int64], charge: int, bond_orders: bool
+) -> Chem.Mol:
+    """A molecule with the bonds given [E, 2]; orders by RDKit where it finds them."""
+    molecule = Chem.RWMol()
+    for number in numbers.tolist():
+        atom = Chem.Atom(number)
+        atom.SetNoImplicit(True)
+        molecule.AddAtom(atom)
+    for i, j in pairs.tolist():
+        molecule.AddBond(i, j, Chem.BondType.SINGLE)
+    _place(molecule, positions)
+    if not bond_orders or not len(pairs):
+        return molecule
+    ordered = Chem.RWMol(molecule)
+    with rdBase.BlockLogs():
+        try:
+            rdDetermineBonds.DetermineBondOrders(ordered, charge=charge, embedChiral=False, maxIterations=_MAX_ORDER_STEPS)
+        except (RuntimeError, ValueError):
+            return molecule
+    return ordered
+
+
+def _place(molecule: Chem.RWMol, positions: NDArray[np.floating]) -> None:
+    conformer = Chem.Conformer(molecule.GetNumAtoms())
+    conformer.Set3D(True)
+    for i, point in enumerate(positions.tolist()):
+        conformer.SetAtomPosition(i, Geometry.Point3D(*point))
+    molecule.RemoveAllConformers()
+    molecule.AddConformer(conformer)
+
+
+def _mol_block(template: Chem.Mol, name: str, positions: NDArray[np.floating]) -> str:
+    molecule = Chem.RWMol(template)
+    _place(molecule, positions)
+    molecule.SetProp("_Name", _title(name))
+    large = max(molecule.GetNumAtoms(), molecule.GetNumBonds()) > _MAX_V2000
+    with rdBase.BlockLogs():
+        molecule.UpdatePropertyCache(strict=False)
+        return Chem.MolToMolBlock(molecule, includeStereo=False, kekulize=False, forceV3000=large)
+
+
+def _title(name: str) -> str:
+    """A name as the first line can hold it."""
+    return " ".join(name.split())[:_TITLE_LENGTH]
+
+
+def _data_fields(structures: Structures, columns: Mapping[str, Column], m: int) -> str:
+    info, arrays = rows_of(columns, structures.offsets, m)
+    name, reference = structures.ids[m].decode(), structures.references[m].decode()
+    meta: dict[str, Any] = {}
+    if _title(name) != name or not name:
+        meta["name"] = name
+    if reference != name:
+        meta["reference"] = reference
+    if units := units_of(columns):
+        meta["units"] = units
+    if shapes := {key: array.shape[1:] for key, array in arrays.items() if array.ndim > 1}:
+        meta["shapes"] = shapes
+    fields = [(key, [_field_value(value)]) for key, value in info.items()]
+    for key, array in arrays.items():
+        kind = _LISTS.get(array.dtype.kind, "prop")
+        for i, component in enumerate(array.reshape(len(array), math.prod(array.shape[1:])).T.tolist()):
+            tokens = [_token(key, value) for value in component]
+            fields.append((f"atom.{kind}.{key}{f'.{i}' if array.ndim > 1 else ''}", _wrapped(tokens)))
+    if meta:
+        fields.append((_META, [json.dumps(meta, ensure_ascii=False)]))
+    return "".join(f">  <{key}>\n" + "".join(line + "\n" for line in lines) + "\n" for key, lines in fields)
+
+
+def _check_names(columns: Mapping[str, Column]) -> None:
+    for name, column in columns.items():
+        reserved = not name or name == _META or set(name) & set("<>\n\r") or (not column.per_atom and _ATOM_LIST.match(name))
+        if reserved:
+            raise ValueError(f"a column called {name!r} cannot be written: the name means something else in SDF")
+        if column.per_atom and 0 in column.values.shape[1:]:
+            raise ValueError(f"column {name!r} cannot be written: it has no values for an atom")
+
+
+def _field_value(value: Any) -> str:
+    """A value on one line that neither ends its field nor begins another."""
+    text = values.text_of(value)
+    return "_JSON " + json.dumps(text) if text != text.strip() or text.startswith((">", "$$$$")) else text
+
+
+def _token(name: str, value: Any) -> str:
+    """One atom's value in an RDKit atom list."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if not isinstance(value, str):
+        return "n/a" if value != value else repr(value)
+    if value.split() != [value] or value == "n/a":
+        raise ValueError(f"column {name!r} cannot be written: the text {value!r} of an atom is empty or holds a blank")
+    return value
+
+
+def _wrapped(tokens: list[str]) -> list[str]:
+    """Tokens on lines that are not too long for RDKit's atom lists."""
+    lines, line = [], ""
+    for token in tokens:
+        if line and len(line) + 1 + len(token) > _LIST_WIDTH:
+            lines.append(line)
+            line = token
+        else:
+            line = f"{line} {token}" if line else token
+    return [*lines, line]

@@ -1,0 +1,101 @@
+"""Text from files (plain, gzip, bzip2, xz) and standard input, to files and standard output."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from morered.files import atomic_path
+
+STDIN = "-"
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class SourceProblem(Exception):
+    """A source that cannot be read; the message is the reason, without the source's name."""
+
+
+def label_of(source: str | os.PathLike[str]) -> str:
+    """What a source is called in sentences."""
+    return "standard input" if os.fspath(source) == STDIN else os.fspath(source)
+
+
+def stem_of(source: str | os.PathLike[str]) -> str:
+    """What a source's nameless molecules are called after: its file name without endings."""
+    return "stdin" if os.fspath(source) == STDIN else Path(source).name.split(".")[0] or "molecule"
+
+
+def extension_of(source: str | os.PathLike[str]) -> str:
+    """A source's ending in small letters ("xyz"), that of a compression left out; "" for none."""
+    suffixes = [suffix.lower() for suffix in Path(source).suffixes]
+    while suffixes and suffixes[-1] in _OPENERS:
+        suffixes.pop()
+    return suffixes[-1].removeprefix(".") if suffixes else ""
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Refuse what is not a readable file with something in it.
+
+    Raises
+    ------
+    SourceProblem
+        With the reason.
+    """
+    if not os.path.exists(path):
+        raise SourceProblem("there is no such file")
+    if os.path.isdir(path):
+        raise SourceProblem("is a folder, not a file")
+    if os.path.isfile(path) and os.path.getsize(path) == 0:
+        raise SourceProblem("the file is empty")
+
+
+def read_text(source: str | os.PathLike[str]) -> str:
+    """The text of a file or of standard input ("-"); UTF-8 unless a byte order mark says UTF-16.
+
+    Raises
+    ------
+    SourceProblem
+        If there is no such file, it cannot be opened, is empty, or is not text.
+    """
+    try:
+        if os.fspath(source) == STDIN:
+            content = sys.stdin.buffer.read()
+        else:
+            require_file(source)
+            opener = _OPENERS.get(Path(source).suffix.lower(), open)
+            with opener(source, "rb") as file:
+                content = file.read()
+    except PermissionError:
+        raise SourceProblem("may not be read (permission denied)") from None
+    except EOFError:
+        raise SourceProblem("the compressed file is cut off") from None
+    except (OSError, lzma.LZMAError, zlib.error) as error:
+        raise SourceProblem(f"cannot be read: {error}") from None
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    text = content.decode(encoding, errors="replace")
+    if not text.strip():
+        raise SourceProblem("nothing came in" if os.fspath(source) == STDIN else "the file is empty")
+    if "\0" in text:
+        raise SourceProblem("is not a text file")
+    return text
+
+
+def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
+    """Write UTF-8 text to a file, which appears only when it is complete, or to standard output ("-")."""
+    if os.fspath(path) == STDIN:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(part.encode() for part in parts)
+        sys.stdout.buffer.flush()
+        return
+    with atomic_path(path) as temporary:
+        opener = _OPENERS.get(Path(path).suffix.lower(), open)
+        with opener(temporary, "wb") as file:
+            file.writelines(part.encode() for part in parts)

@@ -1,0 +1,359 @@
+"""Xyz and extended xyz: many molecules in one text, read so that a broken one does not touch the others.
+
+A molecule is a count line, a comment line and as many atom lines. The comment may hold ``key=value`` pairs and, as
+``Properties``, the columns of the atom lines (extended xyz, as ASE writes it); otherwise these are a symbol and three
+coordinates in Å. After a broken molecule the reader looks for the next count line that is followed by a comment and an atom.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morered.formats import values
+from morered.formats.columns import rows_of, units_of
+from morered.formats.records import SYMBOLS, Reading, Record, atomic_number
+from morered.formats.sources import label_of, read_text, stem_of, write_text
+from morered.structures import Structures
+
+NAME_KEYS = ("name", "id")
+NAME_LENGTH = 80
+"""A longer comment is not taken for a molecule's name."""
+
+_COUNT = re.compile(r"\s*[+-]?\d+\s*$")
+_ATOM = re.compile(r"([A-Za-z]{1,3}\d*|\d{1,3})$")
+_OWN_KEYS = {"Properties", "Lattice", "pbc", "units", "reference", "comment"}
+_OWN_ARRAYS = {"species", "pos", "Z", "positions", "numbers", "symbols"}
+_TRUTH = {"T": True, "F": False, "True": True, "False": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
+
+
+class _Problem(Exception):
+    """A reason why a frame cannot be read."""
+
+
+class _Field(NamedTuple):
+    """One property in the atom lines: its name, kind (R, I, S or L) and columns."""
+
+    name: str
+    kind: str
+    columns: slice
+
+
+_PLAIN = (_Field("species", "S", slice(0, 1)), _Field("pos", "R", slice(1, 4)))
+
+
+# --------------------------------------------------------------------- reading
+
+
+def read_xyz(source: str | os.PathLike[str]) -> Reading:
+    """All molecules of an xyz or extended xyz file, or of standard input ("-").
+
+    Per-molecule values go to ``info`` and become columns, as do further per-atom properties. A molecule is called after ``name=``
+    or ``id=``, a short plain comment, or else after the source and its number in it.
+
+    Raises
+    ------
+    SourceProblem
+        If the source as a whole cannot be read; a broken molecule is a record with a problem.
+    """
+    return parse_xyz(read_text(source), label_of(source), stem_of(source))
+
+
+def parse_xyz(text: str, label: str, stem: str) -> Reading:
+    """As `read_xyz`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules."""
+    parser = _Parser(text, label, stem)
+    parser.run()
+    return Reading(label, parser.records, parser.remarks())
+
+
+class _Parser:
+    """Walks through the lines of a source, one molecule at a time."""
+
+    def __init__(self, text: str, label: str, stem: str) -> None:
+        self.lines = [line.rstrip("\r") for line in text.split("\n")]
+        while self.lines and not self.lines[-1].strip():
+            self.lines.pop()
+        self.label, self.stem = label, stem
+        self.records: list[Record] = []
+        self.ignored: list[int] = []
+        self.cells: list[str] = []
+
+    def run(self) -> None:
+        i = 0
+        while i < len(self.lines):
+            if not self.lines[i].strip():
+                i += 1
+            elif _COUNT.match(self.lines[i]):
+                i = self.frame(i)
+            else:
+                i = self.stray(i)
+
+    def remarks(self) -> list[str]:
+        found = []
+        if self.ignored:
+            lines = "1 line" if len(self.ignored) == 1 else f"{len(self.ignored)} lines"
+            found.append(f"{self.label}: {lines} without atoms between molecules ignored (first: line {self.ignored[0] + 1})")
+        if self.cells:
+            others = f" and {len(self.cells) - 1} more molecules" if len(self.cells) > 1 else ""
+            found.append(f"{self.label}: the periodic cell of {self.cells[0]}{others} is ignored")
+        return found
+
+    def frame(self, start: int) -> int:
+        """Read the molecule whose count line is ``start``; returns the line after it."""
+        record = self.new_record(f"{self.stem}/{len(self.records) + 1}")
+        announced, body = int(self.lines[start]), start + 2
+        end = body
+        while end < len(self.lines) and end - body < announced and self.lines[end].strip() and not self.starts(end):
+            end += 1
+        found = end - body
+        try:
+            layout = self.comment(record, self.lines[start + 1] if start + 1 < len(self.lines) else "")
+        except _Problem as problem:
+            record.fail(str(problem))
+            return self.next_start(end)
+        if found < announced and _fits(self.lines[start + 1], _PLAIN):
+            record.fail(f"the comment line (line {start + 2}) is missing: an atom is there")
+            return self.next_start(end)
+        if found < announced:
+            left = f"{found} {'follows' if found == 1 else 'follow'}"
+            record.fail(f"cut off: {announced} atoms are announced, {left}" if end >= len(self.lines) else
+                        f"the count line says {announced} atoms, but {left}")  # fmt: skip
+            return self.next_start(end)
+        extra = end
+        while extra < len(self.lines) and not self.starts(extra) and _fits(self.lines[extra], layout):
+            extra += 1
+        if extra > end:
+            record.fail(f"the count line says {announced} atoms, but {extra - body} follow")
+        elif announced < 1:
+            record.fail("it has no atoms")
+        else:
+            try:
+                self.atoms(record, layout, body, end)
+            except _Problem as problem:
+                record.fail(str(problem))
+        while extra < len(self.lines) and self.lines[extra].lstrip().startswith("VEC"):  # cell vectors, as ADF writes them
+            extra += 1
+        return extra
+
+    def stray(self, start: int) -> int:
+        """Pass over lines that begin no molecule (a broken one if atoms are there); returns the next molecule's first line."""
+        end = self.next_start(start + 1)
+        if any(_fits(line, _PLAIN) for line in self.lines[start:end]):
+            record = self.new_record(f"{self.stem}/{len(self.records) + 1}")
+            record.fail(f"the count line (line {start + 1}) is not a whole number: {_short(self.lines[start])}")
+        else:
+            self.ignored += [i for i in range(start, end) if self.lines[i].strip()]
+        return end
+
+    def new_record(self, name: str) -> Record:
+        self.records.append(Record(name, len(self.records), self.label))
+        return self.records[-1]
+
+    def starts(self, i: int) -> bool:
+        """Whether line ``i`` looks like a count line: a whole number, then a comment, then an atom (or the end of a cut file)."""
+        if not _COUNT.match(self.lines[i]):
+            return False
+        if i + 2 >= len(self.lines):
+            return i + 1 >= len(self.lines) or not _fits(self.lines[i + 1], _PLAIN)
+        if "Properties=" in self.lines[i + 1]:
+            return True
+        return not _fits(self.lines[i + 1], _PLAIN) and any(_fits(line, _PLAIN) for line in self.lines[i + 2 : i + 5])
+
+    def next_start(self, i: int) -> int:
+        return next((k for k in range(i, len(self.lines)) if self.starts(k)), len(self.lines))
+
+    def comment(self, record: Record, line: str) -> tuple[_Field, ...]:
+        """Take name, values and units from the comment; returns what the atom lines hold."""
+        if "=" not in line:
+            text = line.strip()
+            if text and ":" not in text and len(text) <= NAME_LENGTH:
+                record.name = text
+            return _PLAIN
+        pairs = values.pairs_of(line)
+        extended = "Properties" in pairs
+        key = next((key for key in NAME_KEYS if pairs.get(key)), None)
+        if key is not None:
+            record.name = values.parse_text(pairs[key] or "") or record.name
+        if pairs.get("reference"):
+            record.reference = values.parse_text(pairs["reference"] or "")
+        if _periodic(pairs):
+            self.cells.append(f"molecule {record.index + 1} ({record.name})")
+        units = values.parse(pairs.get("units") or "")
+        if isinstance(units, dict):
+            record.units = {str(name): str(unit) for name, unit in units.items()}
+        for name, value in pairs.items():
+            # Bare words are flags in extended xyz and prose elsewhere.
+            if name not in _OWN_KEYS and name != key and (value is not None or extended):
+                record.info[name] = True if value is None else values.parse(value)
+        return _fields(pairs["Properties"] or "") if extended else _PLAIN
+
+    def atoms(self, record: Record, layout: Sequence[_Field], start: int, end: int) -> None:
+        """Numbers, positions and further properties of the atom lines from ``start`` to ``end``."""
+        rows = [line.split() for line in self.lines[start:end]]
+        width = max(entry.columns.stop for entry in layout)
+        for k, row in enumerate(rows):
+            if len(row) < width:
+                raise _Problem(
+                    f"atom {k + 1} (line {start + k + 1}) has {len(row)} of {width} columns: {_short(self.lines[start + k])}"
+                )
+        for entry in layout:
+            tokens = [row[entry.columns] for row in rows]
+            if entry.name in ("species", "Z"):
+                record.numbers = _numbers(tokens, start)
+            else:
+                array = _array(entry, tokens, start)
+                if entry.name == "pos":
+                    record.positions = array
+                else:
+                    record.arrays[entry.name] = array
+
+
+def _periodic(pairs: dict[str, str | None]) -> bool:
+    """Whether a comment describes a periodic cell: ``pbc`` where it is given, otherwise ``Lattice``."""
+    if "pbc" in pairs:
+        return bool(np.any(values.parse(pairs["pbc"] or "F")))
+    return "Lattice" in pairs
+
+
+def _fields(text: str) -> tuple[_Field, ...]:
+    """The layout of the atom lines from ``name:kind:columns:name:kind:columns...``."""
+    parts = text.split(":")
+    layout, column = [], 0
+    for name, kind, count in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
+        if kind not in ("R", "I", "S", "L") or not count.isdecimal() or int(count) < 1:
+            raise _Problem(f"Properties cannot be read: {_short(text)}")
+        layout.append(_Field(name, kind, slice(column, column + int(count))))
+        column += int(count)
+    names = {entry.name: entry.columns.stop - entry.columns.start for entry in layout}
+    if len(parts) % 3 or names.get("pos") != 3 or not (names.get("species") == 1 or names.get("Z") == 1):
+        raise _Problem(f"Properties name no species and pos: {_short(text)}")
+    return tuple(layout)
+
+
+def _fits(line: str, layout: Sequence[_Field]) -> bool:
+    """Whether a line could be an atom's in this layout: an element's token and three numbers in their places."""
+    row = line.split()
+    if len(row) < max(entry.columns.stop for entry in layout):
+        return False
+    for entry in layout:
+        tokens = row[entry.columns]
+        if entry.name in ("species", "Z") and not _ATOM.match(tokens[0]):
+            return False
+        if entry.name == "pos" and any(_number(token) is None for token in tokens):
+            return False
+    return True
+
+
+def _numbers(tokens: Sequence[Sequence[str]], start: int) -> NDArray[np.uint8]:
+    numbers = np.array([atomic_number(token) for (token,) in tokens], dtype=np.uint8)
+    if (unknown := np.flatnonzero(numbers == 0)).size:
+        k = int(unknown[0])
+        raise _Problem(f"atom {k + 1} (line {start + k + 1}) is of no known element: {_short(tokens[k][0])}")
+    return numbers
+
+
+def _array(entry: _Field, tokens: Sequence[Sequence[str]], start: int) -> NDArray:
+    """One property of all atoms, [N] or [N, columns]."""
+    parsed: NDArray
+    try:
+        if entry.kind == "S":
+            parsed = np.array(tokens, dtype=np.str_)
+        elif entry.kind == "L":
+            parsed = np.array([[_TRUTH[token] for token in row] for row in tokens])
+        else:
+            parsed = np.array(tokens, dtype=np.int64 if entry.kind == "I" else np.float64)
+    except (ValueError, KeyError, OverflowError):
+        if entry.kind != "R":
+            raise _Problem(f"the atoms' {entry.name} cannot be read") from None
+        parsed = _patient_numbers(entry, tokens, start)
+    return parsed.reshape(len(tokens), -1) if entry.columns.stop - entry.columns.start > 1 else parsed.reshape(len(tokens))
+
+
+def _patient_numbers(entry: _Field, tokens: Sequence[Sequence[str]], start: int) -> NDArray[np.float64]:
+    """Numbers one by one: in Fortran's and QM9's notation too, and with a sentence for the first that is none."""
+    rows = []
+    for k, row in enumerate(tokens):
+        numbers = [_number(token) for token in row]
+        if None in numbers:
+            raise _Problem(f"atom {k + 1} (line {start + k + 1}): {_short(row[numbers.index(None)])} is not a number")
+        rows.append(numbers)
+    return np.array(rows, dtype=np.float64)
+
+
+def _number(token: str) -> float | None:
+    """A number, also as Fortran (1.0D-3) and QM9 (1.0*^-3) write it; None if it is none."""
+    for text in (token, re.sub(r"[dD]|\*\^", "e", token)):
+        try:
+            return float(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+# --------------------------------------------------------------------- writing
+
+
+def write_extxyz(path: str | os.PathLike[str], structures: Structures, columns: bool = True, decimals: int = 8) -> None:
+    """Write extended xyz, which appears only when it is complete; "-" is standard output.
+
+    Ids are written as ``name``, references where they differ, columns with their units (per molecule in the comment, per atom
+    as further properties) where ``columns``. Positions have ``decimals`` digits after the point (Å); other numbers are printed
+    so that they come back exactly. Per-atom columns come back flat: [A, 3, 3] as [A, 9], [A, 1] as [A].
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be written: its name means something else in this format, or a per-atom text holds a blank.
+    """
+    write_text(path, extxyz_frames(structures, columns, decimals))
+
+
+def extxyz_frames(structures: Structures, columns: bool = True, decimals: int = 8) -> Iterator[str]:
+    """The text of each molecule, as `write_extxyz` writes it."""
+    kept = structures.columns if columns else {}
+    for name, column in kept.items():
+        reserved = _OWN_ARRAYS if column.per_atom else {*_OWN_KEYS, *NAME_KEYS}
+        if not name or name in reserved or (column.per_atom and ":" in name):
+            raise ValueError(f"a column called {name!r} cannot be written: the name means something else in extended xyz")
+        if column.per_atom and 0 in column.values.shape[1:]:
+            raise ValueError(f"column {name!r} cannot be written: it has no values for an atom")
+    units = units_of(kept)
+    for m, molecule in enumerate(structures):
+        info, arrays = rows_of(kept, structures.offsets, m)
+        header = ["name=" + values.print_text(molecule.id)]
+        if structures.references[m] != structures.ids[m]:
+            header.append("reference=" + values.print_text(structures.references[m].decode()))
+        header += [f"{values.print_key(key)}={values.print_value(value)}" for key, value in info.items()]
+        if units:
+            header.append("units=" + values.print_value(units))
+        properties = "species:S:1:pos:R:3"
+        cells = [[SYMBOLS[z] if 0 < z < len(SYMBOLS) else "X" for z in molecule.numbers.tolist()]]
+        cells += [[f"{x:.{decimals}f}" for x in axis] for axis in molecule.positions.T.tolist()]
+        for name, array in arrays.items():
+            flat = array.reshape(len(molecule.numbers), int(np.prod(array.shape[1:])))
+            properties += f":{name}:{_kind(array)}:{flat.shape[1]}"
+            cells += [[_cell(name, x) for x in column] for column in flat.T.tolist()]
+        atoms = "".join(" ".join(row) + "\n" for row in zip(*cells, strict=True))
+        yield f"{len(molecule.numbers)}\nProperties={values.print_key(properties)} {' '.join(header)}\n{atoms}"
+
+
+def _kind(array: NDArray) -> str:
+    return {"b": "L", "i": "I", "u": "I", "f": "R"}.get(array.dtype.kind, "S")
+
+
+def _cell(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return values.print_number(value)
+    if not value or len(value.split()) != 1 or value.split()[0] != value:
+        raise ValueError(f"column {name!r} cannot be written: the text {value!r} of an atom is empty or holds a blank")
+    return value
