@@ -15,12 +15,15 @@ def dimers(lengths, ids, references=None, **columns):
     return structures.with_columns({name: Column(np.array(values)) for name, values in columns.items()})
 
 
-def trajectories(ids, used, predicted):
-    return Trajectories(
-        as_names(ids),
-        offsets_of([len(u) for u in used]),
-        {"step": Column(np.concatenate(used)), "predicted": Column(np.concatenate(predicted))},
-    )
+def trajectories(ids, used, predicted=None):
+    """Steps as `morered.relaxation` records them: steps taken so far, and times in [0, 1]."""
+    columns = {
+        "step": Column(np.concatenate([np.arange(len(u)) + 1 for u in used])),
+        "time": Column(np.concatenate(used) / 999),
+    }
+    if predicted is not None:
+        columns["predicted_time"] = Column(np.concatenate(predicted) / 999)
+    return Trajectories(as_names(ids), offsets_of([len(u) for u in used]), columns)
 
 
 @pytest.fixture
@@ -36,9 +39,9 @@ def files(tmp_path):
     for name, structures in parts.items():
         storage.write(paths[name], structures)
     used = [[2, 1, 0], [5, 0], [9, 4, 6, 0]]
-    trajectories(NAMES, used, used).write(paths["adaptive"])
+    trajectories(NAMES, used).write(paths["adaptive"])
     fixed = [[2, 1, 0], [3, 2, 1, 0], [4, 3, 2, 1, 0]]
-    trajectories(NAMES, fixed, [[2, -1, 2], [3, 3, 3, 3], [4, 4, 4, 4, 4]]).write(paths["fixed"])
+    trajectories(NAMES, fixed, [[2, 3, 2], [3, 3, 3, 3], [4, 4, 4, 4, 4]]).write(paths["fixed"])
     return paths
 
 
@@ -49,8 +52,7 @@ def test_numbers_by_hand(files, tmp_path, assert_figure):
     assert c["t"].tolist() == [10, 5, 7, 1]  # the paper's t is the index plus 1
     a = curves[(curves["id"] == "a") & (curves["schedule"] == "fixed")]
     assert a["t"].tolist() == [3, 2, 1]
-    assert a["predicted_t"].tolist()[::2] == [3, 3]
-    assert np.isnan(a["predicted_t"].iloc[1])  # nothing was predicted there
+    assert a["predicted_t"].tolist() == [3, 4, 3]
     np.testing.assert_allclose(table["rmsd_before"], [0.1, 0.2, 0.3], atol=1e-12)
     np.testing.assert_allclose(table["rmsd_adaptive"], [0.01, 0.02, 0.03], atol=1e-12)
     np.testing.assert_allclose(table["rmsd_fixed"], [0.05, 0.1, 0.15], atol=1e-12)
@@ -62,9 +64,14 @@ def test_numbers_by_hand(files, tmp_path, assert_figure):
 
 
 def test_a_molecule_that_was_not_followed_with_both_schedules_is_refused(files, tmp_path):
-    Trajectories.read(files["fixed"], mmap=False)
     trajectories(NAMES[:2], [[0], [0]], [[0], [0]]).write(files["fixed"])
     with pytest.raises(KeyError, match="'c'"):
+        fig3b.make(**files, stem=tmp_path / "fig3b")
+
+
+def test_a_fixed_schedule_without_predictions_is_refused(files, tmp_path):
+    trajectories(NAMES, [[2, 1, 0], [3, 2, 1, 0], [4, 3, 2, 1, 0]]).write(files["fixed"])
+    with pytest.raises(ValueError, match="without the times"):
         fig3b.make(**files, stem=tmp_path / "fig3b")
 
 
@@ -78,7 +85,7 @@ def test_solid_dashed_and_dots(files, tmp_path, monkeypatch):
     dots = [line for line in lines if line.get_marker() == "."]
     assert [len(line.get_xdata()) for line in solid] == [3, 2, 4]
     assert [len(line.get_xdata()) for line in dashed] == [3, 4, 5]
-    assert [line.get_ydata().tolist() for line in dots[1:]] == [[4.0] * 4, [5.0] * 5]
+    assert [line.get_ydata().tolist() for line in dots] == [[3, 4, 3], [4] * 4, [5] * 5]
     assert len({line.get_color() for line in solid}) == 3
     assert [line.get_color() for line in solid] == [line.get_color() for line in dashed] == [line.get_color() for line in dots]
     cells = drawn[0].axes[1].tables[0].get_celld()

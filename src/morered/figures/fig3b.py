@@ -18,8 +18,9 @@ from morered.metrics.tables import rows_of, write_table
 from morered.structures import Structures
 from morered.trajectories import Trajectories
 
-#: Columns of the trajectories: the step i that was taken, and the one that was predicted, used or not.
-USED, PREDICTED = "step", "predicted"
+#: Columns of trajectories (`morered.relaxation`): how many steps a molecule has taken, the time of the step in [0, 1], and the time that
+#: was predicted without being used, where the schedule is fixed and `Recording.unused_times` asked for it.
+COUNT, USED, PREDICTED = "step", "time", "predicted_time"
 
 
 def choose(inputs: Structures, minima: Structures, molecules: int = 3) -> NDArray[np.int64]:
@@ -48,22 +49,25 @@ def choose(inputs: Structures, minima: Structures, molecules: int = 3) -> NDArra
 
 
 def numbers(
-    adaptive: Trajectories, fixed: Trajectories, adaptive_ends: pd.DataFrame, fixed_ends: pd.DataFrame
+    adaptive: Trajectories, fixed: Trajectories, adaptive_ends: pd.DataFrame, fixed_ends: pd.DataFrame, *, steps: int = 1000
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The curves, and the RMSDs of the inset table.
 
     Parameters
     ----------
     adaptive, fixed
-        Steps of the same molecules with both schedules; columns `USED` and `PREDICTED` hold array indices i.
+        Steps of the same molecules with both schedules; columns `COUNT`, `USED` and, for the fixed schedule, `PREDICTED`.
     adaptive_ends, fixed_ends
         Tables of the relaxed structures (`morered.metrics.evaluate.evaluate`).
+    steps
+        Diffusion steps T.
 
     Returns
     -------
     curves
         molecule (1, 2, ... in order of ``adaptive``), id, schedule ("adaptive" or "fixed"), iteration (from 0), t (the paper's
-        time step, i + 1) and predicted_t (empty where nothing was predicted).
+        time step, i + 1) and predicted_t, the prediction at
+        that step whether it was used or not.
     table
         molecule, id, rmsd_before, rmsd_adaptive, rmsd_fixed (Å), steps_adaptive, steps_fixed.
 
@@ -71,7 +75,11 @@ def numbers(
     ------
     KeyError
         If a molecule of ``adaptive`` is missing elsewhere.
+    ValueError
+        If the fixed schedule was recorded without predictions.
     """
+    if PREDICTED not in fixed.columns:
+        raise ValueError("the fixed schedule was recorded without the times that it does not use")
     before = adaptive_ends.set_index("id")
     after = {"adaptive": before, "fixed": fixed_ends.set_index("id")}
     curves, table = [], []
@@ -79,20 +87,23 @@ def numbers(
         row: dict[str, object] = {"molecule": number, "id": name, "rmsd_before": before.loc[name, "rmsd_before"]}
         for schedule, trajectories in (("adaptive", adaptive), ("fixed", fixed)):
             columns = trajectories.of(name).columns
-            predicted = np.asarray(columns[PREDICTED], float)
+            used = _paper_step(columns[USED], steps)
             curves.append(
                 pd.DataFrame(
                     {
                         "molecule": number,
                         "id": name,
                         "schedule": schedule,
-                        "iteration": np.arange(len(columns[USED])),
-                        "t": np.asarray(columns[USED], float) + 1,
-                        "predicted_t": np.where(predicted >= 0, predicted, np.nan) + 1,
+                        "iteration": np.asarray(columns[COUNT]) - 1,
+                        "t": used,
+                        "predicted_t": _paper_step(columns[PREDICTED], steps) if PREDICTED in columns else used,
                     }
                 )
             )
-            row |= {f"rmsd_{schedule}": after[schedule].loc[name, "rmsd_after"], f"steps_{schedule}": len(columns[USED])}
+            row |= {
+                f"rmsd_{schedule}": after[schedule].loc[name, "rmsd_after"],
+                f"steps_{schedule}": int(columns[COUNT].max(initial=0)),
+            }
         table.append(row)
     order = ["molecule", "id", "rmsd_before", "rmsd_adaptive", "rmsd_fixed", "steps_adaptive", "steps_fixed"]
     return pd.concat(curves, ignore_index=True), pd.DataFrame(table)[order]
@@ -166,6 +177,8 @@ def make(
     minima: str | PathLike[str],
     stem: str | Path,
     names: tuple[str, str] = ("MoreRed-JT", "MoreRed-ITP"),
+    *,
+    steps: int = 1000,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the figure from files.
 
@@ -181,12 +194,19 @@ def make(
         Path of the figure without its ending.
     names
         The methods with the adaptive and with the fixed schedule.
+    steps
+        Diffusion steps T.
     """
     start, reference = storage.read(inputs), storage.read(minima)
     ends = [evaluate(storage.read(path), start, reference, subset=True) for path in (adaptive_ends, fixed_ends)]
-    curves, table = numbers(Trajectories.read(adaptive), Trajectories.read(fixed), *ends)
+    curves, table = numbers(Trajectories.read(adaptive), Trajectories.read(fixed), *ends, steps=steps)
     draw(curves, table, stem, names)
     return curves, table
+
+
+def _paper_step(time: NDArray[np.floating], steps: int) -> NDArray[np.int64]:
+    """The paper's time step 1..T of times in [0, 1]."""
+    return np.rint(np.clip(time, 0, 1) * (steps - 1)).astype(np.int64) + 1
 
 
 def _length(value: float) -> str:
