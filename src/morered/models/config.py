@@ -10,6 +10,7 @@ Kind = Literal["morered-jt", "noise", "time", "mlff"]
 Representation = Literal["painn", "so3net"]
 Engine = Literal["dense", "schnetpack"]
 Schedule = Literal["polynomial", "cosine", "linear"]
+TimeScale = Literal["linear", "noise-level", "log-snr"]
 
 #: The version written today. Every version ever written stays readable: `ModelConfig.from_dict` upgrades it.
 VERSION = 1
@@ -17,14 +18,16 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """The noise schedule that a diffusion model was trained with (paper, Appendix C.2)."""
+    """The noise schedule that a diffusion model was trained with (paper, Appendix C.2), and the a(t) its times are (Eq. 6)."""
 
     schedule: Schedule = "polynomial"
     T: int = 1000
     s: float = 1e-5
+    time_scale: TimeScale = "linear"
 
     def __post_init__(self) -> None:
         _check_choice("diffusion.schedule", self.schedule, get_args(Schedule))
+        _check_choice("diffusion.time_scale", self.time_scale, get_args(TimeScale))
         _check_positive("diffusion.T", self.T)
 
 
