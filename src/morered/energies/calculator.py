@@ -1,0 +1,74 @@
+"""PBE0 and PBE0+MBD as calculators of the one registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from morered.calculators.base import CalculationError, Calculator, Surface, refusals
+from morered.energies.level import Level
+from morered.energies.single_point import single_point
+from morered.structures import Structures
+
+#: def2 basis sets reach from hydrogen to radon.
+ELEMENTS = frozenset(range(1, 87))
+
+
+class Pbe0(Calculator):
+    """PBE0 with PySCF; energies with MBD where asked for. Forces are those of the functional, so with MBD there are none."""
+
+    name = "pbe0"
+    elements = ELEMENTS
+
+    def __init__(self, dispersion: bool, **settings: Any) -> None:
+        self.level = Level.from_dict({**settings, "dispersion": dispersion})
+        self.name = "pbe0+mbd" if dispersion else "pbe0"
+        self.description = f"{self.level.name} with PySCF"
+
+    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Surface:
+        """The surface of one molecule; each evaluation is a single point with forces."""
+        molecule = Structures.build([numbers], [positions], ["molecule"])
+        (reason,) = refusals(molecule, self.elements)
+        if reason is not None:
+            raise CalculationError(reason, "input")
+        return _Surface(np.asarray(numbers), self.level)
+
+    def _evaluate(self, structures: Structures, accepted: NDArray[np.int64], forces: bool) -> Any:
+        if forces and self.level.dispersion:
+            for m in accepted.tolist():
+                yield m, np.nan, None, "forces of MBD are not computed: use pbe0, or ask for energies alone"
+            return
+        for m in accepted.tolist():
+            _, numbers, positions = structures.molecule(m)
+            point = single_point(numbers, positions, self.level, forces=forces)
+            yield m, point.total, point.forces, point.reason if point.status == "failed" else None
+
+
+class _Surface:
+    def __init__(self, numbers: NDArray, level: Level) -> None:
+        self._numbers, self._level = numbers, level
+
+    def evaluate(self, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
+        """Energy (eV) and forces [N, 3] (eV/Å) of the functional at ``positions`` [N, 3] (Å)."""
+        if self._level.dispersion:
+            raise CalculationError("forces of MBD are not computed: use pbe0")
+        point = single_point(self._numbers, positions, self._level, forces=True)
+        if point.status == "failed" or point.forces is None:
+            raise CalculationError(point.reason)
+        return point.total, point.forces
+
+
+def pbe0(
+    *, basis: str = "def2-tzvp", grid: int = 3, coarse_grid: int = 1, density_fitting: bool = True, max_memory: int | None = None
+) -> Pbe0:
+    """PBE0."""
+    return Pbe0(False, basis=basis, grid=grid, coarse_grid=coarse_grid, density_fitting=density_fitting, max_memory=max_memory)
+
+
+def pbe0_mbd(
+    *, basis: str = "def2-tzvp", grid: int = 3, coarse_grid: int = 1, density_fitting: bool = True, max_memory: int | None = None
+) -> Pbe0:
+    """PBE0+MBD."""
+    return Pbe0(True, basis=basis, grid=grid, coarse_grid=coarse_grid, density_fitting=density_fitting, max_memory=max_memory)

@@ -1,0 +1,73 @@
+"""One molecule's PBE0 energy, its dispersion, and how they were reached: a number that converged, or a reason."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from morered.energies import hirshfeld, pbe0
+from morered.energies.level import Level
+from morered.energies.mbd import mbd_energy
+
+
+@dataclass(frozen=True)
+class SinglePoint:
+    """Energies in eV; NaN, and a reason, where there is none.
+
+    Attributes
+    ----------
+    energy, mbd
+        Of the functional, and of dispersion (0 where the level has none).
+    cycles
+        Cycles of the self-consistent field, failed attempts included.
+    seconds
+        Wall time.
+    status
+        "converged", or "failed".
+    reason
+        How the field converged where plain DIIS did not do, or why there is no energy.
+    forces
+        [N, 3] in eV/Å, of the functional alone; None where not asked for.
+    """
+
+    energy: float
+    mbd: float
+    cycles: int
+    seconds: float
+    status: str
+    reason: str = ""
+    forces: NDArray[np.floating] | None = None
+
+    @property
+    def total(self) -> float:
+        """Energy with dispersion."""
+        return self.energy + self.mbd
+
+
+def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None = None, *, forces: bool = False) -> SinglePoint:
+    """The energy of numbers [N] at positions [N, 3] in Å; never raises for a molecule that cannot be computed."""
+    level = level or Level()
+    numbers = np.asarray(numbers, dtype=int)
+    positions = np.asarray(positions, dtype=float)
+    start = time.perf_counter()
+    cycles = 0
+    try:
+        if not np.all(np.isfinite(positions)):
+            raise ValueError("coordinates that are not finite")
+        field = pbe0.converge(numbers, positions, level)
+        cycles = field.cycles
+        dispersion = 0.0
+        if level.dispersion:
+            parts = hirshfeld.partition(
+                field.mean_field.mol, field.mean_field.grids, field.density_matrix, numbers, level.functional, level.basis
+            )
+            dispersion = mbd_energy(numbers, positions, parts.volume_ratios, level.beta)
+        gradient = pbe0.forces(field, level) if forces else None
+    except (pbe0.NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
+        spent = getattr(error, "cycles", cycles)
+        return SinglePoint(np.nan, np.nan, spent, time.perf_counter() - start, "failed", " ".join(str(error).split()))
+    reason = "" if field.way == "DIIS" else f"converged by {field.way}"
+    return SinglePoint(field.energy, dispersion, cycles, time.perf_counter() - start, "converged", reason, gradient)
