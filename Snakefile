@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 # A config file is a whole study: the demo's is not merged under one that is named.
-if not workflow.config_settings.configfiles:
+if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
 

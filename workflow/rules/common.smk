@@ -10,7 +10,7 @@ try:
     STUDY = Study(config, load_schema(f"{CONFIG_DIR}/schema/config.schema.yaml"), f"{CONFIG_DIR}/ablations")
 except ConfigError as error:
     # A fault of the config is no fault of the workflow: its message, no traceback of the workflow's inside.
-    sys.exit(f"{', '.join(map(str, workflow.config_settings.configfiles)) or 'config/config.yaml'}: {error}")
+    sys.exit(f"{', '.join(map(str, workflow.overwrite_configfiles)) or 'config/config.yaml'}: {error}")
 
 ROOT = STUDY.root
 DATA_DIRS = {STUDY.data_dir(name): name for name in STUDY.config["datasets"]}
@@ -53,6 +53,10 @@ def dataset_settings(wildcards):
 
 def minima_of(wildcards):
     return f"{STUDY.data_dir(dataset_of(wildcards))}/minima.h5"
+
+
+def minima_of_testset(testset):
+    return f"{STUDY.data_dir(STUDY.testset(testset)['dataset'])}/minima.h5"
 
 
 def split_of(wildcards):

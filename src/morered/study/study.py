@@ -88,6 +88,15 @@ class Study:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
         return {role: self.method(method)[role] for role in ("noise", "time", "model") if role in self.method(method)}
 
+    def time_predictors(self, testset: str) -> dict[str, str]:
+        """Name of a panel -> method, the first for each model that predicts times: what figure 3a compares."""
+        panels: dict[str, tuple[str, list[str]]] = {}
+        for method in self.methods_of(testset):
+            model = self.models_of(method).get("time")
+            if model is not None:
+                panels.setdefault(model, (method, []))[1].append(method)
+        return {_joined(names): first for first, names in panels.values()}
+
     def seeds(self, method: str) -> range:
         """The seeds that a method is run with, counted from 0."""
         return range(self.method(method).get("seeds", 1))
@@ -167,6 +176,14 @@ class Study:
             yield from names("trajectories.testset", followed["testset"], "testsets")
             yield from names("trajectories.adaptive", followed["adaptive"], "methods")
             yield from names("trajectories.fixed", followed["fixed"], "methods")
+
+
+def _joined(names: list[str]) -> str:
+    """ "MoreRed-ITP/-AS" of MoreRed-ITP and MoreRed-AS."""
+    family = names[0].split("-")[0]
+    if all(name.startswith(f"{family}-") for name in names):
+        return "/".join([names[0], *(name.removeprefix(family) for name in names[1:])])
+    return "/".join(names)
 
 
 def digest(settings: Mapping[str, Any]) -> str:

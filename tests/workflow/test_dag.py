@@ -1,0 +1,71 @@
+"""What would be run: every target under every shipped config, and no more than is asked for."""
+
+import pytest
+import yaml
+
+from morered.study import Study, load_schema
+
+CONFIGS = ["config.yaml", "tiny.yaml", "small.yaml", "paper.yaml"]
+
+
+@pytest.fixture
+def workflow(workflow_in, tiny, tmp_path):
+    return workflow_in(tmp_path, tiny)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_path, name):
+    config = yaml.safe_load((repository / "config" / name).read_text(encoding="utf-8"))
+    config["ablations"] = {path.stem: path.name for path in (repository / "config/ablations").glob("*.yaml")}
+    workflow = workflow_in(tmp_path, config)
+    targets = ["all", "figures", "data_cards", *config.get("figures", []), *(f"ablation_{sweep}" for sweep in config["ablations"])]
+    jobs = workflow.planned(*targets)
+    assert {"train_model", "relax_structures", "evaluate_relaxation"} <= set(jobs)
+    study = Study(config, load_schema(repository / "config/schema/config.schema.yaml"), repository / "config/ablations")
+    trained = [model for model in study.config["models"] if "@" in model]
+    assert jobs["train_model"] >= len(trained)
+
+
+def test_fig4_makes_just_what_figure_4_needs(workflow):
+    jobs = workflow.planned("fig4")
+    methods, testsets = len(workflow.config["methods"]), len(workflow.config["testsets"])
+    assert jobs["evaluate_relaxation"] == methods * testsets
+    assert not {"fig3a", "fig3b", "record_trajectories", "figC3"} & set(jobs)
+
+
+def test_fig3b_alone_trains_only_the_models_of_its_two_methods(workflow):
+    workflow.write({**workflow.config, "trajectories": {"adaptive": "MoreRed-JT", "fixed": "MoreRed-JT"}})
+    jobs = workflow.planned("fig3b")
+    assert jobs["train_model"] == 1
+    assert "evaluate_relaxation" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"modles": {}}, ["modles", "did you mean 'models'"]),
+        ({"study": "a/b"}, ["study", "is no name"]),
+        ({"figures": ["fig44"]}, ["figures.0", "fig44"]),
+    ],
+)
+def test_a_bad_config_is_refused_before_anything_runs_and_without_a_traceback(workflow, change, words):
+    workflow.write({**workflow.config, **change})
+    printed = workflow.run("--dry-run", "--", "all", succeed=False)
+    for word in ["study.yaml", *words]:
+        assert word in printed
+    assert "Traceback" not in printed
+
+
+def test_a_named_config_is_not_merged_with_the_demo(workflow):
+    workflow.write({**workflow.config, "methods": {"MMFF94": {"relaxer": "mmff94"}}, "figures": ["fig4"]})
+    assert "train_model" not in workflow.planned("fig4")
+
+
+def test_the_demo_is_what_runs_without_a_configfile(repository):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall", "--quiet", "reason", "--", "fig4"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "results/demo/figures/fig4" in done.stdout + done.stderr
