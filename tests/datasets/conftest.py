@@ -1,16 +1,20 @@
-"""A local HTTP server that serves files and misbehaves on demand, and sources that point at it."""
+"""A local HTTP server that serves files and misbehaves on demand, and small files in the format of QM7-X."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TypedDict
 
+import h5py
+import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from morered.datasets.sources import Expected, Source
 
@@ -113,3 +117,64 @@ def server() -> Iterator[Server]:
     http.shutdown()
     http.server_close()
     thread.join()
+
+
+# ------------------------------------------------------------------- QM7-X in its published format
+
+ELEMENTS = {1: [6, 1, 1, 1, 1], 2: [8, 1, 1], 10: [6, 7, 1, 1, 1, 1, 1], 7001: [6, 17, 1, 1, 1]}
+"""Atomic numbers of the molecules that `write_qm7x` knows."""
+
+
+def write_qm7x(path: Path, minima: list[tuple[int, int, int]], displaced: int = 100, flat: bool = False) -> None:
+    """A file of the shape of QM7-X's: ``file[molecule][structure][property]`` with its names, shapes, types and units.
+
+    The values are random but belong together: displaced structures are the minimum plus noise that grows with their number,
+    turned and shifted. ``flat``: per-atom properties as (N,) and numbers as (), else (N, 1) and (1,).
+    """
+    with h5py.File(path, "w") as file:
+        for m, i, c in minima:
+            random = np.random.default_rng([m, i, c])
+            numbers = np.array(ELEMENTS[m])
+            n = len(numbers)
+            minimum = random.normal(scale=1.5, size=(n, 3))
+            group = file.require_group(str(m))
+            for d in range(displaced + 1):
+                rotation = Rotation.random(random_state=random).as_matrix() if d else np.eye(3)
+                moved = minimum + random.normal(scale=0.004 * d, size=(n, 3))
+                structure = group.create_group(f"Geom-m{m}-i{i}-c{c}-" + (f"d{d}" if d else "opt"))
+                structure["atNUM"] = numbers
+                structure["atXYZ"] = moved @ rotation + (random.normal(size=3) if d else 0.0)
+                dispersion, vdw = random.normal(), random.normal(size=(n, 3))
+                energy, forces = random.normal(-1e3, 1.0), random.normal(size=(n, 3))
+                scalars = {
+                    "sRMSD": np.sqrt(np.square(moved - minimum).sum(axis=1).mean()),
+                    "ePBE0": energy,
+                    "eMBD": dispersion,
+                    "ePBE0+MBD": energy + dispersion,
+                    "HLgap": random.uniform(4, 8),
+                }
+                for name, value in scalars.items():
+                    structure[name] = value if flat else np.array([value])
+                for name, values in {"pbe0FOR": forces, "vdwFOR": vdw, "totFOR": forces + vdw}.items():
+                    structure[name] = values
+                for name in ("hVOL", "hRAT"):
+                    structure[name] = random.uniform(0.5, 1.0, size=n if flat else (n, 1))
+
+
+QM7X_1000 = [(1, 1, 1), (1, 1, 2), (2, 1, 1), (2, 2, 1)]
+QM7X_8000 = [(10, 1, 1), (7001, 1, 1)]
+
+
+@pytest.fixture(scope="session")
+def qm7x(tmp_path_factory) -> Path:
+    """A folder with ``1000.hdf5`` and ``8000.hdf5``, four and two complete minima in them."""
+    folder = tmp_path_factory.mktemp("qm7x")
+    write_qm7x(folder / "1000.hdf5", QM7X_1000)
+    write_qm7x(folder / "8000.hdf5", QM7X_8000, flat=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def qm7x_writer() -> Callable[..., None]:
+    """`write_qm7x`, for files of other contents."""
+    return write_qm7x

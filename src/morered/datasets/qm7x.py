@@ -1,0 +1,252 @@
+"""QM7-X: 4.2 million structures of 6 950 small molecules with PBE0+MBD energies and forces.
+
+Hoja et al., Sci. Data 8, 43 (2021), Zenodo record 4288677, CC BY 4.0. Eight HDF5 files hold
+``file[molecule][structure][property]``; a structure is called ``Geom-m1-i2-c3-opt`` (molecular graph 1, stereoisomer 2,
+conformer 3, its DFTB3+MBD minimum) or ``...-d1`` to ``...-d100`` (displaced from that minimum along normal modes). Here it is
+called ``qm7x/Geom-m1-i2-c3-opt``, and its reference is its minimum. `unpack`, `parse_file` and `join` stream: no file is ever in
+memory as a whole.
+
+Columns of the structures, [M] where not said otherwise:
+
+    energy               eV          PBE0+MBD
+    energy_pbe0          eV          PBE0 alone
+    forces               eV/Å [A, 3] PBE0+MBD
+    forces_pbe0          eV/Å [A, 3] PBE0 alone
+    hirshfeld_ratios     [A]         Hirshfeld volume over that of the free atom
+    srmsd                Å           RMSD to the minimum as published
+    molecule, stereoisomer, conformer, displacement   int32   the numbers in the name; displacement 0 is the minimum
+    minimum              bool        whether it is one
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from morered import storage
+from morered.datasets import inputs, splits
+from morered.datasets.integrity import ArchiveError
+from morered.datasets.qm7x_records import NAME, PREFIX, molecules_of
+from morered.datasets.sources import Source
+from morered.datasets.spool import Spool
+from morered.datasets.unpack import unpack_xz
+from morered.structures import Structures, as_names
+
+logger = logging.getLogger(__name__)
+
+MOLECULES, MINIMA, STRUCTURES = 6_950, 41_537, 4_195_237
+"""What the eight files hold together; 100 displaced structures belong to each minimum."""
+TRAIN_GRAPHS, VALIDATION_GRAPHS = 4500, 1250
+"""The paper's split counts molecular graphs (Appendix B.1)."""
+CHUNK = 50_000
+"""Structures handled at a time by `join`."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a file holds, and a sentence about everything that was left out or is missing."""
+
+    molecules: int
+    minima: int
+    structures: int
+    problems: tuple[str, ...] = ()
+
+
+def unpack(source: Source, archive: str | os.PathLike[str], out: str | os.PathLike[str], *, progress: bool | None = None) -> Path:
+    """Unpack one of the eight archives; see `morered.datasets.unpack.unpack_xz` for what is checked and raised."""
+    if source.unpacked is None:
+        raise ValueError(f"{source.file.name} is no archive")
+    return unpack_xz(Path(archive), Path(out), source.unpacked, progress=progress)
+
+
+# --------------------------------------------------------------------- one file
+
+
+def parse_file(
+    path: str | os.PathLike[str], out: str | os.PathLike[str], *, float32: bool = False, progress: bool | None = None
+) -> Report:
+    """Turn one HDF5 file of QM7-X into a file of structures.
+
+    Molecules come in the order of their numbers; of each, every minimum is followed by its displaced structures. A structure that
+    lacks a property or cannot be read is left out, and so are displaced structures without their minimum: the report says which.
+    It is kept in the provenance, too.
+
+    Parameters
+    ----------
+    path
+        One of ``1000.hdf5`` to ``8000.hdf5``.
+    out
+        File to write.
+    float32
+        Store positions, forces and ratios in single precision.
+    progress
+        Whether to show a bar; None shows one on a terminal only.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ArchiveError
+        If it is damaged, or no structure of QM7-X is in it; the message names it.
+    DiskError
+        If ``out`` cannot be written; nothing of it is left.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    problems: list[str] = []
+    molecules = minima = 0
+    with Spool(out, float32) as spool:
+        for piece in molecules_of(path, problems, progress):
+            spool.append(piece)
+            molecules += 1
+            minima += int(piece.column("minimum").sum())
+        if not molecules:
+            raise ArchiveError(f"{path}: no structure of QM7-X is in it" + "".join(f"; {problem}" for problem in problems[:3]))
+        report = Report(molecules, minima, spool.molecules, tuple(problems))
+        for problem in problems:
+            logger.warning(problem)
+        spool.write(storage.provenance(parents=[path], **asdict(report)))
+    return report
+
+
+# --------------------------------------------------------------------- all files
+
+
+def join(
+    paths: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    duplicates: str | os.PathLike[str] | None = None,
+    complete: bool = False,
+) -> Report:
+    """Put the files that `parse_file` wrote one after another into one file, which training maps into memory.
+
+    Parameters
+    ----------
+    paths
+        Files of structures, in the order wanted.
+    out
+        File to write.
+    duplicates
+        ``DupMols.dat``: the minima it lists are removed, each with its displaced structures. None keeps all.
+    complete
+        Refuse files that are not, together, all of QM7-X.
+
+    Raises
+    ------
+    ValueError
+        If a structure stands in two files, or the files are not complete and should be; the message says what is missing.
+    StorageError
+        If a file is damaged or of another kind.
+    DiskError
+        If ``out`` cannot be written; nothing of it is left.
+    """
+    files = [Path(path) for path in paths]
+    parts = [storage.read(path) for path in files]
+    problems = [problem for path in files for problem in storage.read_provenance(path).get("problems", [])]
+    _require_unique(files, parts)
+    if complete:
+        _require_complete(parts, problems)
+    removed = as_names([PREFIX + name for name in read_duplicates(duplicates)]) if duplicates is not None else as_names([])
+    molecules: set[int] = set()
+    minima = 0
+    with Spool(out) as spool:
+        for part in parts:
+            kept = np.flatnonzero(~np.isin(part.references, removed)) if len(removed) else np.arange(len(part))
+            for start in range(0, len(kept), CHUNK):
+                piece = part[kept[start : start + CHUNK]]
+                spool.append(piece)
+                molecules.update(np.unique(piece.column("molecule")).tolist())
+                minima += int(piece.column("minimum").sum())
+        report = Report(len(molecules), minima, spool.molecules, tuple(problems))
+        parents = files if duplicates is None else [*files, Path(duplicates)]
+        spool.write(storage.provenance(parents=parents, duplicates_removed=len(removed), **asdict(report)))
+    return report
+
+
+def read_duplicates(path: str | os.PathLike[str]) -> list[str]:
+    """The minima that ``DupMols.dat`` lists, as named in the files.
+
+    Raises
+    ------
+    ValueError
+        If a line is no name of a minimum; the message names file and line.
+    """
+    names: list[str] = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        if not (name := line.strip()):
+            continue
+        match = NAME.fullmatch(name)
+        if match is None or match[4] is not None:
+            raise ValueError(f"{path}, line {number}: {name!r} is no name of a minimum")
+        names.append(name)
+    return names
+
+
+def _require_unique(paths: Sequence[Path], parts: Sequence[Structures]) -> None:
+    ids = np.concatenate([part.ids for part in parts]) if parts else as_names([])
+    order = np.argsort(ids, kind="stable")
+    same = np.flatnonzero(ids[order][1:] == ids[order][:-1])
+    if len(same):
+        first, second = order[same[0]], order[same[0] + 1]
+        files = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        raise ValueError(f"{ids[first].decode()} stands in {paths[files[first]]} and in {paths[files[second]]}")
+
+
+def _require_complete(parts: Sequence[Structures], problems: Sequence[str]) -> None:
+    molecules = {molecule for part in parts for molecule in np.unique(part.column("molecule")).tolist()}
+    found = (len(molecules), sum(int(part.column("minimum").sum()) for part in parts), sum(len(part) for part in parts))
+    if found != (MOLECULES, MINIMA, STRUCTURES):
+        reasons = "".join(f"; {problem}" for problem in problems[:5])
+        raise ValueError(
+            f"QM7-X holds {MOLECULES} molecules, {MINIMA} minima and {STRUCTURES} structures, "
+            f"these files {found[0]}, {found[1]} and {found[2]}{reasons}"
+        )
+
+
+# --------------------------------------------------------------------- what is made of it
+
+
+def minima(structures: Structures) -> Structures:
+    """The minima among structures, in their order."""
+    return structures[np.flatnonzero(structures.column("minimum"))]
+
+
+def graphs(structures: Structures) -> list[str]:
+    """Names of the molecular graphs that structures belong to, [M]: the number of the molecule in QM7-X."""
+    return [f"{PREFIX}m{molecule}" for molecule in structures.column("molecule").tolist()]
+
+
+def split(structures: Structures, train: int = TRAIN_GRAPHS, validation: int = VALIDATION_GRAPHS, seed: int = 0) -> splits.Split:
+    """The split of the minima by molecular graph, by default with the paper's numbers of graphs."""
+    chosen = minima(structures)
+    return splits.make(chosen.names, graphs(chosen), train=train, validation=validation, seed=seed)
+
+
+def test_inputs(structures: Structures, references: Sequence[str]) -> Structures:
+    """Three displaced structures of each minimum: the closest, the middle and the most distant by aligned RMSD (Section 3.2).
+
+    Parameters
+    ----------
+    structures
+        Structures of `join`.
+    references
+        Ids of the minima, ``split(structures).test`` for the paper's inputs.
+
+    Returns
+    -------
+    Structures
+        In the order of the references, closest first; `morered.datasets.inputs.closest_middle_farthest` adds two columns.
+
+    Raises
+    ------
+    KeyError
+        If a reference is no minimum of the structures.
+    """
+    return inputs.closest_middle_farthest(structures, minima(structures), references)
