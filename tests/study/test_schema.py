@@ -26,7 +26,7 @@ def test_defaults_are_filled_in_at_every_depth_and_the_input_is_left_alone(confi
     before = copy.deepcopy(config)
     filled = check(config, schema)
     assert filled["datasets"]["qm7"]["split"] == {"train": 4500, "validation": 1250, "seed": 0}
-    assert filled["models"]["jt"]["schedule"] == {"kind": "polynomial", "T": 1000, "s": 1e-5}
+    assert filled["models"]["jt"]["diffusion"] == {"schedule": "polynomial", "T": 1000, "s": 1e-5, "time_scale": "linear"}
     assert filled["models"]["jt"]["features"] == 256
     assert filled["models"]["jt"]["training"]["eta"] == 0.9
     assert config == before
@@ -48,11 +48,12 @@ FAULTS = [
     (("models", "jt", "kind"), "jt", ["models.jt.kind", "morered-jt, noise, time, mlff"]),
     (("models", "jt", "training", "learning_rate"), "1e-4", ["models.jt.training.learning_rate", "write 1.0e-4"]),
     (("models", "jt", "training", "eta"), 1.5, ["models.jt.training.eta", "at most 1"]),
-    (("methods", "JT", "schedule"), "adaptve", ["methods.JT.schedule", "adaptive, initial"]),
+    (("methods", "JT", "schedule"), "adaptve", ["methods.JT.schedule", "adaptive, initial, fixed"]),
     (("methods", "JT", "steps"), -1, ["methods.JT.steps", "at least 1"]),
     (("methods", "JT", "fmax"), 1e-3, ["methods.JT.fmax", "not with morered"]),
     (("methods", "MMFF94", "noise"), "jt", ["methods.MMFF94.noise", "goes with morered only"]),
-    (("methods", "X"), {"relaxer": "morered", "noise": "jt"}, ["methods.X", "needs the key 'time'"]),
+    (("methods", "X"), {"relaxer": "morered", "time": "jt"}, ["methods.X", "needs the key 'noise'"]),
+    (("models", "jt", "training", "noise"), {"share": 0.5}, ["models.jt.training.noise.share", "elastic only, not with isotropic"]),
     (("testsets", "modes", "calculator"), "gfn3", ["testsets.modes.calculator", "gfn2"]),
     (("testsets", "modes", "temperature"), 0, ["testsets.modes.temperature", "more than 0"]),
     (("datasets",), {}, ["datasets"]),
@@ -90,7 +91,7 @@ def test_a_missing_key_is_named_with_its_meaning(config, schema):
 
 
 def test_what_is_at_its_default_is_not_stated(schema):
-    model = {"kind": "morered-jt", "dataset": "qm7", "features": 256, "schedule": {"T": 1000}, "training": {"eta": 0.9, "batch_size": 7}}
+    model = {"kind": "morered-jt", "dataset": "qm7", "features": 256, "diffusion": {"T": 1000}, "training": {"eta": 0.9, "batch_size": 7}}
     assert stated(model, schema, "model") == {"kind": "morered-jt", "dataset": "qm7", "training": {"batch_size": 7}}
 
 

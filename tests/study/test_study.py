@@ -47,12 +47,11 @@ def test_an_ablation_adds_names_and_leaves_the_base_alone(config, schema):
 
 
 def test_a_changed_dataset_reaches_models_and_methods_that_use_it(config, schema):
-    config["ablations"] = {"size": sweep({"n=500": {"datasets": {"qm7": {"train_limit": 500}}}}, ["MoreRed-JT", "MoreRed-AS"])}
+    config["ablations"] = {"size": sweep({"s=1": {"datasets": {"qm7": {"split": {"seed": 1}}}}}, ["MoreRed-JT", "MoreRed-AS"])}
     study = Study(config, schema)
-    assert study.models_of("MoreRed-AS@n=500") == {"noise": "noise@n=500", "time": "time@n=500"}
-    assert study.network_settings("jt@n=500")["train_limit"] == 500
-    # the minima, the split and so the test molecules are the same files
-    assert study.data_dir("qm7@n=500") == study.data_dir("qm7")
+    assert study.models_of("MoreRed-AS@s=1") == {"noise": "noise@s=1", "time": "time@s=1"}
+    assert study.model("jt@s=1")["dataset"] == "qm7@s=1"
+    assert study.data_dir("qm7@s=1") != study.data_dir("qm7")
 
 
 def test_a_change_of_one_network_leaves_the_other_shared(config, schema):
@@ -83,6 +82,7 @@ def test_faults_of_an_ablation_are_refused_when_the_config_is_read(config, schem
     [
         ({"models": {"jt": {"dataset": "qm77"}}}, ["models.jt.dataset", "'qm77'", "qm7"]),
         ({"methods": {"MoreRed-JT": {"noise": "time"}}}, ["methods.MoreRed-JT.noise", "kind time", "noise or morered-jt"]),
+        ({"methods": {"X": {"relaxer": "morered", "noise": "jt"}}}, ["methods.X", "adaptive needs the key 'time'"]),
         ({"methods": {"MoreRed-JT": {"testsets": ["mode"]}}}, ["methods.MoreRed-JT.testsets", "'mode'"]),
         ({"testsets": {"modes": {"kind": "published"}}}, ["testsets.modes.kind", "qm7x only"]),
         ({"figures": ["fig3b"]}, ["trajectories.fixed", "MoreRed-ITP"]),
@@ -130,3 +130,39 @@ def test_every_shipped_config_and_ablation_is_sound(schema, repository):
     for path in configs:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         Study({**config, "ablations": ablations}, schema, folder / "ablations")
+
+
+def test_the_schema_and_the_code_know_the_same_keys_and_defaults(schema):
+    """The schema is the single source for people; the dataclasses that the code is made of must not drift from it."""
+    from dataclasses import asdict, fields
+
+    from morered.diffusion.elastic import ElasticNetwork
+    from morered.models.config import DiffusionConfig, ModelConfig
+    from morered.relaxation.methods import DiffusionMethod
+    from morered.relaxation.mixing import Mixing
+    from morered.relaxation.stopping import Settled, StepPlateau
+    from morered.training.config import Plateau, TrainingConfig
+
+    model, method = schema["$defs"]["model"]["properties"], schema["$defs"]["method"]["properties"]
+    training = schema["$defs"]["training"]["properties"]
+
+    def compare(properties, instance, but=()):
+        known = {key: value for key, value in asdict(instance).items() if key not in but}
+        assert set(properties) == set(known)
+        for key, sub in properties.items():
+            if "default" in sub and not isinstance(known[key], dict):
+                assert sub["default"] == known[key], key
+
+    own = ("kind", "dataset", "source", "training", "train_limit")
+    compare({key: sub for key, sub in model.items() if key not in own}, ModelConfig(), but=("kind", "version"))
+    compare(model["diffusion"]["properties"], DiffusionConfig())
+    compare(training, TrainingConfig())
+    compare(training["plateau"]["properties"], Plateau())
+    compare({k: v for k, v in training["noise"]["properties"].items() if k != "kind"}, ElasticNetwork())
+    mine = {"relaxer", "seeds", "testsets", "chunks", "model", "fmax", "optimizer", "timeout", "variant"}
+    assert set(method) - mine == {f.name for f in fields(DiffusionMethod)} - {"start", "seed"}
+    compare(method["mixing"]["properties"], Mixing())
+    compare(method["stop"]["properties"]["plateau"]["properties"], StepPlateau())
+    compare(method["stop"]["properties"]["settled"]["properties"], Settled())
+    for key in ("schedule", "move", "stochastic", "damping", "shrink", "steps", "start_step"):
+        assert method[key]["default"] == getattr(DiffusionMethod(noise="x", time="y"), key)

@@ -135,15 +135,17 @@ def _children(config: Mapping[str, Any], schema: Schema, root: Schema) -> Iterat
             yield key, _resolve(extra, root)
 
 
-def _kind(config: Mapping[str, Any]) -> str | None:
-    return config.get("kind", config.get("relaxer"))
+def _kind(config: Mapping[str, Any], schema: Schema) -> str | None:
+    """What `x-for` speaks of: the entry's kind or relaxer, by default that of the schema."""
+    default = schema.get("properties", {}).get("kind", {}).get("default")
+    return config.get("kind", config.get("relaxer", default))
 
 
 def _misplaced(config: Any, schema: Schema, root: Schema, path: tuple[str, ...]) -> Iterator[str]:
     """Keys that do not belong to this kind of entry, and keys that this kind needs."""
     if not isinstance(config, Mapping):
         return
-    kind = _kind(config)
+    kind = _kind(config, schema)
     for key, sub in schema.get("properties", {}).items():
         belongs = "x-for" not in sub or kind in sub["x-for"]
         if key in config and not belongs:
@@ -158,7 +160,7 @@ def _fill(config: Any, schema: Schema, root: Schema) -> Any:
     schema = _resolve(schema, root)
     if not isinstance(config, Mapping):
         return config
-    kind = _kind(config)
+    kind = _kind(config, schema)
     filled = dict(config)
     for key, sub in schema.get("properties", {}).items():
         if key not in filled and "default" in sub and ("x-for" not in sub or kind in sub["x-for"]):

@@ -14,7 +14,7 @@ from morered.study.schema import ConfigError, Schema, check, stated
 Settings = dict[str, Any]
 
 # Settings of a dataset that its minima and its split do not depend on.
-_NOT_OF_THE_MINIMA = ("train_limit", "displaced", "chunks")
+_NOT_OF_THE_MINIMA = ("displaced", "chunks")
 # Settings of a method that its runs do not depend on.
 _BOOKKEEPING = ("testsets", "chunks", "seeds")
 
@@ -62,9 +62,6 @@ class Study:
         """What a model's training depends on, without what is at its default: a new default retrains nothing."""
         settings = stated(self.stated["models"][name], self.schema, "model")
         settings["training"] = {"seed": self.config["seed"], **settings.get("training", {})}
-        limit = self.dataset(self.model(name)["dataset"])["train_limit"]
-        if limit is not None:
-            settings["train_limit"] = limit
         return {key: value for key, value in settings.items() if key not in ("dataset", "source")}
 
     def method_settings(self, name: str) -> Settings:
@@ -169,9 +166,11 @@ class Study:
                 yield from faults
                 if not faults and config["models"][method[role]]["kind"] not in kinds:
                     yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {config['models'][method[role]]['kind']}, not {' or '.join(kinds)}"
+            if method["relaxer"] == "morered" and method["schedule"] != "fixed" and "time" not in method:
+                yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
             for testset in method["testsets"] or ():
                 yield from names(f"methods.{name}.testsets", testset, "testsets")
-        if "fig3b" in config["figures"]:
+        if "fig3b" in config["figures"]:  # the default list holds it; a study without its methods says figures: [...]
             followed = config["trajectories"]
             yield from names("trajectories.testset", followed["testset"], "testsets")
             yield from names("trajectories.adaptive", followed["adaptive"], "methods")
