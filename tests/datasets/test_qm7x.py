@@ -386,10 +386,10 @@ with Spool(Path(sys.argv[2])) as spool:
 
 
 def test_memory_does_not_grow_with_the_structures(qm7x_writer, tmp_path):
-    """What is known of the first 606 structures fills the HDF5 library's cache; from then on a structure costs next to nothing.
+    """What is known of the first 606 structures fills the HDF5 library's cache; from then on a structure costs little.
 
-    With the library's own limit on that cache a structure costs 29 kB here; 12 000 of the size of the published ones cost 38 kB each
-    with it and 0.01 kB with ours. The heap's own ups and downs make 1 to 2 kB of the few structures here.
+    With the library's own limit on that cache a structure costs 29 kB here; 12 000 of the size of the published ones cost 38 kB
+    each with it and 0.01 kB with ours. The heap's own ups and downs make 1 to 2 kB of the few structures here.
     """
     path = tmp_path / "a.hdf5"
     qm7x_writer(path, [(m, i, 1) for m in (1, 2, 10, 7001) for i in (1, 2, 3)])

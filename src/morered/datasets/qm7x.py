@@ -148,16 +148,16 @@ def join(
         If ``out`` cannot be written; nothing of it is left.
     """
     files = [Path(path) for path in paths]
-    parts = [storage.read(path) for path in files]
     problems = [problem for path in files for problem in storage.read_provenance(path).get("problems", [])]
-    _require_unique(files, parts)
+    _require_unique(files)
     if complete:
-        _require_complete(parts, problems)
+        _require_complete(files, problems)
     removed = as_names([PREFIX + name for name in read_duplicates(duplicates)]) if duplicates is not None else as_names([])
     molecules: set[int] = set()
     minima = 0
     with Spool(out) as spool:
-        for part in parts:
+        for path in files:  # one at a time is mapped, so that what was read of the others need not stay in memory
+            part = storage.read(path)
             kept = np.flatnonzero(~np.isin(part.references, removed)) if len(removed) else np.arange(len(part))
             for start in range(0, len(kept), CHUNK):
                 piece = part[kept[start : start + CHUNK]]
@@ -189,24 +189,30 @@ def read_duplicates(path: str | os.PathLike[str]) -> list[str]:
     return names
 
 
-def _require_unique(paths: Sequence[Path], parts: Sequence[Structures]) -> None:
-    ids = np.concatenate([part.ids for part in parts]) if parts else as_names([])
+def _require_unique(files: Sequence[Path]) -> None:
+    names = [storage.read(path).ids for path in files]
+    ids = np.concatenate(names) if names else as_names([])
     order = np.argsort(ids, kind="stable")
     same = np.flatnonzero(ids[order][1:] == ids[order][:-1])
     if len(same):
         first, second = order[same[0]], order[same[0] + 1]
-        files = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        raise ValueError(f"{ids[first].decode()} stands in {paths[files[first]]} and in {paths[files[second]]}")
+        owner = np.repeat(np.arange(len(files)), [len(part) for part in names])
+        raise ValueError(f"{ids[first].decode()} stands in {files[owner[first]]} and in {files[owner[second]]}")
 
 
-def _require_complete(parts: Sequence[Structures], problems: Sequence[str]) -> None:
-    molecules = {molecule for part in parts for molecule in np.unique(part.column("molecule")).tolist()}
-    found = (len(molecules), sum(int(part.column("minimum").sum()) for part in parts), sum(len(part) for part in parts))
-    if found != (MOLECULES, MINIMA, STRUCTURES):
+def _require_complete(files: Sequence[Path], problems: Sequence[str]) -> None:
+    molecules: set[int] = set()
+    count = total = 0
+    for path in files:
+        part = storage.read(path)
+        molecules.update(np.unique(part.column("molecule")).tolist())
+        count += int(part.column("minimum").sum())
+        total += len(part)
+    if (len(molecules), count, total) != (MOLECULES, MINIMA, STRUCTURES):
         reasons = "".join(f"; {problem}" for problem in problems[:5])
         raise ValueError(
             f"QM7-X holds {MOLECULES} molecules, {MINIMA} minima and {STRUCTURES} structures, "
-            f"these files {found[0]}, {found[1]} and {found[2]}{reasons}"
+            f"these files {len(molecules)}, {count} and {total}{reasons}"
         )
 
 
@@ -249,4 +255,5 @@ def test_inputs(structures: Structures, references: Sequence[str]) -> Structures
     KeyError
         If a reference is no minimum of the structures.
     """
-    return inputs.closest_middle_farthest(structures, minima(structures), references)
+    bare_minima = structures.without_columns()[np.flatnonzero(structures.column("minimum"))]
+    return inputs.closest_middle_farthest(structures, bare_minima, references)
