@@ -1,0 +1,68 @@
+"""How a relaxation of one molecule can end: a code that lives in tensors, a verdict and a plain reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Literal
+
+Verdict = Literal["converged", "step-cap", "refused", "failed"]
+
+
+class Code(IntEnum):
+    """Why a molecule stopped; 0 while it runs."""
+
+    RUNNING = 0
+    CONVERGED = 1
+    STEP_PLATEAU = 2
+    SETTLED = 3
+    STEP_CAP = 4
+    NOT_FINITE = 5
+    EXPLODED = 6
+    COLLAPSED = 7
+    OUT_OF_MEMORY = 8
+    NO_FORCES = 9
+    INTERRUPTED = 10
+    REFUSED = 11
+    FAILED = 12
+
+
+VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
+    {
+        Code.CONVERGED: "converged",
+        Code.STEP_PLATEAU: "converged",
+        Code.SETTLED: "converged",
+        Code.STEP_CAP: "step-cap",
+        Code.NOT_FINITE: "failed",
+        Code.EXPLODED: "failed",
+        Code.COLLAPSED: "failed",
+        Code.OUT_OF_MEMORY: "failed",
+        Code.NO_FORCES: "failed",
+        Code.INTERRUPTED: "failed",
+        Code.REFUSED: "refused",
+        Code.FAILED: "failed",
+    }
+)
+
+REASONS: Mapping[Code, str] = MappingProxyType(
+    {
+        Code.CONVERGED: "converged",
+        Code.STEP_PLATEAU: "the predicted time step no longer falls",
+        Code.SETTLED: "the predicted clean structure no longer moves",
+        Code.STEP_CAP: "the cap on the steps was reached",
+        Code.NOT_FINITE: "a coordinate became infinite or no number",
+        Code.EXPLODED: "the structure exploded: an atom left the molecule",
+        Code.COLLAPSED: "the structure collapsed: two atoms lie on each other",
+        Code.OUT_OF_MEMORY: "it does not fit into memory, even alone",
+        Code.NO_FORCES: "the calculator gave no finite forces",
+        Code.INTERRUPTED: "interrupted",
+        Code.REFUSED: "refused",
+        Code.FAILED: "failed",
+    }
+)
+
+
+def is_relaxed(code: Code) -> bool:
+    """Whether the molecule has new coordinates: it converged or reached the step cap."""
+    return VERDICTS[code] in ("converged", "step-cap")

@@ -1,0 +1,291 @@
+"""The engine of all batched methods: molecules wait in queues by size, run side by side in padded slots, and leave when they are
+done.
+
+A slot that becomes free is filled from the queue at once; when the queue is empty the batch shrinks. A molecule that is done is
+frozen by its mask until its slot is emptied, so how often the host looks does not change any result. On a CPU the host looks
+after every step, which costs nothing there; on a GPU it reads the flags that were copied to it `LAG` steps earlier, so that it
+never waits for the device to run empty.
+
+Shapes: M molecules, A atoms (flat), B batch (slots in use), N padded atoms.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from morered.batching import bucket_of, pad, unpad
+from morered.relaxation.batchsize import molecules_that_fit
+from morered.relaxation.codes import Code
+from morered.relaxation.recording import Recording, StepRecords
+from morered.relaxation.state import Relaxer, State, advance, start
+from morered.structures import Structures
+
+#: Steps between a molecule's end and its leaving the batch, on a GPU.
+LAG = 8
+
+Progress = Callable[[int, int, int], None]
+"""Told now and then: molecules done, of how many, and steps taken by all of them together."""
+
+
+@dataclass
+class Relaxed:
+    """What the engine made of M molecules, in the order given.
+
+    Attributes
+    ----------
+    positions : NDArray
+        [A, 3] float64, Å, centred; those of the input where a molecule has not been finished.
+    code : NDArray
+        [M] int8, `Code`; 0 where a molecule has not been finished.
+    steps : NDArray
+        [M] int32.
+    seconds : NDArray
+        [M] float64, each molecule's share of the time its batches took.
+    results : dict
+        The relaxer's results, [M] each.
+    interrupted : bool
+        Whether Ctrl-C ended it early.
+    """
+
+    positions: NDArray[np.float64]
+    code: NDArray[np.int8]
+    steps: NDArray[np.int32]
+    seconds: NDArray[np.float64]
+    results: dict[str, NDArray] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def run(
+    structures: Structures,
+    relaxer: Relaxer,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int | None = None,
+    lag: int | None = None,
+    recording: Recording | None = None,
+    progress: Progress | None = None,
+) -> tuple[Relaxed, StepRecords]:
+    """Relax molecules with a batched method.
+
+    Parameters
+    ----------
+    structures : Structures
+        M molecules that the method can take (see `morered.relaxation.screening`), centred.
+    relaxer : Relaxer
+        The method.
+    device
+        Where the tensors live.
+    batch_size : int, optional
+        Molecules that run side by side, at most; by default as many as the memory holds and use.
+    lag : int, optional
+        How many steps old the flags are that the host reads; by default 0 on a CPU and `LAG` elsewhere.
+    recording : Recording, optional
+        What to keep of the steps.
+    progress : callable, optional
+        Told of the progress.
+
+    Returns
+    -------
+    Relaxed, StepRecords
+        Also after a KeyboardInterrupt: what is done by then is kept.
+    """
+    device = torch.device(device)
+    if lag is None:
+        lag = 0 if device.type == "cpu" else LAG
+    engine = _Engine(structures, relaxer, device, batch_size, lag, recording, progress)
+    try:
+        with torch.inference_mode():
+            engine.run()
+    except KeyboardInterrupt:
+        engine.relaxed.interrupted = True
+        engine.collect()
+    return engine.relaxed, engine.records
+
+
+class _Engine:
+    """One run; see `run`."""
+
+    def __init__(
+        self,
+        structures: Structures,
+        relaxer: Relaxer,
+        device: torch.device,
+        batch_size: int | None,
+        lag: int,
+        recording: Recording | None,
+        progress: Progress | None,
+    ) -> None:
+        self.structures = structures
+        self.relaxer = relaxer
+        self.device = device
+        self.batch_size = batch_size
+        self.lag = lag
+        self.progress = progress
+        n = len(structures)
+        self.relaxed = Relaxed(
+            positions=np.array(structures.positions, dtype=np.float64),
+            code=np.zeros(n, np.int8),
+            steps=np.zeros(n, np.int32),
+            seconds=np.zeros(n),
+        )
+        self.records = StepRecords(structures, recording)
+        self.done = 0
+        self.steps = 0
+        self._running = np.empty(0, np.int64)  # molecules in the batch
+        self._left: list[tuple[NDArray[np.int64], State]] = []  # rows that left the batch, still on the device
+        self._spent = 0.0  # seconds per molecule that a molecule in the batch all along would have cost
+
+    # ----------------------------------------------------------------- queues
+
+    def run(self) -> None:
+        """All molecules, size after size."""
+        buckets = np.array([bucket_of(int(n)) for n in self.structures.sizes], dtype=np.int64)
+        for n_padded in np.unique(buckets).tolist():
+            self._bucket(np.flatnonzero(buckets == n_padded), n_padded)
+
+    def _bucket(self, members: NDArray[np.int64], n_padded: int) -> None:
+        queue: deque[int] = deque(members.tolist())
+        width = self.batch_size or molecules_that_fit(self.relaxer.bytes_per_molecule(n_padded), self.device)
+        slots = np.empty(0, np.int64)
+        while queue:
+            slots = self._take(queue, width)
+            try:
+                self._drain(queue, slots, n_padded, width)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._make_room(error)
+                again = self._running
+                if width == 1:
+                    self._give_up(again)
+                else:  # what was in the batch starts again in a smaller one: its noise does not depend on the batch
+                    width = max(1, min(width, len(again)) // 2)
+                    self.records.restart(again)
+                    queue.extendleft(reversed(again.tolist()))
+        self.collect()
+
+    def _drain(self, queue: deque[int], slots: NDArray[np.int64], n_padded: int, width: int) -> None:
+        """Run a batch, filled up from the queue, until both are empty."""
+        self._running = slots
+        self.relaxer.begin()
+        state = self._load(slots, n_padded)
+        entered = np.full(len(slots), self._spent)
+        flags: deque[_Flags] = deque()
+        clock = time.perf_counter()
+        while len(slots):
+            before = state.code
+            state, record = advance(self.relaxer, state, all_run=self.lag == 0)
+            self.records.add(slots, before, state, record)
+            flags.append(_Flags(state.code))
+            self.steps += len(slots)
+            now = time.perf_counter()
+            self._spent += (now - clock) / len(slots)
+            clock = now
+            if len(flags) <= self.lag:
+                continue
+            done = flags.popleft().read()
+            if not done.any():
+                self._tell()
+                continue
+            rows = np.flatnonzero(done)
+            self._leave(slots[rows], state.rows(self._index(rows), with_scratch=False))
+            self.relaxed.seconds[slots[rows]] += self._spent - entered[rows]
+            fresh = self._take(queue, len(rows))
+            slots[rows[: len(fresh)]] = fresh
+            entered[rows[: len(fresh)]] = self._spent
+            keep = np.setdiff1d(np.arange(len(slots)), rows[len(fresh) :])
+            self._running = slots[keep]
+            if len(fresh):
+                state.put(self._index(rows[: len(fresh)]), self._load(fresh, n_padded))
+            if len(keep) < len(slots):
+                slots, entered = slots[keep], entered[keep]
+                state = state.rows(self._index(keep))
+            flags.clear()  # they belong to the rows as they were
+            self._tell()
+
+    # ----------------------------------------------------------------- molecules come and go
+
+    def _take(self, queue: deque[int], count: int) -> NDArray[np.int64]:
+        return np.array([queue.popleft() for _ in range(min(count, len(queue)))], np.int64)
+
+    def _load(self, molecules: NDArray[np.int64], n_padded: int) -> State:
+        return start(self.relaxer, pad(self.structures, molecules, n_padded, self.device))
+
+    def _leave(self, molecules: NDArray[np.int64], rows: State) -> None:
+        self._left.append((molecules.copy(), rows))
+        self.done += len(molecules)
+        if self.device.type == "cpu":
+            self.collect()
+
+    def collect(self) -> None:
+        """Bring rows that left the batch to the host; where there is a GPU this waits for it."""
+        while self._left:  # one is dropped when it has been written: an interruption loses none
+            molecules, rows = self._left[0]
+            atoms = _atoms(self.structures, molecules)
+            self.relaxed.positions[atoms] = unpad(rows.batch.positions, rows.batch.mask)
+            self.relaxed.steps[molecules] = rows.taken.cpu().numpy()
+            for name, values in rows.results.items():
+                column = values.cpu().numpy()
+                if name not in self.relaxed.results:
+                    self.relaxed.results[name] = np.full((len(self.structures), *column.shape[1:]), np.nan)
+                self.relaxed.results[name][molecules] = column
+            self.relaxed.code[molecules] = rows.code.cpu().numpy()
+            del self._left[0]
+
+    # ----------------------------------------------------------------- memory
+
+    def _make_room(self, error: BaseException) -> None:
+        error.__traceback__ = None  # its frames hold the tensors that did not fit
+        self.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _give_up(self, molecules: NDArray[np.int64]) -> None:
+        self.relaxed.code[molecules] = int(Code.OUT_OF_MEMORY)
+        self.done += len(molecules)
+
+    def _index(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device, non_blocking=True)
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, len(self.structures), self.steps)
+
+
+class _Flags:
+    """Which rows are done, on their way from the device to the host."""
+
+    def __init__(self, code: Tensor) -> None:
+        self._event: torch.cuda.Event | None = None
+        if code.device.type == "cpu":
+            self._code = code
+        else:
+            self._code = torch.empty(code.shape, dtype=code.dtype, pin_memory=True)
+            self._code.copy_(code, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+
+    def read(self) -> NDArray[np.bool_]:
+        """[B] bool; waits for the copy, which was asked for some steps ago."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._code.numpy() != 0
+
+
+def _atoms(structures: Structures, molecules: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the per-atom arrays that belong to these molecules, in their order."""
+    sizes = structures.sizes[molecules]
+    ends = np.cumsum(sizes)
+    return np.repeat(structures.offsets[molecules] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

@@ -1,0 +1,94 @@
+"""Anderson mixing of a fixed-point map, molecule by molecule (Anderson, J. ACM 12, 547, 1965; type II).
+
+A jump maps a structure to the clean structure predicted from it; a relaxed molecule is a fixed point. The last few pairs of
+structure and jump show how the jump changes along the path; mixing takes the combination whose jump would be smallest.
+
+Shapes: B batch, N padded atoms, D = 3N coordinates, H history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from morered.relaxation.state import Rows
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Settings of the mixing.
+
+    Attributes
+    ----------
+    memory : int
+        H, pairs of differences kept.
+    warmup : int
+        Plain jumps before it begins.
+    max_move : float
+        Å; a mixed move is shortened so that no atom moves further.
+    regularisation : float
+        Added to the diagonal of the normal equations, relative to their mean diagonal: tames directions in which nothing changed.
+    """
+
+    memory: int = 5
+    warmup: int = 3
+    max_move: float = 0.3
+    regularisation: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("memory", "max_move", "regularisation"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.warmup < 1:
+            raise ValueError(f"warmup must be at least 1, not {self.warmup}: the first jump has no history")
+
+
+def init(mixing: Mixing, positions: Tensor) -> Rows:
+    """Scratch rows of molecules that begin at positions [B, N, 3]."""
+    batch, dimensions = len(positions), positions[0].numel()
+    history = positions.new_zeros(batch, mixing.memory, dimensions)
+    last = positions.new_zeros(batch, dimensions)
+    return {"mixing_dx": history, "mixing_df": history.clone(), "mixing_x": last, "mixing_f": last.clone()}
+
+
+def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
+    """Where to go from positions [B, N, 3] whose jump ends at ``target`` [B, N, 3].
+
+    Parameters
+    ----------
+    mixing : Mixing
+        Settings.
+    positions, target : Tensor
+        Å, 0 on padding.
+    taken : Tensor
+        [B] steps taken before this one.
+    scratch : Rows
+        As `init` gave them; changed in place.
+
+    Returns
+    -------
+    Tensor
+        [B, N, 3]: the target itself during the warm-up, then the mixed one, no further than ``max_move``.
+    """
+    x, f = positions.flatten(1), (target - positions).flatten(1)
+    dx, df = scratch["mixing_dx"], scratch["mixing_df"]
+    known = (taken > 0)[:, None]
+    # The oldest pair makes room; a first step has no difference, and its row of zeros changes nothing below.
+    dx.copy_(torch.cat([dx[:, 1:], torch.where(known, x - scratch["mixing_x"], 0.0)[:, None]], dim=1))
+    df.copy_(torch.cat([df[:, 1:], torch.where(known, f - scratch["mixing_f"], 0.0)[:, None]], dim=1))
+    scratch["mixing_x"].copy_(x)
+    scratch["mixing_f"].copy_(f)
+    normal = df @ df.transpose(1, 2)
+    scale = normal.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
+    normal = normal + (mixing.regularisation * scale)[:, None, None] * torch.eye(mixing.memory, dtype=x.dtype, device=x.device)
+    weights = torch.linalg.solve_ex(normal, (df @ f[:, :, None]))[0]  # no check, which would make the host wait
+    mixed = (f - ((dx + df).transpose(1, 2) @ weights)[..., 0]).unflatten(1, positions.shape[1:])
+    return positions + torch.where((taken < mixing.warmup)[:, None, None], target - positions, shortened(mixed, mixing.max_move))
+
+
+def shortened(move: Tensor, longest: float) -> Tensor:
+    """Moves [B, N, 3] scaled per molecule so that no atom moves further than ``longest``."""
+    length = move.square().sum(dim=-1).amax(dim=-1).sqrt()
+    return move * (longest / length.clamp(min=longest))[:, None, None]

@@ -1,0 +1,55 @@
+"""Models of a method, loaded and ready to be called.
+
+Shapes: B batch, N padded atoms.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from morered.models.weights import LoadedModel, load
+from morered.relaxation.methods import Model
+
+
+def loaded(model: Model, device: torch.device | str, role: str, precision: torch.dtype | None = None) -> LoadedModel:
+    """A model given as `LoadedModel`, by name or by path, on a device; its kind must be able to play ``role``.
+
+    Parameters
+    ----------
+    model
+        As in a method.
+    device
+        Where it is put; a `LoadedModel` elsewhere is copied.
+    role : {"noise", "time", "potential"}
+        What it is needed for.
+    precision : torch.dtype, optional
+        Other than its own.
+
+    Raises
+    ------
+    ValueError
+        If it predicts something else.
+    morered.models.weights.WeightsError
+        If there is no such file or name, or the file is broken.
+    """
+    found = load(os.fspath(model), device=device) if isinstance(model, (str, os.PathLike)) else model
+    config = found.config
+    able = {"noise": config.predicts_noise, "time": config.predicts_time, "potential": not config.is_diffusion}[role]
+    if not able:
+        name = model if isinstance(model, (str, os.PathLike)) else "the model given"
+        wanted = {"noise": "morered-jt or noise", "time": "morered-jt or time", "potential": "mlff"}[role]
+        raise ValueError(f"{name} is of kind {config.kind} and cannot be used as the {role} model: that needs {wanted}")
+    parameter = next(found.network.parameters())
+    target = torch.device(device)
+    if parameter.device != target or (precision is not None and parameter.dtype != precision):
+        import copy
+
+        found = found._replace(network=copy.deepcopy(found.network).to(target, precision))
+    return found
+
+
+def pair_bytes(features: int, gradients: bool = False) -> int:
+    """Memory that a network of so many features takes per pair of atoms, at most (measured with the dense PaiNN)."""
+    return features * 4 * (160 if gradients else 40)

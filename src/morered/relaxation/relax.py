@@ -1,0 +1,205 @@
+"""One call for every method: screen, relax, judge.
+
+Shapes: M molecules, A atoms (flat).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from morered.diffusion.schedule import NoiseSchedule
+from morered.relaxation import engine
+from morered.relaxation.codes import Code
+from morered.relaxation.diffusion import DiffusionRelaxer
+from morered.relaxation.methods import DiffusionMethod, Method
+from morered.relaxation.networks import loaded, pair_bytes
+from morered.relaxation.progress import progress_bar
+from morered.relaxation.recording import Recording, spread
+from morered.relaxation.screening import refusals
+from morered.relaxation.state import Relaxer
+from morered.relaxation.verdicts import Outcome, judge
+from morered.structures import Structures
+from morered.trajectories import Trajectories
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a relaxation is run; nothing here changes a result.
+
+    Attributes
+    ----------
+    device
+        Where networks run.
+    batch_size
+        Molecules side by side, at most; chosen by size and free memory if None.
+    workers
+        Processes for methods that take one molecule at a time; the available cores if None.
+    compile
+        Whether networks are compiled: auto where it pays, always or never.
+    recording
+        What is kept of the steps.
+    lag
+        See `morered.relaxation.engine.run`.
+    """
+
+    device: torch.device | str = "cpu"
+    batch_size: int | None = None
+    workers: int | None = None
+    compile: str = "auto"
+    recording: Recording | None = None
+    lag: int | None = None
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """Relaxed structures with their verdicts (see `morered.relaxation.verdicts`), and trajectories where they were asked for.
+
+    Attributes
+    ----------
+    structures : Structures
+        All molecules of the input in its order.
+    trajectories : Trajectories or None
+        Of all molecules in the same order; a refused one has no steps.
+    """
+
+    structures: Structures
+    trajectories: Trajectories | None = None
+
+
+class RelaxationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a relaxation; ``relaxation`` holds what is done; the rest failed with the reason "interrupted"."""
+
+    def __init__(self, relaxation: Relaxation) -> None:
+        super().__init__("the relaxation was interrupted")
+        self.relaxation = relaxation
+
+
+def relax(
+    structures: Structures,
+    method: Method,
+    *,
+    progress: bool = False,
+    device: torch.device | str = "cpu",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    compile: str = "auto",
+    recording: Recording | None = None,
+    seed: int | None = None,
+    lag: int | None = None,
+) -> Relaxation:
+    """Relax molecules; every one comes back, in order, with a verdict.
+
+    Parameters
+    ----------
+    structures : Structures
+        M molecules; a molecule's noise depends on its id, so ids should differ.
+    method : Method
+        See `morered.relaxation.methods`.
+    progress : bool
+        Show a bar with molecules done, steps and the time left.
+    seed : int, optional
+        Of the noise, in place of the method's.
+    device, batch_size, workers, compile, recording, lag
+        See `Options`.
+
+    Returns
+    -------
+    Relaxation
+        Converged and capped molecules lie on their inputs (Kabsch), refused and failed ones have their input coordinates.
+
+    Raises
+    ------
+    RelaxationInterrupted
+        On Ctrl-C; it carries what is done.
+    ValueError
+        If a model is of the wrong kind, or models do not fit together.
+    """
+    if seed is not None and isinstance(method, DiffusionMethod):
+        method = replace(method, seed=seed)
+    options = Options(device, batch_size, workers, compile, recording, lag)
+    matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
+    plan = _plan(method, options)
+    reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter)
+    taken = np.flatnonzero([reason is None for reason in reasons])
+    outcome = Outcome.empty(structures)
+    for m, reason in enumerate(reasons):
+        if reason is not None:
+            outcome.code[m], outcome.reasons[m] = int(Code.REFUSED), reason
+    chosen = structures.without_columns()[taken]
+    if not matter:
+        chosen = chosen.with_positions(np.zeros_like(chosen.positions, dtype=np.float64))
+    with progress_bar(progress, len(structures), len(structures) - len(taken)) as tell:
+        part, trajectories, interrupted = plan.run(chosen.centred(), tell)
+    outcome.put(structures, taken, part)
+    if trajectories is not None:
+        trajectories = spread(trajectories, structures.ids, taken)
+    relaxation = Relaxation(judge(structures, outcome, positions_matter=matter), trajectories)
+    if interrupted:
+        raise RelaxationInterrupted(relaxation)
+    return relaxation
+
+
+Run = Callable[[Structures, engine.Progress], tuple[Outcome, Trajectories | None, bool]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A method with its models loaded: the elements they know, whose elements these are, and how to run it."""
+
+    elements: frozenset[int] | None
+    who: str
+    run: Run
+
+
+def _plan(method: Method, options: Options) -> _Plan:
+    if isinstance(method, DiffusionMethod):
+        return _plan_diffusion(method, options)
+    raise TypeError(f"no method: {method!r}")
+
+
+def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
+    noise = loaded(method.noise, options.device, "noise")
+    time = noise if method.is_joint else None if method.time is None else loaded(method.time, options.device, "time")
+    if time is not None and time.config.diffusion != noise.config.diffusion:
+        raise ValueError(f"the models have different noise schedules: {noise.config.diffusion} and {time.config.diffusion}")
+    diffusion = noise.config.diffusion
+    relaxer = DiffusionRelaxer(
+        method,
+        noise.network,
+        None if time is None else time.network,
+        NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s).to(options.device),
+        joint=method.is_joint,
+        dtype=noise.network.dtype,
+        unused_times=options.recording is not None and options.recording.unused_times,
+        pair_bytes=pair_bytes(max(noise.config.features, 0 if time is None else time.config.features)),
+    )
+    elements = [model.network.elements for model in (noise, time) if model is not None and model.network.elements]
+    return _Plan(frozenset.intersection(*elements) if elements else None, "the model", _batched(relaxer, options))
+
+
+def _batched(relaxer: Relaxer, options: Options) -> Run:
+    """Run a relaxer in the engine."""
+
+    def run(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        done, records = engine.run(
+            structures,
+            relaxer,
+            device=options.device,
+            batch_size=options.batch_size,
+            lag=options.lag,
+            recording=options.recording,
+            progress=tell,
+        )
+        outcome = Outcome.empty(structures)
+        finished = done.code != 0
+        outcome.code[finished] = done.code[finished]
+        outcome.positions, outcome.steps, outcome.seconds = done.positions, done.steps, done.seconds
+        outcome.results |= done.results
+        outcome.reasons = [relaxer.reason(Code(c)) if c else None for c in done.code.tolist()]
+        return outcome, records.trajectories(), done.interrupted
+
+    return run

@@ -1,0 +1,179 @@
+"""What a batch of molecules under relaxation consists of: rows of tensors, one row per molecule.
+
+Shapes: B batch, N padded atoms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from morered.batching import Batch
+from morered.relaxation.codes import Code
+
+Rows = dict[str, Tensor]
+"""Named tensors whose first dimension is the batch."""
+
+
+@dataclass
+class State:
+    """Molecules being relaxed; each tensor's first dimension is the batch.
+
+    Attributes
+    ----------
+    batch : Batch
+        Atoms, mask and keys; its positions [B, N, 3] (Å, float64, centred) are the current ones.
+    code : Tensor
+        [B] int8, a `Code`; a row that is not 0 is frozen.
+    taken : Tensor
+        [B] int64, steps taken.
+    limit : Tensor
+        [B] float64, Å²: the squared distance from the centre beyond which the structure counts as exploded.
+    results : Rows
+        What the relaxer reports at the end (first and last time, ...); kept when a row is frozen.
+    scratch : Rows
+        What is the relaxer's own (histories, noise drawn ahead); without meaning once a row is frozen.
+    """
+
+    batch: Batch
+    code: Tensor
+    taken: Tensor
+    limit: Tensor
+    results: Rows
+    scratch: Rows
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def rows(self, index: Tensor, with_scratch: bool = True) -> State:
+        """The chosen rows, copied; ``index`` [b] int64."""
+        return State(
+            self.batch[index],
+            self.code[index],
+            self.taken[index],
+            self.limit[index],
+            {name: values[index] for name, values in self.results.items()},
+            {name: values[index] for name, values in self.scratch.items()} if with_scratch else {},
+        )
+
+    def put(self, index: Tensor, other: State) -> None:
+        """Replace the rows ``index`` [b] int64 by those of ``other``, in place."""
+        for mine, theirs in zip(self._tensors(), other._tensors(), strict=True):
+            mine[index] = theirs
+
+    def _tensors(self) -> list[Tensor]:
+        batch = [self.batch.numbers, self.batch.positions, self.batch.mask, self.batch.keys]
+        return [*batch, self.code, self.taken, self.limit, *self.results.values(), *self.scratch.values()]
+
+
+class Start(NamedTuple):
+    """What a relaxer makes of molecules that begin: positions [B, N, 3] to start from, results and scratch rows."""
+
+    positions: Tensor
+    results: Rows
+    scratch: Rows
+
+
+@dataclass
+class Move:
+    """What one step of a relaxer proposes for every row, frozen ones included (the engine keeps those as they were).
+
+    Attributes
+    ----------
+    positions : Tensor
+        [B, N, 3], Å, float64.
+    taken : Tensor
+        [B] int64, steps taken with this one.
+    code : Tensor
+        [B] int8, a `Code`: 0 to go on.
+    results : Rows
+        New values of the `State`'s ``results``, all of them.
+    record : Rows
+        Columns of the trajectory, [B] each, where one is kept.
+    """
+
+    positions: Tensor
+    taken: Tensor
+    code: Tensor
+    results: Rows
+    record: Rows = field(default_factory=dict)
+
+
+class Relaxer(Protocol):
+    """A batched method: an (init, step) pair. When a molecule is done is a plain function of what its step computed."""
+
+    def begin(self) -> None:
+        """A new batch of slots begins: nothing of the last one is needed."""
+        ...
+
+    def init(self, batch: Batch) -> Start:
+        """Molecules that start now (positions float64, centred), in a new batch or in slots of the current one."""
+        ...
+
+    def step(self, state: State) -> Move:
+        """One step of every row. It may change the scratch in place, and nothing else of the state."""
+        ...
+
+    def reason(self, code: Code) -> str:
+        """A sentence for how a molecule ended."""
+        ...
+
+    def bytes_per_molecule(self, n_padded: int) -> int:
+        """Memory that one molecule of N padded atoms takes at most, state and step together."""
+        ...
+
+
+# --------------------------------------------------------------------- one step with what holds for every method
+
+
+def start(relaxer: Relaxer, batch: Batch) -> State:
+    """The state of molecules that begin; the batch's positions [B, N, 3] are float64 and centred, in Å."""
+    positions, results, scratch = relaxer.init(batch)
+    return State(
+        batch=batch.with_positions(positions),
+        code=torch.zeros(len(batch), dtype=torch.int8, device=positions.device),
+        taken=torch.zeros(len(batch), dtype=torch.int64, device=positions.device),
+        limit=explosion_limits(positions),
+        results=results,
+        scratch=scratch,
+    )
+
+
+def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[State, Rows]:
+    """One step of the rows that run, and its record; frozen rows stay as they are.
+
+    ``all_run`` promises that no row is frozen, which saves the masking.
+    """
+    move = relaxer.step(state)
+    radii = squared_radii(move.positions)
+    finite = torch.isfinite(radii)
+    sound = finite & (radii <= state.limit)
+    # A broken proposal is not taken: its row keeps its last sound positions, so that no NaN stays in the batch.
+    broken = torch.where(finite, int(Code.EXPLODED), int(Code.NOT_FINITE)).to(torch.int8)
+    code = torch.where(sound, move.code, broken)
+    positions = torch.where(sound[:, None, None], move.positions, state.batch.positions)
+    taken, results = move.taken, move.results
+    if not all_run:
+        running = state.code == 0
+        code = torch.where(running, code, state.code)
+        positions = torch.where(running[:, None, None], positions, state.batch.positions)
+        taken = torch.where(running, taken, state.taken)
+        results = {name: _where(running, values, state.results[name]) for name, values in results.items()}
+    return State(state.batch.with_positions(positions), code, taken, state.limit, results, state.scratch), move.record
+
+
+def squared_radii(positions: Tensor) -> Tensor:
+    """Largest squared distance from the origin, [B] in Å², of positions [B, N, 3] (0 on padding); NaN where a coordinate is."""
+    return positions.square().sum(dim=-1).amax(dim=-1)
+
+
+def explosion_limits(positions: Tensor) -> Tensor:
+    """Squared radius [B] in Å² that no relaxation of positions [B, N, 3] should reach: thrice their size and 10 Å."""
+    return (3.0 * squared_radii(positions).sqrt() + 10.0).square()
+
+
+def _where(condition: Tensor, values: Tensor, otherwise: Tensor) -> Tensor:
+    return torch.where(condition.reshape(-1, *[1] * (values.dim() - 1)), values, otherwise)

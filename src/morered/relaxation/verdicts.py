@@ -1,0 +1,134 @@
+"""What became of each molecule: the columns that every relaxed structure carries.
+
+Shapes: M molecules, A atoms (flat).
+
+    verdict          bytes    converged, step-cap, refused or failed; the last two keep their input coordinates
+    steps            int32    steps taken
+    first_time       float64  predicted time of the input in [0, 1] (diffusion), NaN otherwise
+    last_time        float64  time of the last step, NaN otherwise
+    first_fmax       float64  eV/Å, largest force on an atom of the input (force fields), NaN otherwise
+    last_fmax        float64  eV/Å, that of the result
+    bonds_kept       int8     1: input and result have the same bonds, 0: not, -1: unknown
+    stereo_kept      int8     1: all stereocentres and double bonds as in the input, 0: not, -1: unknown
+    closest_contact  float64  Å, shortest distance between two atoms of the result
+    seconds          float64  s, its share of the time
+    reason           bytes    a plain sentence
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morered.chemistry import closest_contacts, same_bonds
+from morered.metrics.rmsd import align
+from morered.metrics.stereo import stereo_kept
+from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
+from morered.structures import Column, Structures
+
+#: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): a result that claims to have converged has collapsed.
+COLLAPSED = 0.3
+
+_RESULTS = {"first_time": "", "last_time": "", "first_fmax": "eV/Å", "last_fmax": "eV/Å"}
+
+
+@dataclass
+class Outcome:
+    """What a method made of M molecules.
+
+    Attributes
+    ----------
+    positions : NDArray
+        [A, 3] float64, Å, in any frame; of no account where a molecule was not relaxed.
+    code : NDArray
+        [M] int8, `Code`.
+    steps, seconds : NDArray
+        [M].
+    results : dict
+        first_time, last_time, first_fmax, last_fmax, [M] float64 each, where the method has them.
+    reasons : list
+        [M], a sentence where the code's own does not say enough, otherwise None.
+    """
+
+    positions: NDArray[np.float64]
+    code: NDArray[np.int8]
+    steps: NDArray[np.int32]
+    seconds: NDArray[np.float64]
+    results: dict[str, NDArray] = field(default_factory=dict)
+    reasons: list[str | None] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, structures: Structures) -> Outcome:
+        """Nothing done yet: each molecule counts as interrupted."""
+        n = len(structures)
+        return cls(
+            positions=np.array(structures.positions, dtype=np.float64),
+            code=np.full(n, int(Code.INTERRUPTED), np.int8),
+            steps=np.zeros(n, np.int32),
+            seconds=np.zeros(n),
+            results={name: np.full(n, np.nan) for name in _RESULTS},
+            reasons=[None] * n,
+        )
+
+    def put(self, structures: Structures, molecules: NDArray[np.int64], part: Outcome) -> None:
+        """Take over what became of some of the molecules, ``part`` in their order."""
+        sizes = structures.sizes[molecules]
+        ends = np.cumsum(sizes)
+        atoms = np.repeat(structures.offsets[molecules] - (ends - sizes), sizes) + np.arange(sizes.sum())
+        self.positions[atoms] = part.positions
+        self.code[molecules], self.steps[molecules], self.seconds[molecules] = part.code, part.steps, part.seconds
+        for name, values in part.results.items():
+            self.results[name][molecules] = values
+        for m, reason in zip(molecules.tolist(), part.reasons, strict=True):
+            self.reasons[m] = reason
+
+
+def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True) -> Structures:
+    """The relaxed structures in the frame of the input, with the columns above added to the input's own.
+
+    Parameters
+    ----------
+    inputs : Structures
+        M molecules as they were given.
+    outcome : Outcome
+        What became of them.
+    positions_matter : bool
+        False where the input's positions were replaced: nothing is compared with them.
+    """
+    code = outcome.code.copy()
+    relaxed = np.array([is_relaxed(Code(c)) for c in code.tolist()], dtype=bool)
+    contacts = closest_contacts(inputs.without_columns().with_positions(outcome.positions))
+    converged = np.array([VERDICTS[Code(c)] == "converged" for c in code.tolist()], dtype=bool)
+    collapsed = converged & (contacts < COLLAPSED)
+    code[collapsed] = int(Code.COLLAPSED)
+    relaxed &= ~collapsed
+    positions = np.array(inputs.positions, dtype=np.float64)
+    moved = relaxed[inputs.molecule_index]
+    positions[moved] = outcome.positions[moved]
+    result = inputs.with_positions(positions)
+    chosen = np.flatnonzero(relaxed)
+    bonds_kept = np.full(len(inputs), -1, np.int8)
+    kept = bonds_kept.copy()
+    if positions_matter and len(chosen):
+        before = inputs.without_columns()[chosen]
+        after = align(result.without_columns()[chosen], before)
+        positions[moved] = after.positions
+        result = inputs.with_positions(positions)
+        bonds_kept[chosen] = same_bonds(before, after)
+        kept[chosen] = stereo_kept(before, after)
+    reasons = [
+        REASONS[Code.COLLAPSED] if collapsed[m] else outcome.reasons[m] or REASONS[Code(c)] for m, c in enumerate(code.tolist())
+    ]
+    columns = {
+        "verdict": Column(np.array([VERDICTS[Code(c)].encode() for c in code.tolist()], dtype="S9")),
+        "steps": Column(outcome.steps.astype(np.int32)),
+        **{name: Column(np.asarray(outcome.results[name], np.float64), unit) for name, unit in _RESULTS.items()},
+        "bonds_kept": Column(bonds_kept),
+        "stereo_kept": Column(kept),
+        "closest_contact": Column(closest_contacts(result.without_columns()), "Å"),
+        "seconds": Column(outcome.seconds, "s"),
+        "reason": Column(np.array([reason.encode() for reason in reasons], dtype=np.bytes_).reshape(len(reasons))),
+    }
+    return result.with_columns(columns)
