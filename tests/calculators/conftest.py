@@ -5,6 +5,9 @@ import pytest
 import torch
 from ase.build import molecule as g2
 
+from morered.models.config import ModelConfig
+from morered.models.networks import build
+from morered.models.weights import WeightsHeader, save
 from morered.structures import Structures
 
 torch.set_num_threads(1)
@@ -44,3 +47,14 @@ def structures(molecules):
     """The same three as one container."""
     numbers, positions = zip(*molecules.values(), strict=True)
     return Structures.build(numbers, positions, list(molecules))
+
+
+@pytest.fixture(scope="session")
+def mlff_file(tmp_path_factory):
+    """Weights of a small force field that was not trained."""
+    torch.manual_seed(3)
+    network = build(ModelConfig(kind="mlff", features=16, interactions=2))
+    network.set_references({1: -13.6, 6: -1027.6, 7: -1484.3, 8: -2039.7})
+    path = tmp_path_factory.mktemp("weights") / "mlff.safetensors"
+    save(path, network, WeightsHeader(elements=(1, 6, 7, 8)))
+    return str(path)

@@ -8,18 +8,21 @@ from morered import calculators
 from morered.structures import Structures
 
 # Options for exact comparisons, and the noise (eV/Å) that is left in a force: tblite's self-consistency at this accuracy, the
-# step of the differences for MMFF94's out-of-plane term, rounding in SO3LR's float64.
+# step of the differences for MMFF94's out-of-plane term, rounding in the networks' float64.
 CALCULATORS = {
     "gfn1": ({"accuracy": 0.01}, 1e-5),
     "gfn2": ({"accuracy": 0.01}, 1e-5),
     "mmff94": ({}, 2e-6),
     "so3lr": ({"dtype": "float64"}, 1e-9),
+    "mlff": ({"dtype": "float64"}, 1e-9),
 }
 
 
 @pytest.fixture(scope="module", params=CALCULATORS)
-def case(request):
+def case(request, mlff_file):
     options, noise = CALCULATORS[request.param]
+    if request.param == "mlff":
+        options = options | {"weights": mlff_file}
     return calculators.get(request.param, **options), noise
 
 
@@ -27,8 +30,8 @@ def test_it_says_what_it_is(case):
     calculator, _ = case
     assert calculator.name in calculators.names()
     assert calculator.description
-    assert {1, 6, 7, 8} <= calculator.elements
-    assert calculator.batched == (calculator.name == "so3lr")
+    assert calculator.elements >= {1, 6, 7, 8}
+    assert calculator.batched == (calculator.name in ("so3lr", "mlff"))
 
 
 def test_forces_are_minus_the_gradient_of_the_energy(case, structures):

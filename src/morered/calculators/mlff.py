@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from morered.batching import batches, pad
 from morered.calculators.base import Calculator, SingleSurface
+from morered.models import weights as files
+from morered.models.networks import Potential
+from morered.models.painn import N_ELEMENTS
 from morered.structures import Structures
 
 
@@ -35,20 +38,19 @@ class Mlff(Calculator):
     def __init__(
         self, *, weights: str, dtype: Literal["float32", "float64"] = "float32", device: str = "cpu", batch_size: int = 64
     ) -> None:
-        from morered.models import weights as files  # only here: other calculators need no networks
-
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         loaded = files.load(weights, device=device)
-        if loaded.config.kind != "mlff":
+        network = loaded.network
+        if not isinstance(network, Potential):
             raise ValueError(f"{weights} holds a model of kind {loaded.config.kind!r}, not a force field ('mlff')")
         self._dtype: torch.dtype = getattr(torch, dtype)
-        self._network = loaded.network.to(self._dtype).eval().requires_grad_(False)
+        self._network = network.to(self._dtype).requires_grad_(False)
         self._device = device
         self.batch_size = batch_size
-        self.elements = frozenset(loaded.network.elements)
+        self.elements = network.elements or frozenset(range(1, N_ELEMENTS))  # a file that does not say is not doubted
         self.description = f"MLFF {weights}, {dtype}"
 
     def surface(self, numbers: ArrayLike, positions: ArrayLike) -> SingleSurface:

@@ -140,6 +140,7 @@ class Mmff94Surface:
             force_field.E_OOP(True)  # adds the term to the gradients once more
             forces -= self._gradients(force_field) - forces
             forces += self._out_of_plane(force_field, positions)
+            force_field.Energy(True)  # leaves Open Babel's gradients as its own minimisers expect them
         if not (np.isfinite(energy) and np.all(np.isfinite(forces))):
             raise CalculationError("MMFF94 gave an energy or forces that are not finite")
         return energy * EV_PER_KCAL_MOL, forces * EV_PER_KCAL_MOL
