@@ -1,6 +1,7 @@
 """Shared by all tests: one thread each, GPU tests only where there is a GPU, Slurm tests only when asked for."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))  # for structures_support: pytest's importlib mode leaves the path alone
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ class Structures:
         for name, z, x in zip(names, flat, points, strict=True):
             if len(z) != len(x):
                 raise ValueError(f"molecule {name.decode()!r} has {len(z)} numbers and {len(x)} positions")
-        joined = np.concatenate(flat) if sizes.sum() else np.empty(0, np.uint8)
+        joined = np.concatenate([z for z in flat if len(z)] or [np.empty(0, np.uint8)])  # an empty list is a float array
         if len(joined) and (joined.dtype.kind not in "iu" or joined.min() < 0 or joined.max() > 255):
             raise ValueError("atomic numbers must be integers from 0 to 255")
         return cls(

@@ -29,7 +29,8 @@ from morered.structures import Column, Structures
 DECIMALS = 4
 """Digits after the point of a coordinate (Å) in this format."""
 
-_COUNTS = re.compile(r"V[23]000\s*$")
+_END = "M  END"
+_COUNTS = re.compile(r"[ \d]{6}[ \d]*V[23]000\s*$")
 _FIELD = re.compile(r">.*?<(?P<key>.*)>")
 _LISTS = {"f": "dprop", "i": "iprop", "u": "iprop", "b": "bprop"}
 _ATOM_LIST = re.compile(r"atom\.(?P<kind>[dib]?prop)\.(?P<name>.+)")
@@ -77,8 +78,9 @@ def _blocks(text: str) -> Iterator[list[str]]:
         if not line.startswith("$$$$"):
             block.append(line)
             continue
-        counts = [i for i, entry in enumerate(block) if i >= 3 and _COUNTS.search(entry)]
-        cuts = [0, *(i - 3 for i in counts[1:]), len(block)]
+        ended = next((i for i, entry in enumerate(block) if entry.startswith(_END)), len(block))
+        counts = [i for i, entry in enumerate(block) if i > ended + 3 and _COUNTS.match(entry)]
+        cuts = [0, *(i - 3 for i in counts), len(block)]
         for start, end in pairwise(cuts):
             if any(entry.strip() for entry in block[start:end]):
                 yield block[start:end]
@@ -96,7 +98,7 @@ def _read_block(record: Record, lines: list[str]) -> list[str]:
     title = lines[0].strip()
     if title:
         record.name = title
-    end = next((i for i, line in enumerate(lines) if line.startswith("M  END")), None)
+    end = next((i for i, line in enumerate(lines) if line.startswith(_END)), None)
     _diagnose(lines if end is None else lines[:end])
     if end is None:
         raise SourceProblem("cut off: there is no line M  END")
@@ -296,8 +298,8 @@ def _mol_block(template: Chem.Mol, name: str, positions: NDArray[np.floating]) -
 
 
 def _title(name: str) -> str:
-    """A name as the first line can hold it."""
-    return " ".join(name.split())[:_TITLE_LENGTH]
+    """A name as the first line can hold it; empty where it would end the record before."""
+    return "" if name.startswith("$$$$") else " ".join(name.split())[:_TITLE_LENGTH]
 
 
 def _data_fields(structures: Structures, columns: Mapping[str, Column], m: int) -> str:
