@@ -71,11 +71,6 @@ def graphs(structures: Structures, charge: int = 0) -> list[str]:
     return [names[connectivity] for connectivity, _ in perceived]
 
 
-def is_one_molecule(numbers: NDArray[np.integer], positions: NDArray[np.floating]) -> bool:
-    """Whether all atoms are connected by bonds (of the first of `BOND_FACTORS`)."""
-    return len(Chem.GetMolFrags(_bonded(numbers, positions, BOND_FACTORS[0]))) == 1
-
-
 def _bonded(numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating], factor: float) -> Chem.RWMol:
     """The molecule with its conformer and single bonds between atoms closer than ``factor`` times their covalent radii's sum."""
     molecule = Chem.RWMol()

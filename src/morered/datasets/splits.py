@@ -101,7 +101,7 @@ class Split:
         """
         if train is None:
             return self
-        order = _draw(self.graphs_of("train"), self.seed)
+        order = draw(self.graphs_of("train"), self.seed)
         if not 1 <= train <= len(order):
             raise ValueError(f"cannot take {train} of {len(order)} training graphs")
         kept = set(order[:train])
@@ -109,11 +109,17 @@ class Split:
         return Split(ids, self.validation, self.test, self.graphs, self.seed)
 
 
+def draw(names: Iterable[str], seed: int, purpose: str = "") -> list[str]:
+    """Names in a random order: that of a hash keyed by the seed and the purpose.
+
+    It depends on nothing but the names and the key, neither on their order nor on the version of a random number generator.
+    """
+    key = int(seed).to_bytes(8, "little") + purpose.encode()
+    return sorted(names, key=lambda name: (hashlib.blake2b(name.encode(), key=key, digest_size=16).digest(), name))
+
+
 def make(ids: Sequence[str], graphs: Sequence[str], *, train: int = 4500, validation: int = 1250, seed: int = 0) -> Split:
     """Draw a split by graph.
-
-    The order of the draw is that of a keyed hash of the graph's name: it depends on nothing but the names and the seed, neither
-    on the order of the molecules nor on the version of a random number generator.
 
     Parameters
     ----------
@@ -130,7 +136,7 @@ def make(ids: Sequence[str], graphs: Sequence[str], *, train: int = 4500, valida
         If the graphs do not suffice: at least one must be left for testing.
     """
     names = dict(zip(ids, graphs, strict=True))
-    order = _draw(set(graphs), seed)
+    order = draw(set(graphs), seed)
     if train < 1 or validation < 1 or train + validation >= len(order):
         raise ValueError(
             f"cannot split {len(order)} molecular graphs into {train} for training, {validation} for validation "
@@ -226,9 +232,3 @@ def refuse_training_graphs(split: Split, trained_on: str, references: Iterable[s
             f"{len(hits)} of {len(set(wanted))} molecules are of the model's own training split, "
             f"the first is {hits[0]} ({split.graphs[hits[0]]})"
         )
-
-
-def _draw(graphs: Iterable[str], seed: int) -> list[str]:
-    """The graphs in the order of a hash keyed by the seed."""
-    key = int(seed).to_bytes(8, "little")
-    return sorted(graphs, key=lambda graph: (hashlib.blake2b(graph.encode(), key=key, digest_size=16).digest(), graph))

@@ -1,0 +1,190 @@
+"""Builds over many molecules that can be killed at any time: what is done is kept in pieces beside the result.
+
+A piece holds what became of some consecutive molecules. Its file is named by a digest of those molecules, of the settings and of
+the code: a build that continues takes exactly the pieces that it would make itself, and never one of other settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from morered import storage
+from morered.files import code_digest
+from morered.parallel import Progress, TaskFailure, map_processes
+from morered.structures import Structures
+
+#: Molecules in a piece: what is lost at most, for each worker, when a build is killed.
+PIECE = 16
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of the molecules.
+
+    Attributes
+    ----------
+    structures
+        What was built, in the order of the molecules.
+    failures
+        Id -> reason, of the molecules from which nothing was built.
+    """
+
+    structures: Structures
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def concatenate(cls, parts: list[Built]) -> Built:
+        """All parts, in order."""
+        filled = [part.structures for part in parts if len(part.structures)]
+        return cls(Structures.concatenate(filled), {name: reason for part in parts for name, reason in part.failures.items()})
+
+
+class _Task(NamedTuple):
+    """A molecule and what to do with it, as sent to a worker."""
+
+    function: Callable[[Structures], Structures]
+    molecule: Structures
+
+
+def build(
+    molecules: Structures,
+    function: Callable[[Structures], Structures],
+    *,
+    key: Any = None,
+    folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Apply a function to each molecule.
+
+    Parameters
+    ----------
+    molecules
+        M molecules.
+    function
+        One molecule (M = 1) -> what is built from it. Any exception is a failure of that molecule alone, its message the reason.
+        It must be importable where ``workers`` are used.
+    key
+        Settings (JSON) that, with the molecules and the code, decide the result; needed where there is a ``folder``.
+    folder
+        Where pieces are kept; None keeps none. Delete it with `discard` once the result is safe.
+    workers
+        Processes; None works in this one, where ``timeout`` does not hold and a crash takes all along.
+    timeout
+        Seconds for one molecule.
+    progress
+        Called with (molecules done, all molecules).
+
+    Returns
+    -------
+    Built
+        In the order of ``molecules``, whichever worker was first.
+    """
+    slices = [slice(start, min(start + PIECE, len(molecules))) for start in range(0, len(molecules), PIECE)]
+    files = [None if folder is None else Path(folder) / f"{_digest(molecules[part], key)}.h5" for part in slices]
+    pieces: list[Built | None] = [None if file is None else _load(file) for file in files]
+    done = sum(part.stop - part.start for part, piece in zip(slices, pieces, strict=True) if piece is not None)
+    if progress is not None and done:
+        progress(done, len(molecules))
+    todo = [(k, m) for k, part in enumerate(slices) if pieces[k] is None for m in range(part.start, part.stop)]
+    outcomes: list[dict[int, Structures | str]] = [{} for _ in slices]
+    tasks = (_Task(function, molecules.without_columns()[m]) for _, m in todo)
+    results = ((i, _attempt(task)) for i, task in enumerate(tasks)) if workers is None else _in_workers(tasks, workers, timeout)
+    for index, outcome in results:
+        k, m = todo[index]
+        outcomes[k][m] = outcome
+        done += 1
+        if progress is not None:
+            progress(done, len(molecules))
+        part = slices[k]
+        if len(outcomes[k]) == part.stop - part.start:
+            piece = pieces[k] = _piece(molecules, outcomes[k])
+            outcomes[k] = {}
+            if (file := files[k]) is not None:
+                save(file, piece)
+    return Built.concatenate([piece for piece in pieces if piece is not None])
+
+
+def save(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, Any] | None = None, float32: bool = False) -> None:
+    """Write what was built as one file of structures; the failures stand in its provenance."""
+    storage.write(path, built.structures, {**(provenance or {}), "failures": built.failures}, float32=float32)
+
+
+def load(path: str | os.PathLike[str]) -> Built:
+    """Read what `save` wrote; a file without failures in its provenance has none. Raises as `morered.storage.read` does."""
+    return Built(storage.read(path), dict(storage.read_provenance(path).get("failures", {})))
+
+
+def gather(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], **extra: Any) -> Built:
+    """Join the files of a build's chunks in their order, failures included; ``extra`` goes into the provenance."""
+    paths = list(paths)
+    built = Built.concatenate([load(path) for path in paths])
+    save(out, built, storage.provenance(parents=paths, **extra))
+    return built
+
+
+def discard(folder: str | os.PathLike[str]) -> None:
+    """Delete the pieces of a finished build."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def chunk(count: int, index: int, chunks: int) -> slice:
+    """The consecutive items of ``count`` that chunk ``index`` of ``chunks`` has; sizes differ by one at most.
+
+    Raises
+    ------
+    ValueError
+        If there is no such chunk.
+    """
+    if not 0 <= index < chunks:
+        raise ValueError(f"no chunk {index} of {chunks}")
+    edges = np.linspace(0, count, chunks + 1).round().astype(int)
+    return slice(int(edges[index]), int(edges[index + 1]))
+
+
+def _in_workers(tasks: Any, workers: int, timeout: float | None) -> Any:
+    for index, outcome in map_processes(_attempt, tasks, workers=workers, timeout=timeout):
+        yield index, outcome.reason if isinstance(outcome, TaskFailure) else outcome
+
+
+def _attempt(task: _Task) -> Structures | str:
+    """What was built, or why it could not be."""
+    try:
+        return task.function(task.molecule)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        # an exception made for people speaks for itself; another one's kind is part of the reason
+        return text if type(error).__module__.startswith("morered.") and text else f"{type(error).__name__}: {text}"
+
+
+def _piece(molecules: Structures, outcomes: dict[int, Structures | str]) -> Built:
+    built = [outcome for _, outcome in sorted(outcomes.items()) if isinstance(outcome, Structures) and len(outcome)]
+    failures = {molecules.ids[m].decode(): reason for m, reason in sorted(outcomes.items()) if isinstance(reason, str)}
+    return Built(Structures.concatenate(built), failures)
+
+
+def _load(file: Path) -> Built | None:
+    """A piece of an earlier run; None where there is none that can be read."""
+    try:
+        return Built(storage.read(file, mmap=False), storage.read_provenance(file)["failures"])
+    except (FileNotFoundError, storage.StorageError, KeyError):
+        return None
+
+
+def _digest(molecules: Structures, key: Any) -> str:
+    """Name of a piece: molecules, settings and code."""
+    digest = hashlib.sha256(json.dumps([key, code_digest()], sort_keys=True, default=str).encode())
+    for array in (molecules.numbers, np.asarray(molecules.positions, np.float64), molecules.offsets):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update("\0".join(molecules.names).encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,125 @@
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from morered import storage
+from morered.datasets import pieces, qm7
+from morered.datasets.builder import Displacing, displace
+from morered.structures import Column, Structures
+
+MOLECULES = Structures.build(
+    [[1, 1]] * 40, [[[0, 0, 0], [0, 0, 0.7 + 0.01 * k]] for k in range(40)], [f"h2/{k:02d}" for k in range(40)]
+)
+
+
+def doubled(molecule: Structures) -> Structures:
+    """Two structures from one, with a column."""
+    two = Structures.concatenate([molecule, molecule.with_positions(molecule.positions * 2)])
+    return two.with_columns({"length": Column(np.array([1.0, 2.0]) * molecule.positions[1, 2], "Å")})
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C: no exception that a build may take for a failure of a molecule."""
+
+
+def test_results_stand_in_the_order_of_the_molecules_and_failures_do_not_stop_others() -> None:
+    def some(molecule: Structures) -> Structures:
+        if molecule.names[0] in ("h2/03", "h2/20"):
+            raise ValueError("no such\n bond")
+        return doubled(molecule)
+
+    built = pieces.build(MOLECULES, some)
+    assert built.failures == {"h2/03": "ValueError: no such bond", "h2/20": "ValueError: no such bond"}
+    kept = [name for name in MOLECULES.names if name not in built.failures]
+    assert built.structures.names == [name for name in kept for _ in range(2)]
+    assert built.structures.column("length")[:2] == pytest.approx([0.7, 1.4])
+
+
+def test_a_killed_build_continues(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def killed(molecule: Structures) -> Structures:
+        calls.append(molecule.names[0])
+        if len(calls) == 25:
+            raise Interrupted
+        return doubled(molecule)
+
+    build = partial(pieces.build, key={"a": 1}, folder=tmp_path / "pieces")
+    with pytest.raises(Interrupted):
+        build(MOLECULES, killed)
+    finished = len(list((tmp_path / "pieces").iterdir())) * pieces.PIECE
+    assert finished == 16
+    progress: list[tuple[int, int | None]] = []
+    built = build(MOLECULES, killed, progress=lambda done, total: progress.append((done, total)))
+    assert calls[25:] == MOLECULES.names[finished:]
+    assert progress[0] == (finished, 40)
+    assert progress[-1] == (40, 40)
+    assert built.structures.same_as(pieces.build(MOLECULES, doubled).structures)
+    # complete: nothing is done again, and nothing of it is taken for other settings or other molecules
+    calls.clear()
+    assert build(MOLECULES, killed).structures.same_as(built.structures)
+    assert not calls
+    build(MOLECULES[:16], doubled, key={"a": 2})
+    moved = MOLECULES.with_positions(MOLECULES.positions + 1e-9)
+    build(moved[:5], killed)
+    assert calls == MOLECULES.names[:5]
+    pieces.discard(tmp_path / "pieces")
+    assert not (tmp_path / "pieces").exists()
+
+
+def test_a_damaged_piece_is_made_again(tmp_path: Path) -> None:
+    built = pieces.build(MOLECULES, doubled, key=1, folder=tmp_path)
+    first = sorted(tmp_path.iterdir())[0]
+    first.write_bytes(first.read_bytes()[:100])
+    assert pieces.build(MOLECULES, doubled, key=1, folder=tmp_path).structures.same_as(built.structures)
+
+
+def test_a_build_of_failures_alone_is_empty(tmp_path: Path) -> None:
+    def fails(molecule: Structures) -> Structures:
+        raise ValueError("no")
+
+    built = pieces.build(MOLECULES[:3], fails, key=1, folder=tmp_path)
+    assert len(built.structures) == 0
+    assert len(built.failures) == 3
+    assert pieces.build(MOLECULES[:3], doubled, key=1, folder=tmp_path).failures == built.failures
+
+
+def test_saved_loaded_and_gathered(tmp_path: Path) -> None:
+    def some(molecule: Structures) -> Structures:
+        if molecule.names[0] == "h2/07":
+            raise ValueError("seven")
+        return doubled(molecule)
+
+    whole = pieces.build(MOLECULES, some)
+    for k in range(3):
+        pieces.save(tmp_path / f"{k}.h5", pieces.build(MOLECULES[pieces.chunk(40, k, 3)], some), {"chunk": k})
+    joined = pieces.gather([tmp_path / f"{k}.h5" for k in range(3)], tmp_path / "all.h5")
+    read = pieces.load(tmp_path / "all.h5")
+    assert read.structures.same_as(whole.structures)
+    assert read.failures == joined.failures == whole.failures == {"h2/07": "ValueError: seven"}
+    assert len(storage.read_provenance(tmp_path / "all.h5")["parents"]) == 3
+    storage.write(tmp_path / "plain.h5", MOLECULES)
+    assert pieces.load(tmp_path / "plain.h5").failures == {}
+
+
+@pytest.mark.parametrize(("count", "chunks"), [(40, 1), (40, 3), (3, 5), (0, 2), (1000, 7)])
+def test_chunks_cover_everything_once(count: int, chunks: int) -> None:
+    found = [k for index in range(chunks) for k in range(*pieces.chunk(count, index, chunks).indices(count))]
+    assert found == list(range(count))
+    sizes = [len(range(*pieces.chunk(count, index, chunks).indices(count))) for index in range(chunks)]
+    assert max(sizes) - min(sizes) <= 1
+    with pytest.raises(ValueError, match="no chunk"):
+        pieces.chunk(count, chunks, chunks)
+
+
+def test_workers_give_what_this_process_gives() -> None:
+    """Also chunking: molecules built alone, in another order, in other processes are the same to the last bit."""
+    minima = qm7.load().without_columns()[[0, 1, 2, 3]]
+    function = partial(displace, settings=Displacing(per_minimum=3, calculator="gfn2"), seed=0)
+    here = pieces.build(minima, function)
+    there = pieces.build(minima, function, workers=2, timeout=100)
+    assert there.structures.same_as(here.structures)
+    alone = pieces.build(minima[[2]], function).structures
+    assert np.array_equal(alone.positions, here.structures[here.structures.references == b"qm7/0003"].positions)
