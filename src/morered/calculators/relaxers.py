@@ -330,7 +330,7 @@ _ENERGY_CHANGE = 1e-6  # kcal/mol, Open Babel's default
 
 
 class _OnPath:
-    """What ASE's optimisers ask of a calculator; its own base class compares and copies all atoms at each call (0.6 ms a step)."""
+    """What ASE's optimisers ask of a calculator; ASE's base class compares and copies all atoms at each call (0.6 ms a step)."""
 
     def __init__(self, path: _Path) -> None:
         self._path = path
