@@ -23,6 +23,7 @@ from ase.optimize import LBFGS
 from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators.base import CalculationError, Calculator, Surface, refusals
+from morered.calculators.on_surface import OnSurface
 from morered.calculators.registry import get
 from morered.calculators.registry import options as calculator_options
 from morered.structures import Structures
@@ -298,7 +299,7 @@ def largest_force(forces: NDArray[np.floating]) -> float:
 
 
 def _lbfgs(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path, fmax: float, steps: int) -> bool:
-    optimiser = LBFGS(Atoms(numbers, start, calculator=_OnPath(path)), logfile=None)  # type: ignore[arg-type]
+    optimiser = LBFGS(Atoms(numbers, start, calculator=OnSurface(path)), logfile=None)  # type: ignore[arg-type]
     try:
         return bool(optimiser.run(fmax=fmax, steps=steps))
     finally:
@@ -327,24 +328,6 @@ def _open_babel(numbers: NDArray[np.integer], start: NDArray[np.float64], path: 
 
 
 _ENERGY_CHANGE = 1e-6  # kcal/mol, Open Babel's default
-
-
-class _OnPath:
-    """What ASE's optimisers ask of a calculator; ASE's base class compares and copies all atoms at each call (0.6 ms a step)."""
-
-    def __init__(self, path: _Path) -> None:
-        self._path = path
-        self._forces: NDArray[np.float64] | None = None
-
-    def get_forces(self, atoms: Atoms) -> NDArray[np.float64]:
-        last = self._path.positions
-        if self._forces is None or last is None or not np.array_equal(atoms.positions, last):
-            _, self._forces = self._path.evaluate(atoms.positions)
-        return self._forces.copy()
-
-    def get_potential_energy(self, atoms: Atoms, force_consistent: bool = False) -> float:
-        self.get_forces(atoms)
-        return self._path.energy
 
 
 def _keywords(function: Callable[..., Any]) -> dict[str, Any]:

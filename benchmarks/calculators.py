@@ -1,0 +1,159 @@
+"""Milliseconds per structure of every calculator: one at a time, batched, in worker processes -> results/bench/calculators.csv.
+
+The structures are minima of the embedded QM7, drawn with a fixed seed and displaced by 0.03 Å. Each number is the median over
+repeats; energies and forces are computed, by processes of one thread each. The pool labels the same chunks of 16 structures as
+the batched run of one process; its time is counted from when every worker has answered once, and its efficiency is the batched
+run's time over workers times its own. Its start-up (spawning, imports, loading a network) is a column of its own. The MLFF is a
+network of the paper's size (128 features) with random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import chain, repeat
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from morered import calculators
+from morered.calculators import Calculator
+from morered.datasets import qm7
+from morered.files import atomic_path
+from morered.parallel import TaskFailure, map_processes
+from morered.structures import Structures
+
+Options = tuple[tuple[str, Any], ...]
+
+CHUNK = 16
+CASES: dict[str, dict[str, Any]] = {
+    "mmff94": {},
+    "gfn1": {},
+    "gfn2": {},
+    "so3lr": {"dtype": "float32"},
+    "so3lr (float64)": {"dtype": "float64"},
+    "mlff": {"dtype": "float32"},
+    "mlff (float64)": {"dtype": "float64"},
+}
+
+
+@cache
+def calculator(name: str, options: Options) -> Calculator:
+    """One of a kind in each process."""
+    return calculators.get(name, **dict(options))
+
+
+def label(part: Structures, name: str, options: Options) -> int:
+    """Label one chunk; the number of molecules that failed."""
+    return int((~calculator(name, options).compute(part).succeeded).sum())
+
+
+def alone(parts: list[Structures], name: str, options: Options, repeats: int) -> tuple[int, float, float]:
+    """(Failures, seconds for the molecules of the first chunk one by one, seconds for all chunks) in one process."""
+    failed = sum(label(part, name, options) for part in parts)  # warms up too
+    singles = [parts[0][m] for m in range(len(parts[0]))]
+    single = seconds(lambda: [label(molecule, name, options) for molecule in singles], repeats)
+    return failed, single, seconds(lambda: [label(part, name, options) for part in parts], repeats)
+
+
+def seconds(run: Callable[[], object], repeats: int) -> float:
+    """Median wall time of a call."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def pool_seconds(work: Callable[[Structures], int], parts: list[Structures], workers: int) -> tuple[float, float]:
+    """(Start-up, time for ``parts`` once every worker has answered)."""
+    begin = time.perf_counter()
+    # Twice as many chunks to warm up on as there are workers, so that each is sure to have had one when they are done.
+    warm = 2 * workers
+    started = begin
+    for done, (_, outcome) in enumerate(map_processes(work, chain(repeat(parts[0], warm), parts), workers=workers), start=1):
+        if isinstance(outcome, TaskFailure):
+            raise RuntimeError(outcome.reason)
+        if done == warm:
+            started = time.perf_counter()
+    return started - begin, time.perf_counter() - started
+
+
+def draw(count: int) -> Structures:
+    """Displaced minima."""
+    minima = qm7.load().without_columns()
+    rng = np.random.default_rng(0)
+    chosen = minima[rng.choice(len(minima), count, replace=False)]
+    return chosen.with_positions(chosen.positions + 0.03 * rng.standard_normal(chosen.positions.shape))
+
+
+def measure(case: str, structures: Structures, mlff: str, repeats: int, pools: list[int]) -> dict[str, str | int | float]:
+    """One row of the table."""
+    name, _, _ = case.partition(" ")
+    options = tuple(sorted((CASES[case] | ({"weights": mlff} if name == "mlff" else {})).items()))
+    parts = [structures[k : k + CHUNK] for k in range(0, len(structures), CHUNK)]
+    ((_, outcome),) = map_processes(partial(alone, name=name, options=options, repeats=repeats), [parts], workers=1)
+    if isinstance(outcome, TaskFailure):
+        raise RuntimeError(outcome.reason)
+    failed, single, serial = outcome
+    row: dict[str, str | int | float] = {
+        "calculator": case,
+        "structures": len(structures),
+        "mean_atoms": round(float(structures.sizes.mean()), 2),
+        "failed": failed,
+        "single_ms": round(1e3 * single / len(parts[0]), 3),
+        "batched_ms": round(1e3 * serial / len(structures), 3),
+    }
+    work = partial(label, name=name, options=options)
+    for workers in pools:
+        runs = [pool_seconds(work, parts, workers) for _ in range(repeats)]
+        start, wall = median(run[0] for run in runs), median(run[1] for run in runs)
+        row[f"pool_{workers}_ms"] = round(1e3 * wall / len(structures), 3)
+        row[f"pool_{workers}_efficiency"] = round(serial / (workers * wall), 3)
+        row[f"pool_{workers}_startup_s"] = round(start, 2)
+    return row
+
+
+def new_force_field(folder: str) -> str:
+    """Path of weights of the paper's size."""
+    from morered.models.config import ModelConfig  # here, because every worker imports this file, and most need no networks
+    from morered.models.networks import build
+    from morered.models.weights import WeightsHeader, save
+
+    path = str(Path(folder) / "mlff.safetensors")
+    save(path, build(ModelConfig(kind="mlff", features=128)), WeightsHeader(elements=(1, 6, 7, 8, 16, 17)))
+    return path
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("results/bench/calculators.csv"))
+    parser.add_argument("--structures", type=int, default=256, help="how many to label (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="median over so many (default: %(default)s)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="sizes of the pool (default: 1 2)")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="these calculators (default: all)")
+    arguments = parser.parse_args()
+
+    structures = draw(arguments.structures)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        mlff = new_force_field(folder)
+        for case in arguments.only:
+            rows.append(measure(case, structures, mlff, arguments.repeats, arguments.workers))
+            print("  ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
+    with atomic_path(arguments.out) as temporary, temporary.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
