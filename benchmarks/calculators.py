@@ -24,7 +24,6 @@ import numpy as np
 
 from morered import calculators
 from morered.calculators import Calculator
-from morered.datasets import qm7
 from morered.files import atomic_path
 from morered.parallel import TaskFailure, map_processes
 from morered.structures import Structures
@@ -88,6 +87,8 @@ def pool_seconds(work: Callable[[Structures], int], parts: list[Structures], wor
 
 def draw(count: int) -> Structures:
     """Displaced minima."""
+    from morered.datasets import qm7  # here, because every worker imports this file
+
     minima = qm7.load().without_columns()
     rng = np.random.default_rng(0)
     chosen = minima[rng.choice(len(minima), count, replace=False)]
@@ -123,7 +124,7 @@ def measure(case: str, structures: Structures, mlff: str, repeats: int, pools: l
 
 def new_force_field(folder: str) -> str:
     """Path of weights of the paper's size."""
-    from morered.models.config import ModelConfig  # here, because every worker imports this file, and most need no networks
+    from morered.models.config import ModelConfig  # as above
     from morered.models.networks import build
     from morered.models.weights import WeightsHeader, save
 
