@@ -82,6 +82,8 @@ class DiffusionRelaxer:
             dim=1,
         )  # [T, 5]
 
+    first_record = 1
+
     # ----------------------------------------------------------------- the interface of the engine
 
     def begin(self) -> None:
@@ -133,7 +135,7 @@ class DiffusionRelaxer:
         code = torch.where((code == 0) & (taken >= method.steps), int(Code.STEP_CAP), code).to(torch.int8)
         time = self.schedule.time(step)
         results = {"first_time": torch.where(state.taken == 0, time, state.results["first_time"]), "last_time": time}
-        record = {"time": time} if predicted is None else {"time": time, "predicted_time": predicted}
+        record = {"step": taken, "time": time} | ({} if predicted is None else {"predicted_time": predicted})
         return Move(moved, taken, code, results, record)
 
     def reason(self, code: Code) -> str:

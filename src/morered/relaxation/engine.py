@@ -102,7 +102,7 @@ def run(
         lag = 0 if device.type == "cpu" else LAG
     engine = _Engine(structures, relaxer, device, batch_size, lag, recording, progress)
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             engine.run()
     except KeyboardInterrupt:
         engine.relaxed.interrupted = True
@@ -136,7 +136,7 @@ class _Engine:
             steps=np.zeros(n, np.int32),
             seconds=np.zeros(n),
         )
-        self.records = StepRecords(structures, recording)
+        self.records = StepRecords(structures, recording, relaxer.first_record)
         self.done = 0
         self.steps = 0
         self._running = np.empty(0, np.int64)  # molecules in the batch
@@ -182,8 +182,8 @@ class _Engine:
         clock = time.perf_counter()
         while len(slots):
             before = state.code
-            state, record = advance(self.relaxer, state, all_run=self.lag == 0)
-            self.records.add(slots, before, state, record)
+            state, move = advance(self.relaxer, state, all_run=self.lag == 0)
+            self.records.add(slots, before, state, move)
             flags.append(_Flags(state.code))
             self.steps += len(slots)
             now = time.perf_counter()

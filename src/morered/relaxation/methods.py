@@ -156,7 +156,7 @@ class PhysicalMethod:
     program
         gfn2, gfn1 (tblite, L-BFGS) or mmff94 (Open Babel).
     options
-        Passed to the relaxer of one molecule, see `morered.relaxation.physical.OPTIONS`.
+        Passed to the relaxer of one molecule, see `morered.relaxation.physical.settings`.
     timeout
         Seconds for one molecule; None: no limit.
     """
@@ -187,7 +187,7 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     ----------
     config : mapping
         ``relaxer`` and its settings: those of `DiffusionMethod` for morered (where ``model`` may stand for both ``noise`` and
-        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff and so3lr, of `morered.relaxation.physical.OPTIONS`
+        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff and so3lr, of `morered.relaxation.physical.settings`
         for gfn1, gfn2, mmff94.
     path : str
         What the messages put before a key.
@@ -235,16 +235,17 @@ def _split_model(settings: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> PhysicalMethod:
-    from morered.relaxation.physical import OPTIONS
+    from morered.relaxation.physical import settings as known_settings  # imports the programs' code, which few need
 
-    known = OPTIONS[relaxer]
+    known = known_settings(relaxer)
     timeout = settings.pop("timeout", PhysicalMethod.timeout)
     for key, value in settings.items():
         if key not in known:
             raise ValueError(f"{path}.{key}: unknown key{_nearest(key, (*known, 'timeout'))}")
-        known[key].check(value, f"{path}.{key}")
-    options = {key: option.default for key, option in known.items()} | settings
-    return _checked(PhysicalMethod, {"program": relaxer, "options": options, "timeout": timeout}, path)
+        check_type(value, type(known[key]), f"{path}.{key}")
+    if timeout is not None:
+        check_type(timeout, float, f"{path}.timeout")
+    return _checked(PhysicalMethod, {"program": relaxer, "options": known | settings, "timeout": timeout}, path)
 
 
 def _read(cls: type, settings: Mapping[str, Any], path: str, hidden: tuple[str, ...] = ()) -> Any:

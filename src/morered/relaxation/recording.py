@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morered.relaxation.state import Rows, State
+from morered.relaxation.state import Move, Rows, State
 from morered.structures import Structures, offsets_of
 from morered.trajectories import Recorder, Trajectories
 
@@ -62,22 +62,26 @@ class _Step:
 class StepRecords:
     """Collects the steps of one run; does nothing where there is no `Recording`."""
 
-    def __init__(self, structures: Structures, recording: Recording | None) -> None:
+    def __init__(self, structures: Structures, recording: Recording | None, first: int = 1) -> None:
         self.recording = recording
         self._structures = structures
+        self._first = first
         self._attempts = np.zeros(len(structures), np.int64)
         self._fresh: list[_Step] = []
         self._steps: list[_Step] = []
 
-    def add(self, molecules: NDArray[np.int64], code_before: Tensor, state: State, record: Rows) -> None:
+    def add(self, molecules: NDArray[np.int64], code_before: Tensor, state: State, move: Move) -> None:
         """Note a step of the rows that ran: molecule of each row [B], their codes before it, the state after it."""
         if self.recording is None:
             return
-        # `taken` counts this step; a row that only found itself converged has taken none.
-        kept = (state.taken - 1) % self.recording.stride == 0
+        kept = (move.record["step"] - self._first) % self.recording.stride == 0
         kept = (kept | (state.code != 0)) & (code_before == 0)
-        columns = {name: values.clone() for name, values in {"step": state.taken, **record}.items()}
-        positions = state.batch.positions.to(torch.float32) if self.recording.frames else None
+        columns = {name: values.clone() for name, values in move.record.items()}
+        positions = None
+        if self.recording.frames:
+            # A broken proposal has not been taken, and its structure is the one before.
+            positions = state.batch.positions if move.recorded_positions is None else move.recorded_positions
+            positions = positions.to(torch.float32, copy=True)
         self._fresh.append(_Step(molecules.copy(), self._attempts[molecules].copy(), kept, columns, positions))
         if len(self._fresh) >= _KEPT_ON_DEVICE:
             self._fetch()

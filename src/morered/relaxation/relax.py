@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
 
+from morered import calculators
 from morered.diffusion.schedule import NoiseSchedule
-from morered.relaxation import engine
+from morered.models.networks import Potential
+from morered.relaxation import ase_lbfgs, engine, physical
 from morered.relaxation.codes import Code
 from morered.relaxation.diffusion import DiffusionRelaxer
-from morered.relaxation.methods import DiffusionMethod, Method
+from morered.relaxation.lbfgs import LbfgsRelaxer
+from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.relaxation.networks import loaded, pair_bytes
+from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
 from morered.relaxation.progress import progress_bar
 from morered.relaxation.recording import Recording, spread
 from morered.relaxation.screening import refusals
@@ -158,7 +164,9 @@ class _Plan:
 def _plan(method: Method, options: Options) -> _Plan:
     if isinstance(method, DiffusionMethod):
         return _plan_diffusion(method, options)
-    raise TypeError(f"no method: {method!r}")
+    if isinstance(method, PotentialMethod):
+        return _plan_potential(method, options)
+    return _plan_physical(method, options)
 
 
 def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
@@ -179,6 +187,28 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     )
     elements = [model.network.elements for model in (noise, time) if model is not None and model.network.elements]
     return _Plan(frozenset.intersection(*elements) if elements else None, "the model", _batched(relaxer, options))
+
+
+def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
+    precision = torch.float64 if method.precision == "double" else torch.float32
+    potential: BatchedPotential
+    if method.potential == "mlff":
+        model = loaded(method.model, options.device, "potential", precision)
+        potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
+    else:
+        calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
+        potential, elements = CalculatorPotential(calculator), calculator.elements
+    who = "the force field"
+    if method.optimizer == "ase":
+        run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
+        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell))
+    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential), options))
+
+
+def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
+    run = partial(physical.run, method=method, workers=options.workers, recording=options.recording)
+    # Elements and parameters are the program's own business: its refusals say more.
+    return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell))
 
 
 def _batched(relaxer: Relaxer, options: Options) -> Run:

@@ -92,7 +92,10 @@ class Move:
     results : Rows
         New values of the `State`'s ``results``, all of them.
     record : Rows
-        Columns of the trajectory, [B] each, where one is kept.
+        Columns of the trajectory, [B] each, where one is kept; ``step`` is the number of steps that led to the recorded
+        positions.
+    recorded_positions : Tensor or None
+        [B, N, 3]; those after the step if None.
     """
 
     positions: Tensor
@@ -100,10 +103,19 @@ class Move:
     code: Tensor
     results: Rows
     record: Rows = field(default_factory=dict)
+    recorded_positions: Tensor | None = None
 
 
 class Relaxer(Protocol):
-    """A batched method: an (init, step) pair. When a molecule is done is a plain function of what its step computed."""
+    """A batched method: an (init, step) pair. When a molecule is done is a plain function of what its step computed.
+
+    Attributes
+    ----------
+    first_record : int
+        The ``step`` of the first record: 0 where it is of the positions given, 1 where of those after the first step.
+    """
+
+    first_record: int
 
     def begin(self) -> None:
         """A new batch of slots begins: nothing of the last one is needed."""
@@ -142,8 +154,8 @@ def start(relaxer: Relaxer, batch: Batch) -> State:
     )
 
 
-def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[State, Rows]:
-    """One step of the rows that run, and its record; frozen rows stay as they are.
+def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[State, Move]:
+    """One step of the rows that run, and what the relaxer proposed; frozen rows stay as they are.
 
     ``all_run`` promises that no row is frozen, which saves the masking.
     """
@@ -162,7 +174,7 @@ def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[Stat
         positions = torch.where(running[:, None, None], positions, state.batch.positions)
         taken = torch.where(running, taken, state.taken)
         results = {name: _where(running, values, state.results[name]) for name, values in results.items()}
-    return State(state.batch.with_positions(positions), code, taken, state.limit, results, state.scratch), move.record
+    return State(state.batch.with_positions(positions), code, taken, state.limit, results, state.scratch), move
 
 
 def squared_radii(positions: Tensor) -> Tensor:

@@ -1,0 +1,126 @@
+"""The molecules one after another through ASE's own L-BFGS: slower, and what the batched one is checked against.
+
+Shapes: M molecules, N atoms of one molecule.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.optimize import LBFGS
+from numpy.typing import ArrayLike
+
+from morered.batching import Batch, pad
+from morered.relaxation.codes import Code
+from morered.relaxation.methods import PotentialMethod
+from morered.relaxation.potentials import BatchedPotential
+from morered.relaxation.recording import UNITS, Recording
+from morered.relaxation.verdicts import Outcome
+from morered.structures import Structures
+from morered.trajectories import Recorder, Trajectories
+
+
+class _NoForces(Exception):
+    """The potential gave forces that are not finite."""
+
+
+class PotentialCalculator(Calculator):
+    """A batched potential as ASE's calculator, one molecule at a time."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012  (ASE's way)
+
+    def __init__(self, potential: BatchedPotential, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        self._potential = potential
+        self._device = device
+        self._batch: Batch | None = None
+
+    def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
+        """Energy in eV and forces in eV/Å of the atoms' current positions."""
+        super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None
+        one = Structures.build([self.atoms.numbers], [self.atoms.positions - self.atoms.positions.mean(axis=0)], ["molecule"])
+        energy, forces = self._potential.energy_forces(pad(one, device=self._device))
+        self.results = {"energy": float(energy[0]), "forces": forces[0, : one.n_atoms].to("cpu", torch.float64).numpy()}
+        if not np.isfinite(self.results["forces"]).all():
+            raise _NoForces
+
+
+def run(
+    structures: Structures,
+    method: PotentialMethod,
+    potential: BatchedPotential,
+    *,
+    device: torch.device | str = "cpu",
+    recording: Recording | None = None,
+    progress: Any = None,
+) -> tuple[Outcome, Trajectories | None, bool]:
+    """Relax molecules one after another.
+
+    Returns
+    -------
+    (Outcome, Trajectories or None, bool)
+        The last tells whether Ctrl-C ended it; what is done by then is kept.
+    """
+    outcome = Outcome.empty(structures)
+    recorder = None if recording is None else Recorder(structures.ids, UNITS)
+    steps = 0
+    try:
+        for m in range(len(structures)):
+            _relax(m, structures, method, PotentialCalculator(potential, device), outcome, recorder, recording)
+            steps += int(outcome.steps[m])
+            if progress is not None:
+                progress(m + 1, len(structures), steps)
+    except KeyboardInterrupt:
+        return outcome, None if recorder is None else recorder.finish(), True
+    return outcome, None if recorder is None else recorder.finish(), False
+
+
+def _relax(
+    m: int,
+    structures: Structures,
+    method: PotentialMethod,
+    calculator: PotentialCalculator,
+    outcome: Outcome,
+    recorder: Recorder | None,
+    recording: Recording | None,
+) -> None:
+    _, numbers, positions = structures.molecule(m)
+    atoms = Atoms(numbers, np.array(positions, dtype=np.float64), calculator=calculator)
+    rules: dict[str, Any] = {name: getattr(method, name) for name in ("maxstep", "memory", "damping", "alpha")} | {
+        "logfile": None
+    }
+    optimiser = LBFGS(atoms, **rules)
+    begin = time.perf_counter()
+    forces = []
+    code = Code.STEP_CAP
+    far = 3.0 * np.linalg.norm(positions, axis=1).max() + 10.0
+    try:
+        for converged in optimiser.irun(fmax=method.fmax, steps=method.steps):
+            forces.append(float(np.linalg.norm(atoms.get_forces(), axis=1).max()))
+            last = converged or optimiser.nsteps >= method.steps
+            if recorder is not None and recording is not None and (optimiser.nsteps % recording.stride == 0 or last):
+                energy = atoms.get_potential_energy()
+                columns: dict[str, ArrayLike] = {"step": [optimiser.nsteps], "fmax": [forces[-1]], "energy": [energy]}
+                recorder.add([m], columns, [atoms.positions] if recording.frames else None)
+            if converged:
+                code = Code.CONVERGED
+                break
+            if np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1).max() > far:
+                code = Code.EXPLODED
+                break
+    except _NoForces:
+        code = Code.NO_FORCES
+    atoms_of = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
+    outcome.positions[atoms_of] = atoms.positions
+    outcome.steps[m], outcome.seconds[m] = optimiser.nsteps, time.perf_counter() - begin
+    if forces:
+        outcome.results["first_fmax"][m], outcome.results["last_fmax"][m] = forces[0], forces[-1]
+    if code is Code.CONVERGED:
+        outcome.reasons[m] = f"the largest force is below {method.fmax:g} eV/Å"
+    outcome.code[m] = int(code)

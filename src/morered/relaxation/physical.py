@@ -1,0 +1,113 @@
+"""Methods that take one molecule at a time (GFN-xTB, MMFF94), in worker processes.
+
+Their code is Fortran and C++ with global state that may hang or die on a bad geometry: each molecule is a task of its own with
+a time limit, and a lost one is a verdict (see `morered.parallel`).
+
+Shapes: M molecules, N atoms of one molecule.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from morered.calculators.relaxers import RelaxedOne, relax_molecule, relaxer_options
+from morered.parallel import TaskFailure, map_processes
+from morered.relaxation.codes import Code
+from morered.relaxation.engine import Progress
+from morered.relaxation.methods import PhysicalMethod
+from morered.relaxation.recording import UNITS, Recording
+from morered.relaxation.verdicts import Outcome
+from morered.structures import Structures
+from morered.trajectories import Recorder, Trajectories
+
+_CODES = {
+    "converged": Code.CONVERGED,
+    "step-cap": Code.STEP_CAP,
+    "refused": Code.REFUSED,
+    "failed": Code.FAILED,
+}
+
+
+def settings(program: str) -> dict[str, Any]:
+    """The options that a method may give a program, with their defaults."""
+    return {name: default for name, default in relaxer_options(program).items() if name != "record"}
+
+
+class _Timed(NamedTuple):
+    relaxed: RelaxedOne
+    seconds: float
+
+
+def run(
+    structures: Structures,
+    method: PhysicalMethod,
+    *,
+    workers: int | None = None,
+    recording: Recording | None = None,
+    progress: Progress | None = None,
+) -> tuple[Outcome, Trajectories | None, bool]:
+    """Relax molecules in worker processes.
+
+    Returns
+    -------
+    (Outcome, Trajectories or None, bool)
+        The last tells whether Ctrl-C ended it; what is done by then is kept.
+    """
+    outcome = Outcome.empty(structures)
+    records: list[RelaxedOne | None] = [None] * len(structures)
+    tasks = [(molecule.numbers, np.array(molecule.positions, dtype=np.float64)) for molecule in structures]
+    options = {**method.options, "relaxer": method.program, "record": recording is not None}
+    interrupted = False
+    done = steps = 0
+    try:
+        for m, result in map_processes(partial(_timed, options), tasks, workers=workers, timeout=method.timeout):
+            if isinstance(result, TaskFailure):
+                outcome.code[m], outcome.reasons[m] = int(Code.FAILED), result.reason
+            else:
+                _put(outcome, structures, m, result)
+                records[m] = result.relaxed
+            done, steps = done + 1, steps + int(outcome.steps[m])
+            if progress is not None:
+                progress(done, len(structures), steps)
+    except KeyboardInterrupt:
+        interrupted = True
+    return outcome, None if recording is None else _trajectories(structures, records, recording), interrupted
+
+
+def _timed(options: dict[str, Any], molecule: tuple[NDArray, NDArray]) -> _Timed:
+    begin = time.perf_counter()
+    return _Timed(relax_molecule(molecule, **options), time.perf_counter() - begin)
+
+
+def _put(outcome: Outcome, structures: Structures, m: int, result: _Timed) -> None:
+    one = result.relaxed
+    atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
+    outcome.positions[atoms] = one.positions
+    outcome.steps[m], outcome.seconds[m] = one.steps, result.seconds
+    outcome.results["first_fmax"][m], outcome.results["last_fmax"][m] = one.first_fmax, one.last_fmax
+    code = _CODES[one.verdict]
+    size = np.linalg.norm(structures.positions[atoms], axis=1).max(initial=0.0)
+    away = np.linalg.norm(one.positions - one.positions.mean(axis=0), axis=1).max(initial=0.0)
+    if code in (Code.CONVERGED, Code.STEP_CAP) and not away <= 3.0 * size + 10.0:
+        code = Code.EXPLODED if np.isfinite(away) else Code.NOT_FINITE
+    else:
+        outcome.reasons[m] = "; ".join(filter(None, (one.reason, one.warning))) or None
+    outcome.code[m] = int(code)
+
+
+def _trajectories(structures: Structures, results: list[RelaxedOne | None], recording: Recording) -> Trajectories:
+    recorder = Recorder(structures.ids, UNITS)
+    for m, one in enumerate(results):
+        if one is None or one.record is None:
+            continue
+        n = len(one.record.energies)
+        for k in range(n):
+            if k % recording.stride == 0 or k == n - 1:
+                columns: dict[str, ArrayLike] = {"step": [k], "fmax": one.record.fmax[[k]], "energy": one.record.energies[[k]]}
+                recorder.add([m], columns, [one.record.positions[k]] if recording.frames else None)
+    return recorder.finish()
