@@ -86,7 +86,9 @@ def test_the_cap_counts_moves_and_the_last_force_is_that_of_the_result(springs: 
 
 
 @pytest.mark.parametrize("optimizer", ["batched-lbfgs", "ase"])
-def test_records_begin_with_the_input_and_end_with_the_result(optimizer: str, springs: LoadedModel, displaced: Structures) -> None:
+def test_records_begin_with_the_input_and_end_with_the_result(
+    optimizer: str, springs: LoadedModel, displaced: Structures
+) -> None:
     method = PotentialMethod(potential="mlff", model=springs, precision="double", optimizer=optimizer)  # type: ignore[arg-type]
     relaxation = relax(displaced[:3], method, recording=Recording(stride=7, frames=True))
     relaxed, trajectories = relaxation.structures, relaxation.trajectories
