@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+def _refuse_smiles(source: str | os.PathLike[str]) -> Reading:
+    raise SourceProblem("SMILES have no coordinates")
+
+
 class Format(NamedTuple):
     """A file format: the endings of its files, its reader and its writer (None where nothing is written in it)."""
 
@@ -49,6 +53,7 @@ FORMATS: dict[str, Format] = {
     "extxyz": Format(("xyz", "extxyz"), read_xyz, write_extxyz),
     "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
     "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
+    "smiles": Format(("smi", "smiles"), _refuse_smiles, None),
     "hdf5": Format(("h5", "hdf5"), read_stored, storage.write),
 }
 """Formats by name. Files with other endings are left to ASE, whose own names of formats `read` also takes."""

@@ -11,25 +11,30 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread
 from ase.io.formats import UnknownFileTypeError, filetype
 
 from morered.formats.columns import rows_of, units_of
 from morered.formats.records import Reading, Record
-from morered.formats.sources import STDIN, SourceProblem, label_of, require_file, stem_of
+from morered.formats.sources import SourceProblem, label_of, require_file, stem_of
 from morered.structures import Structures
 
 _OWN_INFO = ("name", "id", "reference", "units")
+_RESULTS = ("energy", "forces")
 _OWN_ARRAYS = ("numbers", "positions")
 
 
-def to_ase(structures: Structures) -> list[Atoms]:
+def to_ase(structures: Structures, results: bool = False) -> list[Atoms]:
     """Each molecule as ASE's Atoms.
 
     ``info`` holds the id as ``name``, the reference where it differs, per-molecule columns and, as ``units``, their units where
-    ASE's are not meant; ``arrays`` the per-atom columns. Texts come as str.
+    ASE's are not meant; ``arrays`` the per-atom columns. Texts come as str. With ``results``, the columns ``energy`` (eV) and
+    ``forces`` (eV/Å) become results of a calculator instead: ``get_potential_energy()`` gives them, and every format of ASE keeps
+    them (ASE refuses to write what is in both places).
     """
     units = units_of(structures.columns)
+    known = [name for name in _RESULTS if results and name in structures.columns and name not in units]
     made = []
     for m, molecule in enumerate(structures):
         info, arrays = rows_of(structures.columns, structures.offsets, m)
@@ -42,6 +47,9 @@ def to_ase(structures: Structures) -> list[Atoms]:
             atoms.info["units"] = dict(units)
         for name, array in arrays.items():
             atoms.arrays[name] = array.copy()
+        if known:
+            taken = {name: (atoms.arrays if name in arrays else atoms.info).pop(name) for name in known}
+            atoms.calc = SinglePointCalculator(atoms, **taken)
         made.append(atoms)
     return made
 
@@ -112,8 +120,6 @@ def read_ase(source: str | os.PathLike[str], ase_format: str | None = None) -> R
         If ASE does not know the format, or finds no molecule.
     """
     label, stem = label_of(source), stem_of(source)
-    if os.fspath(source) == STDIN:
-        raise SourceProblem("only xyz, extxyz and sdf come through a pipe")
     require_file(source)
     records: list[Record] = []
     periodic = 0
@@ -125,7 +131,8 @@ def read_ase(source: str | os.PathLike[str], ase_format: str | None = None) -> R
                 periodic += bool(atoms.pbc.any())
                 records.append(record_of(atoms, len(records), label, stem))
     except UnknownFileTypeError:
-        raise SourceProblem(f"is of no known format ({Path(source).suffix or 'no ending'})") from None
+        named = f"ASE knows no format called {ase_format!r}" if ase_format else ""
+        raise SourceProblem(named or f"is of no known format ({Path(source).suffix or 'no ending'})") from None
     except Exception as error:  # ASE's readers raise whatever their parsing runs into
         reason = f"ASE cannot read it: {type(error).__name__}: {error}"
         if not records:

@@ -56,7 +56,13 @@ def read_sdf(source: str | os.PathLike[str]) -> Reading:
 
 
 def parse_sdf(text: str, label: str, stem: str) -> Reading:
-    """As `read_sdf`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules."""
+    """As `read_sdf`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules.
+
+    Raises
+    ------
+    SourceProblem
+        If there is no molecule in it.
+    """
     records: list[Record] = []
     remarks: list[str] = []
     for lines in _blocks(text):

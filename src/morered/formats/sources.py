@@ -42,13 +42,15 @@ def extension_of(source: str | os.PathLike[str]) -> str:
 
 
 def require_file(path: str | os.PathLike[str]) -> None:
-    """Refuse what is not a readable file with something in it.
+    """Refuse what is not a file with something in it; standard input is none.
 
     Raises
     ------
     SourceProblem
         With the reason.
     """
+    if os.fspath(path) == STDIN:
+        raise SourceProblem("only xyz, extxyz and sdf come through a pipe")
     if not os.path.exists(path):
         raise SourceProblem("there is no such file")
     if os.path.isdir(path):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from morered.formats import values
 from morered.formats.columns import rows_of, units_of
 from morered.formats.records import SYMBOLS, Reading, Record, atomic_number
-from morered.formats.sources import label_of, read_text, stem_of, write_text
+from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
 from morered.structures import Structures
 
 NAME_KEYS = ("name", "id")
@@ -26,7 +26,7 @@ NAME_LENGTH = 80
 """A longer comment is not taken for a molecule's name."""
 
 _COUNT = re.compile(r"\s*[+-]?\d+\s*$")
-_ATOM = re.compile(r"([A-Za-z]{1,3}\d*|\d{1,3})$")
+_ATOM = re.compile(r"([A-Za-z]{1,2}\d*|\d{1,3})$")
 _OWN_KEYS = {"Properties", "Lattice", "pbc", "units", "reference", "comment"}
 _OWN_ARRAYS = {"species", "pos", "Z", "positions", "numbers", "symbols"}
 _TRUTH = {"T": True, "F": False, "True": True, "False": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
@@ -65,9 +65,17 @@ def read_xyz(source: str | os.PathLike[str]) -> Reading:
 
 
 def parse_xyz(text: str, label: str, stem: str) -> Reading:
-    """As `read_xyz`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules."""
+    """As `read_xyz`, from the text itself; ``label`` names the source in sentences, ``stem`` nameless molecules.
+
+    Raises
+    ------
+    SourceProblem
+        If there is no molecule in it.
+    """
     parser = _Parser(text, label, stem)
     parser.run()
+    if not parser.records:
+        raise SourceProblem("holds no molecule")
     return Reading(label, parser.records, parser.remarks())
 
 
@@ -105,57 +113,63 @@ class _Parser:
 
     def frame(self, start: int) -> int:
         """Read the molecule whose count line is ``start``; returns the line after it."""
-        record = self.new_record(f"{self.stem}/{len(self.records) + 1}")
+        record = self.new_record()
         announced, body = int(self.lines[start]), start + 2
+        comment = self.lines[start + 1] if start + 1 < len(self.lines) else ""
+        if _COUNT.match(comment) and self.starts(start + 1):
+            record.fail(f"the count line says {announced} atoms, but none follows")
+            return start + 1
         end = body
         while end < len(self.lines) and end - body < announced and self.lines[end].strip() and not self.starts(end):
             end += 1
         found = end - body
         try:
-            layout = self.comment(record, self.lines[start + 1] if start + 1 < len(self.lines) else "")
+            if found < announced and _fits(comment, _PLAIN):
+                raise _Problem(f"the comment line (line {start + 2}) is missing: an atom is there")
+            layout = self.comment(record, comment)
+            if found < announced:
+                follow = f"{found} {'follows' if found == 1 else 'follow'}"
+                if end >= len(self.lines):
+                    raise _Problem(f"cut off: {announced} atoms are announced, {follow}")
+                raise _Problem(f"the count line says {announced} atoms, but {follow}")
         except _Problem as problem:
             record.fail(str(problem))
             return self.next_start(end)
-        if found < announced and _fits(self.lines[start + 1], _PLAIN):
-            record.fail(f"the comment line (line {start + 2}) is missing: an atom is there")
-            return self.next_start(end)
-        if found < announced:
-            left = f"{found} {'follows' if found == 1 else 'follow'}"
-            record.fail(f"cut off: {announced} atoms are announced, {left}" if end >= len(self.lines) else
-                        f"the count line says {announced} atoms, but {left}")  # fmt: skip
-            return self.next_start(end)
-        extra = end
-        while extra < len(self.lines) and not self.starts(extra) and _fits(self.lines[extra], layout):
-            extra += 1
-        if extra > end:
-            record.fail(f"the count line says {announced} atoms, but {extra - body} follow")
-        elif announced < 1:
-            record.fail("it has no atoms")
-        else:
-            try:
-                self.atoms(record, layout, body, end)
-            except _Problem as problem:
-                record.fail(str(problem))
-        while extra < len(self.lines) and self.lines[extra].lstrip().startswith("VEC"):  # cell vectors, as ADF writes them
-            extra += 1
-        return extra
+        while end < len(self.lines) and self.lines[end].lstrip().startswith("VEC"):  # cell vectors, as ADF writes them
+            end += 1
+        after = end
+        while after < len(self.lines) and not self.starts(after) and _fits(self.lines[after], layout):
+            after += 1
+        try:
+            if after > end:
+                raise _Problem(f"the count line says {announced} atoms, but {found + after - end} follow")
+            if announced < 1:
+                raise _Problem("it has no atoms")
+            self.atoms(record, layout, body, body + found)
+        except _Problem as problem:
+            record.fail(str(problem))
+        return after
 
     def stray(self, start: int) -> int:
         """Pass over lines that begin no molecule (a broken one if atoms are there); returns the next molecule's first line."""
         end = self.next_start(start + 1)
         if any(_fits(line, _PLAIN) for line in self.lines[start:end]):
-            record = self.new_record(f"{self.stem}/{len(self.records) + 1}")
+            record = self.new_record()
             record.fail(f"the count line (line {start + 1}) is not a whole number: {_short(self.lines[start])}")
         else:
             self.ignored += [i for i in range(start, end) if self.lines[i].strip()]
         return end
 
-    def new_record(self, name: str) -> Record:
-        self.records.append(Record(name, len(self.records), self.label))
+    def new_record(self) -> Record:
+        self.records.append(Record(f"{self.stem}/{len(self.records) + 1}", len(self.records), self.label))
         return self.records[-1]
 
     def starts(self, i: int) -> bool:
-        """Whether line ``i`` looks like a count line: a whole number, then a comment, then an atom (or the end of a cut file)."""
+        """Whether line ``i`` looks like a count line, and the line after it does not look more like one."""
+        return self.may_start(i) and not (i + 1 < len(self.lines) and self.may_start(i + 1))
+
+    def may_start(self, i: int) -> bool:
+        """Whether line ``i`` is a whole number, with a comment and an atom (or the end of a cut file) after it."""
         if not _COUNT.match(self.lines[i]):
             return False
         if i + 2 >= len(self.lines):
