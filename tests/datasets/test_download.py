@@ -54,7 +54,7 @@ def test_the_table_names_every_file_with_size_and_digest():
         assert all(url.startswith("https://") for url in row.urls)
         assert (row.unpacked is not None) == (row.dataset == "qm7x" and row.file.name.endswith(".xz"))
     assert sum(row.unpacked.bytes for row in rows if row.unpacked) == 82_284_008_592
-    assert sources.of_file("qm7x", "3000.hdf5") is sources.of_file("qm7x", "3000.xz")
+    assert sources.of_file("qm7x", "3000.hdf5") == sources.of_file("qm7x", "3000.xz")
 
 
 def test_an_unknown_dataset_or_file_lists_what_there_is():
@@ -62,6 +62,33 @@ def test_an_unknown_dataset_or_file_lists_what_there_is():
         sources.of_dataset("qm8")
     with pytest.raises(KeyError, match=r"8000\.xz"):
         sources.of_file("qm7x", "9000.xz")
+
+
+def test_another_table_takes_the_place_of_the_packages_own(tmp_path):
+    own = tmp_path / "sources.csv"
+    digest = f"sha256:{hashlib.sha256(b'abc').hexdigest()}"
+    own.write_text(f"{','.join(sources.COLUMNS)}\nqm7x,mirror,8000.xz,3,{digest},,,,http://localhost/8000.xz,\n")
+    assert [row.file.name for row in sources.of_dataset("qm7x", own)] == ["8000.xz"]
+    row = sources.of_file("qm7x", "8000.xz", own)
+    assert row == Source("qm7x", "mirror", Expected("8000.xz", 3, digest), None, ("http://localhost/8000.xz",))
+    (tmp_path / "abc").write_bytes(b"abc")
+    verify(tmp_path / "abc", row.file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("mirror", "backup", "no column mirror"),
+        (",3,", ",three,", "line 2: invalid literal"),
+        ("md5:", "", "line 2: .* is no digest"),
+    ],
+)
+def test_a_table_of_another_form_is_named(tmp_path, old, new, reason):
+    path = tmp_path / "sources.csv"
+    text = f"{','.join(sources.COLUMNS)}\nqm7x,1,8000.xz,3,md5:900150983cd24fb0d6963f7d28e17f72,,,,http://localhost/8000.xz,\n"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ValueError, match=rf"sources\.csv.*{reason}"):
+        sources.table(path)
 
 
 # ------------------------------------------------------------------- fetching

@@ -7,9 +7,13 @@ primary and the mirror url. A file is what its digest says it is; neither its na
 from __future__ import annotations
 
 import csv
+import hashlib
+import os
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
+from pathlib import Path
+
+COLUMNS = ("dataset", "version", "file", "bytes", "digest", "unpacked", "unpacked_bytes", "unpacked_digest", "url", "mirror")
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,38 @@ class Source:
     urls: tuple[str, ...]
 
 
-@cache
-def table() -> tuple[Source, ...]:
-    """All rows of the table, in its order."""
-    text = files("morered.datasets").joinpath("data", "sources.csv").read_text(encoding="utf-8")
-    return tuple(_source(row) for row in csv.DictReader(text.splitlines()))
+def table(path: str | os.PathLike[str] | None = None) -> tuple[Source, ...]:
+    """All rows of the package's table, or of another one of the same form (a mirror, a test server), in its order.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a size is no number or a digest names no algorithm; the message names file and line.
+    """
+    place = files("morered.datasets").joinpath("data", "sources.csv") if path is None else Path(path)
+    reader = csv.DictReader(place.read_text(encoding="utf-8").splitlines())
+    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+        raise ValueError(f"{place}: no table of sources: no column {', '.join(missing)}")
+    rows = []
+    for row in reader:
+        try:
+            rows.append(_source(row))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{place}, line {reader.line_num}: {error}") from None
+    return tuple(rows)
 
 
-def of_dataset(dataset: str) -> tuple[Source, ...]:
+def of_dataset(dataset: str, path: str | os.PathLike[str] | None = None) -> tuple[Source, ...]:
     """The rows of one dataset; a KeyError lists the datasets there are."""
-    rows = tuple(source for source in table() if source.dataset == dataset)
+    rows = tuple(source for source in table(path) if source.dataset == dataset)
     if not rows:
-        raise KeyError(f"no dataset {dataset!r}; there are: {', '.join(sorted({source.dataset for source in table()}))}")
+        raise KeyError(f"no dataset {dataset!r}; there are: {', '.join(sorted({source.dataset for source in table(path)}))}")
     return rows
 
 
-def of_file(dataset: str, file: str) -> Source:
+def of_file(dataset: str, file: str, path: str | os.PathLike[str] | None = None) -> Source:
     """The row of one file of a dataset, found by its name as published or as unpacked; a KeyError lists the files there are."""
-    rows = of_dataset(dataset)
+    rows = of_dataset(dataset, path)
     for source in rows:
         if file == source.file.name or (source.unpacked is not None and file == source.unpacked.name):
             return source
@@ -62,11 +80,17 @@ def of_file(dataset: str, file: str) -> Source:
 
 
 def _source(row: dict[str, str]) -> Source:
-    unpacked = row["unpacked"]
     return Source(
         dataset=row["dataset"],
         version=row["version"],
-        file=Expected(row["file"], int(row["bytes"]), row["digest"]),
-        unpacked=Expected(unpacked, int(row["unpacked_bytes"]), row["unpacked_digest"]) if unpacked else None,
+        file=_expected(row["file"], row["bytes"], row["digest"]),
+        unpacked=_expected(row["unpacked"], row["unpacked_bytes"], row["unpacked_digest"]) if row["unpacked"] else None,
         urls=tuple(url for url in (row["url"], row["mirror"]) if url),
     )
+
+
+def _expected(name: str, size: str, digest: str) -> Expected:
+    algorithm, _, value = digest.partition(":")
+    if algorithm not in hashlib.algorithms_available or not value:
+        raise ValueError(f"{digest!r} of {name} is no digest: it should read like md5:... or sha256:...")
+    return Expected(name, int(size), digest)
