@@ -44,7 +44,7 @@ def perceive(numbers: NDArray[np.integer], positions: NDArray[np.floating], char
     first = ""
     with rdBase.BlockLogs():
         for factor in BOND_FACTORS:
-            molecule = _bonded(numbers, positions, factor)
+            molecule = bonded(numbers, positions, factor)
             connectivity = Chem.MolToSmiles(molecule, isomericSmiles=False)
             first = first or connectivity
             try:
@@ -71,7 +71,9 @@ def graphs(structures: Structures, charge: int = 0) -> list[str]:
     return [names[connectivity] for connectivity, _ in perceived]
 
 
-def _bonded(numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating], factor: float) -> Chem.RWMol:
+def bonded(
+    numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating], factor: float = BOND_FACTORS[0]
+) -> Chem.RWMol:
     """The molecule with its conformer and single bonds between atoms closer than ``factor`` times their covalent radii's sum."""
     molecule = Chem.RWMol()
     conformer = Chem.Conformer(len(numbers))

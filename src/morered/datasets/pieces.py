@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,17 +48,18 @@ class Built:
         return cls(Structures.concatenate(filled), {name: reason for part in parts for name, reason in part.failures.items()})
 
 
-class _Task(NamedTuple):
+class _Task[T](NamedTuple):
     """A molecule and what to do with it, as sent to a worker."""
 
-    function: Callable[[Structures], Structures]
-    molecule: Structures
+    function: Callable[[T], Structures]
+    molecule: T
 
 
-def build(
-    molecules: Structures,
-    function: Callable[[Structures], Structures],
+def build[T](
+    molecules: Structures | Sequence[T],
+    function: Callable[[T], Structures],
     *,
+    names: Sequence[str] | None = None,
     key: Any = None,
     folder: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -70,10 +71,12 @@ def build(
     Parameters
     ----------
     molecules
-        M molecules.
+        M molecules; the function gets them one by one, as `Structures` with M = 1. Or M other things that molecules are made of.
     function
-        One molecule (M = 1) -> what is built from it. Any exception is a failure of that molecule alone, its message the reason.
-        It must be importable where ``workers`` are used.
+        A molecule -> what is built from it. Any exception is a failure of that molecule alone, its message the reason. It must be
+        importable where ``workers`` are used.
+    names
+        What failures are listed by, [M]; the ids where ``molecules`` are `Structures`.
     key
         Settings (JSON) that, with the molecules and the code, decide the result; needed where there is a ``folder``.
     folder
@@ -90,25 +93,28 @@ def build(
     Built
         In the order of ``molecules``, whichever worker was first.
     """
-    slices = [slice(start, min(start + PIECE, len(molecules))) for start in range(0, len(molecules), PIECE)]
-    files = [None if folder is None else Path(folder) / f"{_digest(molecules[part], key)}.h5" for part in slices]
+    items: Sequence[Any] = _Singles(molecules) if isinstance(molecules, Structures) else molecules
+    if names is None:
+        names = molecules.names if isinstance(molecules, Structures) else [str(item) for item in items]
+    slices = [slice(start, min(start + PIECE, len(items))) for start in range(0, len(items), PIECE)]
+    files = [None if folder is None else Path(folder) / f"{_digest(items, names, part, key)}.h5" for part in slices]
     pieces: list[Built | None] = [None if file is None else _load(file) for file in files]
     done = sum(part.stop - part.start for part, piece in zip(slices, pieces, strict=True) if piece is not None)
     if progress is not None and done:
-        progress(done, len(molecules))
+        progress(done, len(items))
     todo = [(k, m) for k, part in enumerate(slices) if pieces[k] is None for m in range(part.start, part.stop)]
     outcomes: list[dict[int, Structures | str]] = [{} for _ in slices]
-    tasks = (_Task(function, molecules.without_columns()[m]) for _, m in todo)
+    tasks = (_Task(function, items[m]) for _, m in todo)
     results = ((i, _attempt(task)) for i, task in enumerate(tasks)) if workers is None else _in_workers(tasks, workers, timeout)
     for index, outcome in results:
         k, m = todo[index]
         outcomes[k][m] = outcome
         done += 1
         if progress is not None:
-            progress(done, len(molecules))
+            progress(done, len(items))
         part = slices[k]
         if len(outcomes[k]) == part.stop - part.start:
-            piece = pieces[k] = _piece(molecules, outcomes[k])
+            piece = pieces[k] = _piece(names, outcomes[k])
             outcomes[k] = {}
             if (file := files[k]) is not None:
                 save(file, piece)
@@ -157,7 +163,7 @@ def _in_workers(tasks: Any, workers: int, timeout: float | None) -> Any:
         yield index, outcome.reason if isinstance(outcome, TaskFailure) else outcome
 
 
-def _attempt(task: _Task) -> Structures | str:
+def _attempt(task: _Task[Any]) -> Structures | str:
     """What was built, or why it could not be."""
     try:
         return task.function(task.molecule)
@@ -167,9 +173,9 @@ def _attempt(task: _Task) -> Structures | str:
         return text if type(error).__module__.startswith("morered.") and text else f"{type(error).__name__}: {text}"
 
 
-def _piece(molecules: Structures, outcomes: dict[int, Structures | str]) -> Built:
+def _piece(names: Sequence[str], outcomes: dict[int, Structures | str]) -> Built:
     built = [outcome for _, outcome in sorted(outcomes.items()) if isinstance(outcome, Structures) and len(outcome)]
-    failures = {molecules.ids[m].decode(): reason for m, reason in sorted(outcomes.items()) if isinstance(reason, str)}
+    failures = {names[m]: reason for m, reason in sorted(outcomes.items()) if isinstance(reason, str)}
     return Built(Structures.concatenate(built), failures)
 
 
@@ -181,10 +187,27 @@ def _load(file: Path) -> Built | None:
         return None
 
 
-def _digest(molecules: Structures, key: Any) -> str:
+def _digest(items: Sequence[Any], names: Sequence[str], part: slice, key: Any) -> str:
     """Name of a piece: molecules, settings and code."""
-    digest = hashlib.sha256(json.dumps([key, code_digest()], sort_keys=True, default=str).encode())
-    for array in (molecules.numbers, np.asarray(molecules.positions, np.float64), molecules.offsets):
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update("\0".join(molecules.names).encode())
+    digest = hashlib.sha256(json.dumps([key, code_digest(), list(names[part])], sort_keys=True, default=str).encode())
+    for m in range(part.start, part.stop):
+        item = items[m]
+        if isinstance(item, Structures):
+            digest.update(np.ascontiguousarray(item.numbers).data)
+            digest.update(np.ascontiguousarray(item.positions, dtype=np.float64).data)
+        else:
+            digest.update(json.dumps(item).encode())
     return digest.hexdigest()[:24]
+
+
+class _Singles(Sequence[Structures]):
+    """Molecules one by one, as containers of one each."""
+
+    def __init__(self, molecules: Structures) -> None:
+        self._molecules = molecules.without_columns()
+
+    def __len__(self) -> int:
+        return len(self._molecules)
+
+    def __getitem__(self, m: Any) -> Any:
+        return self._molecules[m]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator as AseCalculator
-from ase.calculators.calculator import all_changes
 from ase.optimize import BFGS
 from numpy.typing import NDArray
 
 from morered.calculators import CalculationError, Calculator, Surface
+from morered.calculators.on_surface import OnSurface
 from morered.chemistry import bonds
 from morered.metrics.rmsd import superpose
 from morered.structures import Structures, as_names, offsets_of
@@ -76,31 +75,13 @@ def stationary_point(geometries: Geometries, numbers: NDArray[np.uint8], positio
     CalculationError
         If there are no forces on the way, or ``fmax`` (eV/Å, largest force on an atom) is not reached in ``steps``.
     """
-    atoms = Atoms(numbers, positions, calculator=_OnSurface(geometries.surface))
+    atoms = Atoms(numbers, positions, calculator=OnSurface(geometries.surface))
     relaxation = BFGS(atoms, logfile=None, maxstep=_LONGEST_STEP)
     relaxation.H0 = _spring_hessian(numbers, positions)
     if not relaxation.run(fmax=fmax, steps=steps):
         largest = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
         raise CalculationError(f"no stationary point within {steps} steps: the largest force is {largest:.3f} eV/Å", "optimiser")
     return superpose(atoms.positions, positions)
-
-
-class _OnSurface(AseCalculator):
-    """A surface for ASE's optimiser."""
-
-    implemented_properties = ["energy", "forces"]  # noqa: RUF012 (ASE's own interface)
-
-    def __init__(self, surface: Surface) -> None:
-        super().__init__()
-        self._surface = surface
-
-    def calculate(
-        self, atoms: Atoms | None = None, properties: list[str] | None = None, system_changes: list[str] = all_changes
-    ) -> None:
-        super().calculate(atoms, properties, system_changes)
-        assert self.atoms is not None
-        energy, forces = self._surface.evaluate(self.atoms.positions)
-        self.results = {"energy": energy, "forces": forces}
 
 
 def _spring_hessian(numbers: NDArray[np.uint8], positions: Floats) -> Floats:

@@ -1,0 +1,148 @@
+"""Lists of SMILES, and conformers of them.
+
+A list has one molecule a line: the SMILES and, after white space, its name (the line's number where there is none). Empty lines
+and lines that begin with ``#`` are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a list: where it stands, its SMILES and name, and what is wrong with it (None: nothing)."""
+
+    name: str
+    smiles: str
+    line: int
+    problem: str | None = None
+
+
+class SmilesError(ValueError):
+    """A SMILES of which no conformers can be had; the message is the reason."""
+
+
+def read_smiles(path: str | os.PathLike[str]) -> list[Entry]:
+    """The entries of a list, in order, malformed ones with their problem. Names are made unique ("water#2").
+
+    Raises
+    ------
+    ValueError
+        If the file is empty or not text.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not a text file") from None
+    entries: list[Entry] = []
+    taken: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split(maxsplit=1)
+        if not words or words[0].startswith("#"):
+            continue
+        name = words[1].strip() if len(words) > 1 else f"line{number}"
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:
+            name = f"{name}#{taken[name]}"
+        problem: str | None = None
+        try:
+            parse(words[0])
+        except SmilesError as error:
+            problem = f"{path}, line {number} ({name}): {error}"
+        entries.append(Entry(name, words[0], number, problem))
+    if not entries:
+        raise ValueError(f"{path}: there is no SMILES in it")
+    return entries
+
+
+def parse(smiles: str) -> Chem.Mol:
+    """The molecule with explicit hydrogens.
+
+    Raises
+    ------
+    SmilesError
+        If it is malformed, several molecules, charged or open-shell: a neutral closed-shell molecule is what is dealt with here.
+    """
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles, sanitize=False)
+        if molecule is None:
+            raise SmilesError(f"{smiles!r} is no SMILES")
+        problems = Chem.DetectChemistryProblems(molecule)
+        if problems:
+            raise SmilesError(f"{smiles!r}: {problems[0].Message()}")
+        Chem.SanitizeMol(molecule)
+        molecule = Chem.AddHs(molecule)
+    if molecule.GetNumAtoms() == 0:
+        raise SmilesError("it has no atoms")
+    if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
+        raise SmilesError(f"{smiles!r} has an atom of no element")
+    if (fragments := len(Chem.GetMolFrags(molecule))) > 1:
+        raise SmilesError(f"{smiles!r} is {fragments} molecules")
+    if charge := Chem.GetFormalCharge(molecule):
+        raise SmilesError(f"{smiles!r} has the charge {charge:+d}; only neutral molecules are dealt with")
+    if any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
+        raise SmilesError(f"{smiles!r} has unpaired electrons")
+    return molecule
+
+
+def graph_of(molecule: Chem.Mol) -> str:
+    """The connectivity in the sense of `morered.datasets.graphs.perceive`: every bond single, every hydrogen explicit."""
+    bare = Chem.RWMol()
+    for atom in molecule.GetAtoms():
+        copy = Chem.Atom(atom.GetAtomicNum())
+        copy.SetNoImplicit(True)
+        bare.AddAtom(copy)
+    for bond in molecule.GetBonds():
+        bare.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
+    return Chem.MolToSmiles(bare, isomericSmiles=False)
+
+
+def conformers(smiles: str, count: int, seed: int) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
+    """Conformers by RDKit's ETKDG (version 3), cleaned up with MMFF94 where it has the parameters.
+
+    Parameters
+    ----------
+    smiles
+        What is drawn; stereocentres it leaves open are drawn at random for each conformer.
+    count
+        Conformers tried.
+    seed
+        Of the embedding.
+
+    Returns
+    -------
+    tuple
+        Atomic numbers [N], and for each conformer found its positions [N, 3] in Å.
+
+    Raises
+    ------
+    SmilesError
+        As `parse`, and if no conformer can be embedded.
+    """
+    molecule = parse(smiles)
+    numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
+    if len(numbers) == 1:
+        return numbers, [np.zeros((1, 3))]
+    settings: Any = rdDistGeom.ETKDGv3()  # its stubs take its numbers for parameter sets
+    settings.randomSeed = seed & 0x7FFFFFFF
+    settings.numThreads = 1
+    settings.useSmallRingTorsions = True
+    with rdBase.BlockLogs():
+        found = list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
+        if not found:  # crowded cages: from random coordinates instead of a guess of the distances
+            settings.useRandomCoords = True
+            found = list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
+        if not found:
+            raise SmilesError(f"no conformer of {smiles!r} can be embedded")
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
+    return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
