@@ -68,6 +68,8 @@ def server() -> Iterator[Server]:
             name, span = self.path.lstrip("/"), self.headers.get("Range")
             queue = state.faults.get(name, [])
             fault = queue.pop(0) if queue else Fault()
+            if self.headers["User-Agent"].startswith(("python-requests", "Python-urllib")):  # as Zenodo does
+                fault = Fault(status=403)
             if "status" in fault or name not in state.files:
                 self._refuse(name, span, fault.get("status", 404), fault.get("retry_after"))
                 return

@@ -235,6 +235,14 @@ def test_the_mirror_goes_on_where_the_primary_ended(server, file, tmp_path):
     assert server.served("copy") == [("bytes=70000-", 230_000)]
 
 
+@pytest.mark.parametrize("status", [202, 301, 403, 404, 410])
+def test_an_empty_or_final_answer_leads_to_the_mirror_at_once(server, file, tmp_path, status):
+    server.files["copy"] = CONTENT  # 202 is what figshare's firewall answers to programs: success, and no bytes
+    server.faults["data.xz"] = [{"status": status}]
+    fetch(server.source("data.xz", mirror="copy"), tmp_path / "data.xz", retry=QUICK)
+    assert [path for path, *_ in server.requests] == ["data.xz", "copy"]
+
+
 def test_all_that_went_wrong_is_said(server, file, tmp_path):
     server.faults["data.xz"] = [{"status": 403}]
     with pytest.raises(DownloadError) as error:
