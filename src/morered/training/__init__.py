@@ -1,0 +1,23 @@
+"""Training: data on the device, Lightning modules and callbacks, and one call, `train`.
+
+`train` is in `morered.training.run` and loaded on first use, because importing Lightning takes seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from morered.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from morered.training.run import TrainingInterrupted, train
+
+__all__ = ["TrainingConfig", "TrainingInterrupted", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("train", "TrainingInterrupted"):
+        from morered.training import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

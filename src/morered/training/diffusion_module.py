@@ -1,0 +1,138 @@
+"""Training of diffusion models: noise, time, or both (Algorithm 1). Shapes: B batch, N padded atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from morered.diffusion.forward import diffuse
+from morered.diffusion.losses import joint_loss, noise_errors, time_errors
+from morered.diffusion.noise import random_steps, stream
+from morered.diffusion.schedule import NoiseSchedule
+from morered.models.networks import DiffusionNetwork, DiffusionOutput
+from morered.structures import Structures
+from morered.training.config import TrainingConfig
+from morered.training.data import Bucket, diffusion_buckets
+from morered.training.module import TrainingModule
+
+#: Borders, as parts of T, of the bands of steps that validation losses are reported for.
+BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+
+_VALIDATION_SEED = stream(0, "validation")  # the same noise for every run, so that curves can be compared
+
+
+class Noisy(NamedTuple):
+    """A diffused batch: numbers [B, N], positions [B, N, 3] in Å, mask [B, N], step [B], time [B], noise [B, N, 3]; float32."""
+
+    numbers: Tensor
+    positions: Tensor
+    mask: Tensor
+    step: Tensor
+    time: Tensor
+    noise: Tensor
+
+
+class DiffusionModule(TrainingModule):
+    """Trains a `DiffusionNetwork`; see `TrainingModule`."""
+
+    network: DiffusionNetwork
+
+    def __init__(self, network: DiffusionNetwork, config: TrainingConfig, data: Structures, validation: Structures) -> None:
+        super().__init__(network, config, data, validation)
+        d = network.config.diffusion
+        self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
+        self._noisy: list[Noisy] = []
+
+    def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
+        """Centred minima, with the factors of elastic noise where the config asks for it."""
+        self._schedule = self._schedule.to(device)
+        return diffusion_buckets(structures, self.config.noise, device)
+
+    def counts(self, bucket: Bucket) -> dict[str, Tensor]:
+        """Atoms: every atom counts the same."""
+        atoms = (bucket.numbers > 0).sum()
+        return {"noise": atoms, "time": atoms}
+
+    def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
+        """Of noise (Eq. 4, mean over components) and time (Eq. 6), at steps and noise drawn for this batch (Algorithm 1)."""
+        steps = random_steps(stream(self.config.seed, "steps"), bucket.keys, number, self._schedule.T)
+        noisy = self._diffuse(bucket, steps, stream(self.config.seed, "noise"), number)
+        return {name: errors.sum() for name, errors in self._errors(noisy, self._predict(noisy)).items()}
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The joint loss (section 2.4), or the only one there is."""
+        if len(losses) == 2:
+            return joint_loss(losses["noise"], losses["time"], self.config.eta)
+        return next(iter(losses.values()))
+
+    def prepare_validation(self, buckets: list[Bucket]) -> None:
+        """Give each molecule one step and one noise for good; steps are spread evenly over 0..T-1, in the order of the keys."""
+        keys = torch.cat([bucket.keys for bucket in buckets]) if buckets else torch.empty(0, dtype=torch.int64)
+        rank = torch.empty_like(keys)
+        rank[torch.argsort(keys, stable=True)] = torch.arange(len(keys), device=keys.device)
+        steps = (rank * self._schedule.T) // max(1, len(keys))
+        parts = steps.split([len(bucket) for bucket in buckets])
+        self._noisy = [self._diffuse(bucket, step, _VALIDATION_SEED, 0) for bucket, step in zip(buckets, parts, strict=True)]
+        edges = torch.tensor([round(border * self._schedule.T) for border in BANDS[1:-1]])
+        self._edges = edges.to(keys.device)
+
+    def validation_sums(self, index: int, bucket: Bucket) -> dict[str, Tensor]:
+        """Per band of steps: atoms, squared errors, squares of the noise; and moments of the time."""
+        noisy = self._noisy[index]
+        band = torch.bucketize(noisy.step, self._edges, right=True)
+        atoms = noisy.mask.sum(1).to(torch.float64)
+
+        def banded(per_molecule: Tensor) -> Tensor:
+            zero = torch.zeros(len(BANDS) - 1, dtype=torch.float64, device=band.device)
+            return zero.index_add(0, band, per_molecule.to(torch.float64))
+
+        sums = {name: banded(errors.sum(1)) for name, errors in self._errors(noisy, self._predict(noisy)).items()}
+        time = noisy.time.to(torch.float64)
+        mask = noisy.mask.unsqueeze(-1)
+        return {
+            **sums,
+            "atoms": banded(atoms),
+            "noise_squared": banded((noisy.noise.square() * mask).mean(-1).sum(1)),
+            "time_sum": (atoms * time).sum(),
+            "time_squared": (atoms * time.square()).sum(),
+        }
+
+    def summarise(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """Losses; those of constant predictors (no noise; the mean time); losses per band, named by its steps."""
+        atoms = sums["atoms"].sum()
+        names: list[str] = [name for name in ("noise", "time") if name in sums]
+        losses = {name: sums[name].sum() / atoms for name in names}
+        mean = sums["time_sum"] / atoms
+        constants = {"noise": sums["noise_squared"].sum() / atoms, "time": sums["time_squared"] / atoms - mean.square()}
+        metrics = {"loss": self.total(losses).item(), **{name: value.item() for name, value in losses.items()}}
+        metrics |= {f"constant_{name}": constants[name].item() for name in names}
+        borders = [round(border * self._schedule.T) for border in BANDS]
+        for name in names:
+            for k, (first, end) in enumerate(pairwise(borders)):
+                metrics[f"{name}_steps_{first}-{end - 1}"] = (sums[name][k] / sums["atoms"][k]).item()
+        return metrics
+
+    def _diffuse(self, bucket: Bucket, step: Tensor, seed: int, count: int) -> Noisy:
+        numbers = bucket.numbers.long()
+        mask = numbers > 0
+        with torch.autocast(numbers.device.type, enabled=False):
+            noise = self.config.noise.draw(seed, bucket.keys, count, mask, bucket.extra.get("factor"))
+            positions = diffuse(bucket.positions, step, noise, self._schedule)
+        return Noisy(numbers, positions.float(), mask, step, self._schedule.time(step).float(), noise.float())
+
+    def _predict(self, noisy: Noisy) -> DiffusionOutput:
+        time = noisy.time if self.network.config.kind == "noise" else None  # the joint model uses its own
+        return self.network(noisy.numbers, noisy.positions, noisy.mask, time)
+
+    def _errors(self, noisy: Noisy, output: DiffusionOutput) -> dict[str, Tensor]:
+        """Squared errors [B, N] of each head, 0 on padding."""
+        errors = {}
+        if output.noise is not None:
+            errors["noise"] = noise_errors(output.noise.float(), noisy.noise) * noisy.mask
+        if output.time_atoms is not None:
+            errors["time"] = time_errors(output.time_atoms.float(), noisy.time) * noisy.mask
+        return errors

@@ -1,0 +1,187 @@
+"""What the training of every kind of network shares: the step, skipped batches, and sums over the validation set.
+
+Shapes: B batch, N padded atoms.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+
+import lightning
+import torch
+from torch import Tensor
+
+from morered.models.networks import DiffusionNetwork, Potential
+from morered.structures import Structures
+from morered.training.config import TrainingConfig
+from morered.training.counters import Counters
+from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks
+
+VALIDATION_BATCH = 128  # molecules, at least
+
+
+class TrainingModule(lightning.LightningModule):
+    """A network, its data on the device, and its losses.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    config
+        How.
+    data, validation
+        Training and validation structures.
+    """
+
+    def __init__(
+        self, network: DiffusionNetwork | Potential, config: TrainingConfig, data: Structures, validation: Structures
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.counters = Counters()
+        self.metrics: dict[str, float] = {}
+        self.skipped = False
+        self._structures = (data, validation)
+        self._losses: dict[str, Tensor] = {}
+        self._buckets: list[Bucket] = []
+        self._validation: list[Bucket] = []
+        self._sums: dict[str, Tensor] = {}
+        self.plan = BatchPlan(bucket_sizes(data), config.batch_size, config.seed)
+
+    # ----------------------------------------------------------------- what a kind of network defines
+
+    @abstractmethod
+    def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
+        """Put structures on the device."""
+
+    @abstractmethod
+    def counts(self, bucket: Bucket) -> dict[str, Tensor]:
+        """For each loss, how many squared errors it is the mean of."""
+
+    @abstractmethod
+    def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
+        """For each loss, the sum of squared errors of a training batch. ``number`` is the batch's: it keys what is drawn."""
+
+    @abstractmethod
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """What is minimised."""
+
+    @abstractmethod
+    def prepare_validation(self, buckets: list[Bucket]) -> None:
+        """Fix everything about the validation batches that would be random."""
+
+    @abstractmethod
+    def validation_sums(self, index: int, bucket: Bucket) -> dict[str, Tensor]:
+        """Float64 sums of validation batch ``index`` that add up over batches."""
+
+    @abstractmethod
+    def summarise(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """Metrics from the sums over all batches; ``loss`` decides which weights are kept."""
+
+    def prepare_network(self) -> None:
+        """Whatever the network needs before its first step."""
+
+    # ----------------------------------------------------------------- Lightning
+
+    def setup(self, stage: str) -> None:
+        """Put the data on this process's device; every process holds all of it."""
+        device = self.trainer.strategy.root_device
+        data, validation = self._structures
+        self._buckets = self.prepare(data, device)
+        buckets = self.prepare(validation, device)
+        size = max(VALIDATION_BATCH, self.config.batch_size)
+        self._validation = [
+            buckets[b].take(torch.arange(len(buckets[b]), device=device)[rows]) for b, rows in chunks(buckets, size)
+        ]
+        self.prepare_validation(self._validation)
+        self.prepare_network()
+
+    @property
+    def round_length(self) -> int:
+        """Batches between validations."""
+        return self.config.validate_every or self.plan.batches_per_epoch
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, see `Counters.fraction`."""
+        return self.counters.fraction(self.config, self.plan.batches_per_epoch)
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the data."""
+        return self.counters.batches / self.plan.batches_per_epoch
+
+    def train_dataloader(self) -> Draws:
+        """Batches up to the next validation."""
+        return Draws(self)
+
+    def val_dataloader(self) -> range:
+        """Numbers of this process's validation batches."""
+        return range(self.global_rank, len(self._validation), self.trainer.world_size)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW (Appendix C.2)."""
+        return torch.optim.AdamW(
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        )
+
+    def training_step(self, draw: Draw) -> Tensor:
+        """Loss of one batch. Each process computes its molecules' part, so that the mean over processes is the loss."""
+        batch = self._buckets[draw.bucket].take(draw.rows)
+        processes, counts = self.trainer.world_size, self.counts(batch)
+        mine = batch.take(slice(self.global_rank, None, processes))
+        # with fewer molecules than processes some have none: they take one for nothing
+        share = processes if len(mine) else 0
+        sums = self.squared_errors(mine if len(mine) else batch.take(slice(0, 1)), draw.number)
+        losses = {name: value * share / counts[name] for name, value in sums.items()}
+        loss = self.total(losses)
+        self._losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
+        return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by norm, and drop the gradient of a batch that cannot be used: the optimiser then changes nothing."""
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
+        losses = torch.stack([value.float() for value in self._losses.values()])
+        if self.trainer.world_size > 1:  # the processes must agree
+            losses = self.trainer.strategy.reduce(losses, reduce_op="mean")
+        *values, gradient = torch.cat([losses, norm.float().reshape(1)]).tolist()
+        self.skipped = not self.counters.take(dict(zip(self._losses, values, strict=True)), gradient, self.config.skip_factor)
+        if self.skipped:
+            optimizer.zero_grad(set_to_none=True)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin new sums."""
+        self._sums = {}
+
+    def validation_step(self, index: int) -> None:
+        """Add one batch to the sums."""
+        for name, value in self.validation_sums(index, self._validation[index]).items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def on_validation_epoch_end(self) -> None:
+        """Turn the sums into metrics and tell Lightning the loss."""
+        sums = self._sums
+        if self.trainer.world_size > 1:
+            sums = {name: self.trainer.strategy.reduce(value, reduce_op="sum") for name, value in sums.items()}
+        self.metrics = self.summarise(sums)
+        self.log("val_loss", torch.tensor(self.metrics["loss"], dtype=torch.float64), logger=False, prog_bar=False)
+
+
+class Draws:
+    """The batches from where the run stands to its next validation; Lightning calls that an epoch."""
+
+    def __init__(self, module: TrainingModule) -> None:
+        self._module = module
+
+    def __iter__(self) -> Iterator[Draw]:
+        module = self._module
+        start, length = module.counters.batches, module.round_length
+        return (module.plan.draw(number) for number in range(start, (start // length + 1) * length))

@@ -1,0 +1,229 @@
+"""Train a network: one call from structures to a weights file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from morered.diffusion.noise import stream
+from morered.models import weights
+from morered.models.config import ModelConfig
+from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.structures import Structures
+from morered.training import data as training_data
+from morered.training.averaging import State, WeightAveraging
+from morered.training.checkpoints import LAST, Checkpoints, Part, TrainingInterrupted
+from morered.training.config import TrainingConfig
+from morered.training.counters import Counters
+from morered.training.devices import requeue_job, trainer_settings
+from morered.training.diffusion_module import DiffusionModule
+from morered.training.logs import Bar, Clock, Logs
+from morered.training.module import TrainingModule
+from morered.training.potential_module import PotentialModule
+from morered.training.rate import LearningRate
+
+__all__ = ["TrainingInterrupted", "train"]
+
+WEIGHTS = "weights.safetensors"
+CHECKPOINTS = "checkpoints"
+
+#: Settings that say how far and where a run goes, not what it computes: changing them continues it.
+_NOT_IDENTITY = (
+    "max_epochs", "max_steps", "max_time", "early_stopping", "device", "devices", "precision", "compile", "checkpoint_minutes",
+)  # fmt: skip
+
+
+def train(
+    model: ModelConfig,
+    config: TrainingConfig,
+    data: Structures,
+    validation: Structures,
+    out_dir: str | os.PathLike[str],
+    *,
+    split_digest: str = "",
+    dataset: str = "",
+    resume: bool = True,
+    progress: bool | None = None,
+) -> Path:
+    """Train a network and write its weights.
+
+    In ``out_dir``: ``weights.safetensors`` (the averaged weights with the lowest validation loss; the header says what they were
+    trained on and how well), ``log.csv`` (`morered.training.logs`), ``tensorboard/``, and ``checkpoints/`` from which an
+    interrupted run continues. Two runs with one seed on one kind of device give the same weights, interrupted or not, unless
+    ``max_time`` ends them.
+
+    With several devices, the processes that Lightning starts run the calling program again up to here, and end here.
+
+    Parameters
+    ----------
+    model
+        The network.
+    config
+        The training.
+    data, validation
+        Minima for diffusion models; for the force field structures with the columns ``energy`` (eV) and ``forces`` (eV/Å).
+    out_dir
+        Where files are written.
+    split_digest, dataset
+        For the header: the split by graph and the name of the dataset.
+    resume
+        Continue from a checkpoint of the same model, settings and data, if there is one.
+    progress
+        Show a bar on the standard error; by default if that is a terminal.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    ValueError
+        If there are no structures, labels are missing, or the devices are not there.
+    TrainingInterrupted
+        If SIGUSR1, SIGTERM or SIGINT stopped it; calling again continues. SIGUSR1 also requeues a Slurm job.
+    Diverged
+        If the loss stays non-finite or far above its mean.
+    """
+    for name, structures in (("training", data), ("validation", validation)):
+        if not structures.n_atoms:
+            raise ValueError(f"there are no {name} structures")
+    folder = Path(out_dir)
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (folder / CHECKPOINTS / LAST).unlink(missing_ok=True)
+    network = _network(model, config, data)
+    module = _module(network, config, data, validation)
+    digest = training_data.digest(data, validation)
+    about = {"molecules": len(data), "validation_molecules": len(validation), "data_digest": digest}
+
+    def write(path: Path, best: State) -> None:
+        final = build(model)
+        final.load_state_dict(best)
+        weights.save(path, final, _header(module, data, dataset, split_digest, about))
+
+    average, rate = WeightAveraging(config.ema_decay, config.ema_warmup), LearningRate(config)
+    stopper = None
+    if config.early_stopping is not None:
+        stopper = EarlyStopping("val_loss", patience=config.early_stopping, min_delta=0.0, check_finite=False)
+    parts: dict[str, Part] = {"average": average, "rate": rate}
+    if stopper is not None:
+        parts["stopper"] = stopper
+    identity = _identity(model, config, digest)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, identity, config.checkpoint_minutes, parts, write, requeue_job)
+    state = checkpoints.read()
+    if state is not None:
+        module.counters = Counters.from_dict(state["counters"])
+    if state is None or not _is_done(module, state):
+        # in this order: the average leaves the network again before others look at the loss, and the checkpoint holds all of it
+        callbacks: list[Callback] = [Clock(), *parts.values(), Logs(folder), checkpoints, Bar(progress)]
+        _fit(module, folder, callbacks)
+        best = average.best
+    else:
+        best = state["average"]["best"]
+    assert best is not None  # set at the end of a run at the latest
+    write(folder / WEIGHTS, best)
+    return folder / WEIGHTS
+
+
+def _network(model: ModelConfig, config: TrainingConfig, data: Structures) -> DiffusionNetwork | Potential:
+    """A network with initial weights, by the seed or from a file."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(config.seed, "weights") >> 1)
+        network = build(model)
+    if config.init is not None:
+        loaded = weights.load(config.init)
+        try:
+            network.load_state_dict(loaded.network.state_dict())
+        except RuntimeError as error:
+            raise ValueError(f"the weights in {config.init} do not fit the model that is to be trained: {error}") from error
+    network.elements = frozenset(np.unique(data.numbers).tolist())
+    return network
+
+
+def _module(
+    network: DiffusionNetwork | Potential, config: TrainingConfig, data: Structures, validation: Structures
+) -> TrainingModule:
+    if isinstance(network, DiffusionNetwork):
+        return DiffusionModule(network, config, data, validation)
+    return PotentialModule(network, config, data, validation)
+
+
+def _header(module: TrainingModule, data: Structures, dataset: str, split: str, about: dict[str, Any]) -> weights.WeightsHeader:
+    """What the weights file says of the best weights so far."""
+    counters = module.counters
+    summary = {
+        "steps": counters.batches,
+        "epochs": round(module.epoch, 3),
+        "seconds": round(counters.seconds, 1),
+        "skipped": counters.skipped,
+        "best_step": counters.best_batch,
+        "settings": module.config.to_dict(),
+        **about,
+    }
+    sizes = (int(data.sizes.min()), int(data.sizes.max()))
+    return weights.WeightsHeader(dataset, split, tuple(sorted(module.network.elements)), sizes, summary, counters.best_metrics)
+
+
+def _identity(model: ModelConfig, config: TrainingConfig, digest: str) -> str:
+    """Digest of all that makes a run compute what it computes."""
+    settings = {name: value for name, value in config.to_dict().items() if name not in _NOT_IDENTITY}
+    return hashlib.sha256(json.dumps([model.to_dict(), settings, digest], sort_keys=True).encode()).hexdigest()
+
+
+def _is_done(module: TrainingModule, state: dict[str, Any]) -> bool:
+    """Whether a checkpoint is the end of a run with these limits."""
+    patience = module.config.early_stopping
+    stopped = patience is not None and state.get("stopper", {}).get("wait_count", 0) >= patience
+    return state["average"]["best"] is not None and (stopped or module.fraction >= 1)
+
+
+def _fit(module: TrainingModule, folder: Path, callbacks: list[Callback]) -> None:
+    """Run Lightning's loop; limits and checkpoints are the callbacks' business, so that they survive interruptions."""
+    torch.set_float32_matmul_precision("high" if module.config.precision == "tf32" else "highest")
+    with _quiet():
+        trainer = Trainer(
+            **trainer_settings(module.config),
+            callbacks=callbacks,
+            logger=TensorBoardLogger(folder, name="", version="tensorboard", purge_step=module.counters.batches or None),
+            default_root_dir=folder,
+            max_epochs=-1,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module)
+    if trainer.global_rank:
+        sys.exit(0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's messages about hardware and loaders, which do not apply to data on the device."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
