@@ -51,7 +51,7 @@ rule gather_testset:
     conda:
         "../../envs/morered.yaml"
     script:
-        "../scripts/gather_structures.py"
+        "../scripts/gather_testset.py"
 
 
 rule diffuse_minima:

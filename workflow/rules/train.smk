@@ -16,6 +16,7 @@ rule train_model:
         model=models_from("train"),
     params:
         settings=network_settings,
+        dataset=dataset_of,
     conda:
         "../../envs/morered.yaml"
     script:

@@ -6,9 +6,11 @@ import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -43,11 +45,25 @@ class _Tee:
 
 
 @contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for the library's progress callbacks: gives a function of (done, all)."""
+    with tqdm(desc=what, mininterval=1.0, dynamic_ncols=False) as bar:
+
+        def tell(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield tell
+
+
+@contextlib.contextmanager
 def logged(snakemake: Any) -> Iterator[None]:
     """Send the script's output to its rule's log and its progress, now and then, to the terminal.
 
     An exception's message goes to both, its traceback to the log.
     """
+    # Worker processes import the main module again, and a workflow script cannot run outside its rule: hide its path from them.
+    vars(sys.modules["__main__"]).pop("__file__", None)
     label = " ".join([snakemake.rule, *dict(snakemake.wildcards).values()])
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)

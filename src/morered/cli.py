@@ -1,0 +1,62 @@
+"""The command `morered`. Each subcommand is a module of `morered.commands`, imported when it is run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+#: Large tensors that are freed to the system and faulted in again cost more than the arithmetic on them. The C library reads these
+#: when a program starts, so that the command starts itself again with them.
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "67108864"}
+
+#: Subcommand -> what it does, for the overview; the module of the same name holds the rest.
+COMMANDS = {
+    "relax": "relax molecules of a file; each comes back with a verdict",
+    "info": "print what a weights file is, what it was trained on, and for which elements",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code: 0 all fine, 1 something was not, 2 wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(
+        prog="morered",
+        description="Relax molecules by reverse diffusion with time step prediction (MoreRed).",
+        epilog="morered COMMAND --help explains each command, with examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"morered {version('morered')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name == named:  # only the chosen one is imported: `morered --help` is there at once
+            module = import_module(f"morered.commands.{name}")
+            command = commands.add_parser(
+                name, help=summary, description=module.__doc__, epilog=module.EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+        else:
+            commands.add_parser(name, help=summary)
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except BrokenPipeError:  # the reader of a pipe has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def entry() -> None:
+    """The console script: sets the allocator up once, then runs `main`."""
+    if sys.platform == "linux" and not any(name in os.environ for name in ALLOCATOR):
+        os.environ.update(ALLOCATOR)
+        os.execv(sys.executable, [sys.executable, "-m", "morered", *sys.argv[1:]])
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

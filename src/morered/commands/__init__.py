@@ -1,0 +1,1 @@
+"""Subcommands of `morered`: a docstring, EXAMPLES, add_arguments and run in each module."""

@@ -1,0 +1,30 @@
+"""Print what a weights file is: kind and size of the network, what it was trained on, its losses, and for which elements it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+EXAMPLES = """examples:
+  morered info                       the weights that ship with the package
+  morered info weights.safetensors   a file
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("weights", nargs="*", metavar="WEIGHTS", help="weights files, or names of shipped weights; all shipped ones by default")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each file's description; 1 if one cannot be read."""
+    from morered.models import weights
+
+    failed = False
+    for k, name in enumerate(arguments.weights or weights.names()):
+        try:
+            print(("\n" if k else "") + weights.describe(name))
+        except weights.WeightsError as error:
+            print(f"morered info: {error}", file=sys.stderr)
+            failed = True
+    return int(failed)
