@@ -69,7 +69,9 @@ def test_results_do_not_depend_on_when_the_host_looks(name: str, every: dict[str
 
 
 def test_float32_networks_give_the_same_to_float32_rounding(noisy: Structures) -> None:
-    """A real network in its own precision. Single evaluations in different batches differ by 1e-6; twenty steps keep that small."""
+    """A real network in its own precision. Single evaluations in different batches differ by 1e-6; twenty steps keep that
+    small.
+    """
     torch.manual_seed(0)
     network = build(ModelConfig(kind="morered-jt", features=32)).eval().requires_grad_(False)
     jt = LoadedModel(network, network.config, WeightsHeader(), "")

@@ -47,7 +47,9 @@ def test_steps_and_results_are_those_of_ase(rules: dict[str, float], springs: Lo
 
 
 def test_a_trained_architecture_gives_what_ase_gives(molecules: Structures) -> None:
-    """A real network of kind mlff (untrained, so its surface is odd), in double precision, for as long as rounding stays small."""
+    """A real network of kind mlff (untrained, so its surface is odd), in double precision, for as long as rounding stays
+    small.
+    """
     torch.manual_seed(3)
     network = build(ModelConfig(kind="mlff", features=16)).eval().requires_grad_(False)
     potential = LoadedModel(network, network.config, WeightsHeader(), "")

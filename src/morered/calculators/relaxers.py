@@ -12,6 +12,7 @@ bonds make sense.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -143,6 +144,12 @@ def relaxer_options(relaxer: str) -> dict[str, Any]:
 def relax_molecule(molecule: tuple[ArrayLike, ArrayLike], **options: Any) -> RelaxedOne:
     """`relax_one` of a pair (numbers, positions): a task for `morered.parallel.map_processes`, through `functools.partial`."""
     return relax_one(*molecule, **options)
+
+
+def timed_relax_molecule(molecule: tuple[ArrayLike, ArrayLike], **options: Any) -> tuple[RelaxedOne, float]:
+    """`relax_molecule` with the seconds it took."""
+    begin = time.perf_counter()
+    return relax_molecule(molecule, **options), time.perf_counter() - begin
 
 
 def relax_lbfgs(

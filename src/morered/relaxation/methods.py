@@ -177,6 +177,10 @@ class PhysicalMethod:
 
 Method = DiffusionMethod | PotentialMethod | PhysicalMethod
 
+#: What the programs' options may be, beyond their types.
+_CHOICES = {"variant": ("paper", "tight")}
+_POSITIVE = ("fmax", "steps", "accuracy", "max_iterations")
+
 RELAXERS = ("morered", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
 
 
@@ -243,6 +247,10 @@ def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> Physica
         if key not in known:
             raise ValueError(f"{path}.{key}: unknown key{_nearest(key, (*known, 'timeout'))}")
         check_type(value, type(known[key]), f"{path}.{key}")
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise ValueError(f"{path}.{key}: {value!r} is not one of {', '.join(_CHOICES[key])}")
+        if key in _POSITIVE and not value > 0:
+            raise ValueError(f"{path}.{key}: must be positive, not {value}")
     if timeout is not None:
         check_type(timeout, float, f"{path}.timeout")
     return _checked(PhysicalMethod, {"program": relaxer, "options": known | settings, "timeout": timeout}, path)

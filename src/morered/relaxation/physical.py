@@ -8,14 +8,13 @@ Shapes: M molecules, N atoms of one molecule.
 
 from __future__ import annotations
 
-import time
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from morered.calculators.relaxers import RelaxedOne, relax_molecule, relaxer_options
+from morered.calculators.relaxers import RelaxedOne, relaxer_options, timed_relax_molecule
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.engine import Progress
@@ -36,11 +35,6 @@ _CODES = {
 def settings(program: str) -> dict[str, Any]:
     """The options that a method may give a program, with their defaults."""
     return {name: default for name, default in relaxer_options(program).items() if name != "record"}
-
-
-class _Timed(NamedTuple):
-    relaxed: RelaxedOne
-    seconds: float
 
 
 def run(
@@ -65,12 +59,12 @@ def run(
     interrupted = False
     done = steps = 0
     try:
-        for m, result in map_processes(partial(_timed, options), tasks, workers=workers, timeout=method.timeout):
+        for m, result in map_processes(partial(timed_relax_molecule, **options), tasks, workers=workers, timeout=method.timeout):
             if isinstance(result, TaskFailure):
                 outcome.code[m], outcome.reasons[m] = int(Code.FAILED), result.reason
             else:
-                _put(outcome, structures, m, result)
-                records[m] = result.relaxed
+                records[m], seconds = result
+                _put(outcome, structures, m, result[0], seconds)
             done, steps = done + 1, steps + int(outcome.steps[m])
             if progress is not None:
                 progress(done, len(structures), steps)
@@ -79,16 +73,10 @@ def run(
     return outcome, None if recording is None else _trajectories(structures, records, recording), interrupted
 
 
-def _timed(options: dict[str, Any], molecule: tuple[NDArray, NDArray]) -> _Timed:
-    begin = time.perf_counter()
-    return _Timed(relax_molecule(molecule, **options), time.perf_counter() - begin)
-
-
-def _put(outcome: Outcome, structures: Structures, m: int, result: _Timed) -> None:
-    one = result.relaxed
+def _put(outcome: Outcome, structures: Structures, m: int, one: RelaxedOne, seconds: float) -> None:
     atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
     outcome.positions[atoms] = one.positions
-    outcome.steps[m], outcome.seconds[m] = one.steps, result.seconds
+    outcome.steps[m], outcome.seconds[m] = one.steps, seconds
     outcome.results["first_fmax"][m], outcome.results["last_fmax"][m] = one.first_fmax, one.last_fmax
     code = _CODES[one.verdict]
     size = np.linalg.norm(structures.positions[atoms], axis=1).max(initial=0.0)

@@ -99,7 +99,7 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
     """
     code = outcome.code.copy()
     relaxed = np.array([is_relaxed(Code(c)) for c in code.tolist()], dtype=bool)
-    contacts = closest_contacts(inputs.without_columns().with_positions(outcome.positions))
+    contacts = _contacts(inputs.with_positions(outcome.positions))
     converged = np.array([VERDICTS[Code(c)] == "converged" for c in code.tolist()], dtype=bool)
     collapsed = converged & (contacts < COLLAPSED)
     code[collapsed] = int(Code.COLLAPSED)
@@ -127,8 +127,13 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
         **{name: Column(np.asarray(outcome.results[name], np.float64), unit) for name, unit in _RESULTS.items()},
         "bonds_kept": Column(bonds_kept),
         "stereo_kept": Column(kept),
-        "closest_contact": Column(closest_contacts(result.without_columns()), "Å"),
+        "closest_contact": Column(_contacts(result), "Å"),
         "seconds": Column(outcome.seconds, "s"),
         "reason": Column(np.array([reason.encode() for reason in reasons], dtype=np.bytes_).reshape(len(reasons))),
     }
     return result.with_columns(columns)
+
+
+def _contacts(structures: Structures) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):  # refused molecules may hold any number
+        return closest_contacts(structures.without_columns())

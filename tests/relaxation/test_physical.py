@@ -1,0 +1,70 @@
+"""GFN-xTB and MMFF94 through worker processes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from relaxation_support import diffused
+
+from morered.calculators.relaxers import relax_one
+from morered.metrics.rmsd import rmsd
+from morered.relaxation import PhysicalMethod, Recording, RelaxationInterrupted, from_config, relax
+from morered.structures import Structures
+
+
+@pytest.fixture(scope="module")
+def mixed(molecules: Structures) -> Structures:
+    """Two small molecules a little displaced, a broken one and a far-fetched one among them."""
+    small = diffused(molecules[[0, 1]], 30)
+    bad = Structures.build(
+        [[6, 1], [6] * 4], [[[0, 0, 0], [np.nan, 0, 0]], np.random.default_rng(0).normal(size=(4, 3))], ["nan", "c4"]
+    )
+    return Structures.concatenate([small[[0]], bad[[0]], small[[1]], bad[[1]]])
+
+
+@pytest.mark.parametrize("relaxer", ["gfn2", "mmff94"])
+def test_molecules_come_back_in_order_with_what_their_program_made_of_them(relaxer: str, mixed: Structures) -> None:
+    method = from_config({"relaxer": relaxer, "timeout": 60})
+    relaxation = relax(mixed, method, workers=1, recording=Recording(frames=True))
+    relaxed = relaxation.structures
+    assert np.array_equal(relaxed.ids, mixed.ids)
+    assert relaxed.column("verdict")[[0, 2]].tolist() == [b"converged", b"converged"]
+    assert relaxed.column("verdict")[1] == b"refused"
+    assert relaxed.column("verdict")[3] in (b"converged", b"step-cap", b"refused", b"failed")
+    direct = relax_one(mixed.molecule(2).numbers, mixed.molecule(2).positions, relaxer=relaxer)
+    expected = mixed[[2]].with_positions(direct.positions)
+    assert rmsd(relaxed[[2]], expected)[0] < 1e-5  # the worker sees centred coordinates: rounding
+    assert relaxed.column("steps")[2] == direct.steps
+    assert relaxed.column("first_fmax")[2] == pytest.approx(direct.first_fmax, rel=1e-3)
+    trajectories = relaxation.trajectories
+    assert trajectories is not None
+    assert trajectories.lengths[2] == direct.steps + 1
+    assert trajectories.trajectory(2).columns["energy"][-1] == pytest.approx(direct.energy, abs=1e-5)
+    assert trajectories.lengths[1] == 0
+
+
+def test_a_task_over_its_time_fails_alone(mixed: Structures) -> None:
+    method = PhysicalMethod("gfn2", {"steps": 1000}, timeout=1e-3)
+    relaxed = relax(mixed[[0]], method, workers=1).structures
+    assert relaxed.column("verdict")[0] == b"failed"
+    assert b"time limit" in relaxed.column("reason")[0]
+    assert np.array_equal(relaxed.positions, mixed[[0]].positions)
+
+
+def test_ctrl_c_keeps_what_is_done(mixed: Structures, monkeypatch: pytest.MonkeyPatch) -> None:
+    from morered.relaxation import physical
+
+    original = physical.map_processes
+
+    def interrupted(*args, **kwargs):  # type: ignore[no-untyped-def]
+        results = original(*args, **kwargs)
+        yield next(results)
+        results.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(physical, "map_processes", interrupted)
+    with pytest.raises(RelaxationInterrupted) as caught:
+        relax(mixed[[0, 2]], from_config({"relaxer": "gfn2"}), workers=1)
+    part = caught.value.relaxation.structures
+    assert part.column("verdict").tolist() == [b"converged", b"failed"]
+    assert part.column("reason")[1] == b"interrupted"
