@@ -48,6 +48,34 @@ def test_a_batch_gives_the_forces_of_the_ase_calculator(crowd, ase_calculator):
     assert np.abs(difference).max() < 2e-5
 
 
+def test_in_double_precision_it_is_the_same_surface(crowd):
+    from so3krates_torch.calculator.so3 import SO3LRCalculator
+
+    labels = calculators.get("so3lr", dtype="float64").compute(crowd)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            calculator = SO3LRCalculator(r_max_lr=1000.0, default_dtype="float64")
+        for m, (_, numbers, positions) in enumerate(crowd):
+            atoms = Atoms(numbers, positions, info={"charge": 0}, calculator=calculator)
+            rows = slice(*crowd.offsets[m : m + 2])
+            # Constants of the physical terms are rounded to float32 at other places.
+            np.testing.assert_allclose(labels.forces[rows], atoms.get_forces(), atol=2e-6, rtol=0)
+            assert labels.energies[m] == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+    finally:
+        torch.set_default_dtype(torch.float32)  # the package's calculator changes it
+
+
+def test_molecules_without_edges_are_molecules_too(molecules):
+    numbers, positions = molecules["water"]
+    lone = Structures.build([[8], numbers, [1, 1]], [[[1, 2, 3]], positions, [[0, 0, 0], [0, 0, 9.0]]], ["atom", "water", "far"])
+    labels = calculators.get("so3lr").compute(lone)
+    assert labels.reasons == [None, None, None]
+    np.testing.assert_array_equal(labels.forces[0], 0.0)
+    alone = calculators.get("so3lr").compute(lone[:1])
+    assert alone.energies[0] == pytest.approx(labels.energies[0], abs=1e-3)
+    assert alone.forces.shape == (1, 3)
+
+
 def test_in_double_precision_the_batch_does_not_matter(crowd):
     whole = calculators.get("so3lr", dtype="float64").compute(crowd)
     chunked = calculators.get("so3lr", dtype="float64", max_pairs=200).compute(crowd)
