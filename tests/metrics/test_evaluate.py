@@ -128,7 +128,8 @@ def test_the_summary_by_hand(inputs, minima):
     columns = {"seconds": [1.0, 2.0, 3.0, 6.0], "bonds_kept": np.array([1, 0, -1, 1], np.int8)}
     table = evaluate(relaxed([1.1, 1.3, 1.3, 1.5], ["converged", "step-cap", "converged", "failed"], **columns), inputs, minima)
     row = summarise(table.assign(testset="t", method="m", seed=0)).iloc[0]
-    assert (row["n"], row["failure_percent"], row["mean_steps"], row["median_steps"], row["seconds"]) == (4, 50.0, 2.5, 2.5, 3.0)
+    assert (row["n"], row["failure_percent"]) == (4, 50.0)
+    assert (row["mean_steps"], row["median_steps"], row["seconds"]) == (2.0, 2.0, 2.0)  # without the failed one
     assert row["median_ratio"] == pytest.approx(0.75, abs=1e-9)
     assert row["median_rmsd"] == pytest.approx(0.05, abs=1e-12)
     assert (row["step_cap_percent"], row["refused_percent"]) == (25.0, 25.0)

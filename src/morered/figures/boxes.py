@@ -40,10 +40,44 @@ def draw_boxes(
     bottom: float | None = 0.0,
     height: float = 2.9,
 ) -> Figure:
-    """Draw one panel per test set, side by side with one axis.
+    """Draw a figure with one panel per test set, side by side.
 
     Parameters
     ----------
+    runs, table, ylabel, head, line, top, bottom
+        See `fill`.
+    height
+        Height of the figure in inches; its width is a column's for one small panel, else the page's.
+    """
+    boxes = [int((table["testset"] == name).sum()) for name in in_order(table["testset"])]
+    width = style.COLUMN if sum(boxes) <= 6 and len(boxes) == 1 else style.PAGE
+    figure = style.new_figure(width, height)
+    panels = figure.subplots(1, len(boxes), sharey=True, squeeze=False, gridspec_kw={"width_ratios": [max(n, 2) for n in boxes]})[
+        0
+    ]
+    room = 72 * (width - 0.6) / (sum(boxes) + 0.5 * len(boxes))
+    fill(panels, runs, table, ylabel=ylabel, head=head, room=room, line=line, top=top, bottom=bottom)
+    return figure
+
+
+def fill(
+    panels: Sequence[Axes],
+    runs: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    ylabel: str,
+    head: tuple[str, str],
+    room: float,
+    line: float | None = None,
+    top: float | None = None,
+    bottom: float | None = 0.0,
+) -> None:
+    """Draw one test set into each of the panels, which share their y axis.
+
+    Parameters
+    ----------
+    panels
+        One for each test set.
     runs
         Columns testset, method, value: what the boxes show (median, quartiles, whiskers to the last point within 1.5
         interquartile ranges, points beyond them). Infinite values are allowed and lie beyond the axis.
@@ -54,22 +88,15 @@ def draw_boxes(
         Label of the axis.
     head
         What the two lines above the boxes are called.
+    room
+        Points (1/72 inch) that each box may take, for the choice of the labels.
     line
         A value marked by a dashed line.
     top, bottom
         The axis ends here at most (``top``) or exactly (``bottom``); None leaves it to the data. Points above the axis are
         counted at its end.
-    height
-        Height of the figure in inches; its width is a column's for one small panel, else the page's.
     """
     testsets = in_order(table["testset"])
-    boxes = [len(table[table["testset"] == name]) for name in testsets]
-    width = style.COLUMN if sum(boxes) <= 6 and len(testsets) == 1 else style.PAGE
-    figure = style.new_figure(width, height)
-    panels = figure.subplots(
-        1, len(testsets), sharey=True, squeeze=False, gridspec_kw={"width_ratios": [max(n, 2) for n in boxes]}
-    )[0]
-    room = 72 * (width - 0.6) / (sum(boxes) + 0.5 * len(boxes))  # points for one box
     colours = style.palette(table["method"])
     groups = runs.groupby(["testset", "method"], sort=False)["value"]
     ends: list[float] = []
@@ -106,7 +133,6 @@ def draw_boxes(
                     x, 0.985, f"↑ {beyond}", transform=axes.get_xaxis_transform(), ha="center", va="top", fontsize=6,
                     bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
                 )  # fmt: skip
-    return figure
 
 
 def _boxes(axes: Axes, stats: Sequence[dict], colours: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morered.figures import fig3a, published
+from morered.figures import fig3a, html, published
 from morered.files import atomic_path
 from morered.metrics.tables import one_seed, rows_of, summarise, write_table
 
@@ -131,16 +131,13 @@ def page(table: pd.DataFrame, *, title: str, note: str = "") -> str:
         body.append(f"<p class=note>{escape(note)}</p>")
     body.append(
         "<p>The paper's numbers are for QM7-X and QM9. “&gt;” and “&lt;” are bounds that the paper states, for which the table "
-        "says whether they hold here; “≈” is the paper's rounding. An empty cell of the paper is a number that stands in a figure "
-        "only, or that it does not have.</p>"
+        "says whether they hold here; “≈” is the paper's rounding. An empty cell of the paper is a number that stands in a "
+        "figure only, or that it does not have.</p>"
     )
     body.append(fragment(measured) if len(measured) else "<p>Nothing was measured.</p>")
     if len(rest):
         body.append(f"<details><summary>{len(rest)} statements that this run does not touch</summary>{fragment(rest)}</details>")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_CSS}</style></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
-    )
+    return html.document(title, "\n".join(body))
 
 
 def fragment(table: pd.DataFrame) -> str:
@@ -152,7 +149,7 @@ def fragment(table: pd.DataFrame) -> str:
         for row in rows_of(rows):
             unit = f" {escape(row.unit)}" if row.unit else ""
             paper = f"{escape(row.paper)}{unit}" if row.paper else ""
-            run = f"{_short(row.this_run)}{unit}" if pd.notna(row.this_run) else "–"
+            run = f"{html.short(row.this_run)}{unit}" if pd.notna(row.this_run) else "–"
             words = f"<div class=words>{escape(row.words)}</div>" if row.words else ""
             n = f"{row.n:,}".replace(",", " ") if pd.notna(row.n) else ""
             mark = {
@@ -166,22 +163,6 @@ def fragment(table: pd.DataFrame) -> str:
             )
         lines.append("</tbody>")
     return "\n".join([*lines, "</table>"])
-
-
-_CSS = """
-body { font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 62rem; }
-body { margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: .5rem; }
-.note { background: #fff6e0; border-left: 4px solid #e69f00; padding: .5rem .8rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .28rem .6rem; vertical-align: top; border-bottom: 1px solid #e4e4e4; }
-thead th { border-bottom: 2px solid #555; }
-tr.place th { background: #f3f3f3; padding-top: .5rem; }
-.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.words { color: #666; font-size: .85em; }
-.yes { color: #007a5a; } .no { color: #b03000; }
-details { margin-top: 1.5rem; } summary { cursor: pointer; }
-"""
 
 
 def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
@@ -231,10 +212,3 @@ def _holds(relation: str, value: float, measured: float) -> str:
     if relation not in ("<", ">") or pd.isna(measured):
         return ""
     return "yes" if (measured < value if relation == "<" else measured > value) else "no"
-
-
-def _short(value: float) -> str:
-    """Three significant digits, integers and large numbers as they are."""
-    if np.isinf(value):
-        return "∞"
-    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

@@ -18,8 +18,8 @@ from morered.metrics.tables import rows_of, write_table
 from morered.structures import Structures
 from morered.trajectories import Trajectories
 
-#: Columns of trajectories (`morered.relaxation`): how many steps a molecule has taken, the time of the step in [0, 1], and the time that
-#: was predicted without being used, where the schedule is fixed and `Recording.unused_times` asked for it.
+#: Columns of trajectories (`morered.relaxation`): how many steps a molecule has taken, the time of the step in [0, 1], and the
+#: time that was predicted without being used, where the schedule is fixed and `Recording.unused_times` asked for it.
 COUNT, USED, PREDICTED = "step", "time", "predicted_time"
 
 

@@ -123,13 +123,13 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def letter(axes: Axes, text: str) -> None:
-    """Put a panel's letter at its upper left corner, outside the axes."""
+def letter(axes: Axes, text: str, above: float = 6.0) -> None:
+    """Put a panel's letter at its upper left corner, so many points above the axes."""
     axes.annotate(
         text,
         (0, 1),
         xycoords="axes fraction",
-        xytext=(-24, 6),
+        xytext=(-24, above),
         textcoords="offset points",
         fontweight="bold",
         fontsize=9.5,

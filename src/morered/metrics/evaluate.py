@@ -7,11 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morered.metrics.rmsd import rmsd
-from morered.metrics.tables import COLUMNS
+from morered.metrics.tables import COLUMNS, UNRELAXED
 from morered.structures import Structures
-
-#: Verdicts of molecules that keep their input coordinates and count as failures.
-UNRELAXED = ("refused", "failed")
 
 #: RMSD in Å below which a result is its input: round-off of the alignment and of coordinates stored in single precision.
 UNMOVED = 1e-5

@@ -38,6 +38,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "seconds": ("float", "wall time of this molecule, its share of a batch"),
     "reason": ("str", "why it was refused or failed"),
 }
+#: Verdicts of molecules that keep their input coordinates and count as failures.
+UNRELAXED = ("refused", "failed")
 #: Columns that `read_runs` puts before them.
 RUN_COLUMNS = ("testset", "method", "seed")
 
@@ -117,12 +119,13 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         testset, method, n, median_ratio, failure_percent (ratio >= 1), median_rmsd (Å), median_rmsd_before (Å), mean_steps,
-        median_steps, seconds (mean per molecule), step_cap_percent, refused_percent (refused or failed), bonds_broken_percent
-        (of those known).
+        median_steps and seconds (mean) of those that were relaxed at all, step_cap_percent, refused_percent (refused or
+        failed), bonds_broken_percent (of those known).
     """
     rows = []
     for (testset, method), group in runs.groupby(["testset", "method"], sort=False):
         known = group["bonds_kept"] >= 0
+        relaxed = group[~group["verdict"].isin(UNRELAXED)]  # one that was never relaxed has no number of steps
         rows.append(
             {
                 "testset": testset,
@@ -132,11 +135,11 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
                 "failure_percent": 100.0 * failed(group).mean(),
                 "median_rmsd": group["rmsd_after"].median(),
                 "median_rmsd_before": group["rmsd_before"].median(),
-                "mean_steps": group["steps"].mean(),
-                "median_steps": group["steps"].median(),
-                "seconds": group["seconds"].mean(),
+                "mean_steps": relaxed["steps"].mean(),
+                "median_steps": relaxed["steps"].median(),
+                "seconds": relaxed["seconds"].mean(),
                 "step_cap_percent": 100.0 * (group["verdict"] == "step-cap").mean(),
-                "refused_percent": 100.0 * group["verdict"].isin(["refused", "failed"]).mean(),
+                "refused_percent": 100.0 * group["verdict"].isin(UNRELAXED).mean(),
                 "bonds_broken_percent": 100.0 * (group["bonds_kept"][known] == 0).mean() if known.any() else np.nan,
             }
         )

@@ -1,0 +1,194 @@
+"""Figure 2: imidazole through the forward process and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.patches import FancyArrowPatch
+
+from morered.batching import pad
+from morered.diffusion.noise import centre, normal, stream
+from morered.diffusion.schedule import NoiseSchedule
+from morered.figures import style
+from morered.figures.molecules import draw_molecule, view
+from morered.structures import Structures
+from morered.trajectories import Trajectories
+
+#: Time steps that are shown, 0 for the minimum.
+STEPS = (0, 100, 200, 300, 500, 700, 1000)
+
+#: Imidazole's minimum at PBE0/def2-TZVP (density fitting), largest force 0.005 eV/Å; Å.
+_NUMBERS = [6, 6, 7, 6, 7, 1, 1, 1, 1]
+_POSITIONS = [
+    [-0.9828, 0.7408, -0.0060],
+    [-0.7737, -0.5908, -0.2235],
+    [0.5731, -0.7707, -0.0596],
+    [1.1082, 0.4370, 0.2438],
+    [0.1956, 1.3712, 0.2841],
+    [-1.9174, 1.2787, -0.0428],
+    [-1.4375, -1.4019, -0.4718],
+    [1.0706, -1.6388, -0.1484],
+    [2.1640, 0.5744, 0.4241],
+]
+
+
+def imidazole() -> Structures:
+    """Imidazole's minimum, centred; its id is ``imidazole``."""
+    return Structures.build([_NUMBERS], [_POSITIONS], ["imidazole"]).centred()
+
+
+def forward(
+    minimum: Structures, steps: Sequence[int] = STEPS, *, seed: int = 0, schedule: NoiseSchedule | None = None
+) -> Structures:
+    """One molecule along the forward process, walked step by step (Eq. 1).
+
+    Parameters
+    ----------
+    minimum
+        One molecule.
+    steps
+        Steps t at which it is kept, 0..T in ascending order.
+    seed
+        Of the noise.
+    schedule
+        The paper's by default.
+
+    Returns
+    -------
+    Structures
+        The molecule at each of the steps, ids ``<minimum>-t<step>``. The last one is where a reverse process may start.
+
+    Raises
+    ------
+    ValueError
+        If a step is beyond the schedule, or there is not exactly one molecule.
+    """
+    schedule = schedule or NoiseSchedule()
+    if len(minimum) != 1:
+        raise ValueError(f"one molecule is shown, not {len(minimum)}")
+    if not 0 <= min(steps) <= max(steps) <= schedule.T:
+        raise ValueError(f"steps must lie between 0 and {schedule.T}")
+    batch = pad(minimum)
+    x, kept = centre(batch.positions, batch.mask), {}
+    walk = torch.arange(max(steps))
+    noise = normal(stream(seed, "figure 2"), batch.keys.expand(len(walk)), walk, batch.positions.shape[1])
+    noise = centre(noise, batch.mask.expand(len(walk), -1))
+    for t in range(max(steps) + 1):
+        if t > 0:
+            x = schedule.alpha[t - 1].sqrt() * x + schedule.beta[t - 1].sqrt() * noise[t - 1]
+        if t in steps:
+            kept[t] = x[0, : minimum.n_atoms].numpy().copy()
+    name = minimum.names[0]
+    return Structures.build(
+        [minimum.numbers] * len(steps), [kept[t] for t in steps], [f"{name}-t{t}" for t in steps], [name] * len(steps)
+    )
+
+
+def backward(trajectories: Trajectories, numbers: np.ndarray, steps: Sequence[int] = STEPS, *, T: int = 1000) -> Structures:
+    """Frames of a recorded reverse process whose times are nearest to the steps shown; the last frame for step 0.
+
+    Parameters
+    ----------
+    trajectories
+        One molecule with frames, columns as `morered.relaxation` records them.
+    numbers
+        Its atomic numbers [N].
+    steps
+        Steps t that are shown, ascending; 0 is the end of the process.
+    T
+        Diffusion steps.
+
+    Raises
+    ------
+    ValueError
+        If no frames were kept.
+    """
+    trajectory = trajectories.trajectory(0)
+    if trajectory.frames is None:
+        raise ValueError("the reverse process was recorded without frames")
+    # A frame is the structure after a step at t: it is at t - 1.
+    after = np.rint(trajectory.columns["time"] * (T - 1))
+    last = len(after) - 1
+    places = [last if t == 0 else int(np.argmin(np.abs(after - t))) for t in steps]
+    return Structures.build(
+        [numbers] * len(steps), [trajectory.frames[p] for p in places], [f"{trajectory.id}-t{t}" for t in steps]
+    )
+
+
+def numbers(there: Structures, back: Structures | None, steps: Sequence[int] = STEPS) -> pd.DataFrame:
+    """The coordinates drawn: process ("forward" or "reverse"), t, atom, number, x, y, z (Å)."""
+    frames = []
+    for process, structures in (("forward", there), ("reverse", back)):
+        for t, molecule in zip(steps, structures or [], strict=structures is not None):
+            frame = pd.DataFrame(np.asarray(molecule.positions, float), columns=["x", "y", "z"])
+            frames.append(frame.assign(process=process, t=t, atom=range(len(frame)), number=molecule.numbers))
+    return pd.concat(frames, ignore_index=True)[["process", "t", "atom", "number", "x", "y", "z"]]
+
+
+@style.styled
+def draw(table: pd.DataFrame, stem: str | Path) -> None:
+    """Draw the processes under each other, time from left to right in both; writes fig2.{png,pdf,csv}."""
+    processes = list(dict.fromkeys(table["process"]))
+    steps = list(dict.fromkeys(table["t"]))
+    first = table[(table["process"] == "forward") & (table["t"] == steps[0])]
+    rotation = view(first["number"], first[["x", "y", "z"]])
+    half = max(float(np.abs(table[["x", "y", "z"]].to_numpy() @ rotation)[:, :2].max()) + 0.45, 2.0)
+    cell = style.PAGE / len(steps)
+    figure = style.new_figure(style.PAGE, len(processes) * (cell + 0.42) + 0.2)
+    figure.set_layout_engine("none")
+    height = figure.get_figheight()
+    titles = {
+        "forward": r"forward diffusion process $q(x_t\,|\,x_{t-1})$",
+        "reverse": r"learned reverse process $p_\theta(x_{t-1}\,|\,x_t)$",
+    }
+    for line, process in enumerate(processes):
+        top = height - line * (cell + 0.42)
+        y = (top - 0.3) / height
+        tail, head = (0.02, 0.98) if process == "forward" else (0.98, 0.02)
+        arrow = FancyArrowPatch(
+            (tail, y), (head, y), transform=figure.transFigure, arrowstyle="-|>", mutation_scale=9, color="#555555"
+        )
+        figure.add_artist(arrow)
+        figure.text(0.5, (top - 0.24) / height, titles[process], ha="center", va="bottom", fontsize=8.5)
+        for k, t in enumerate(steps):
+            axes = figure.add_axes((k / len(steps), (top - 0.34 - cell) / height, 1 / len(steps), cell / height))
+            mine = table[(table["process"] == process) & (table["t"] == t)]
+            draw_molecule(axes, mine["number"], mine[["x", "y", "z"]], rotation=rotation)
+            axes.set_xlim(-half, half)
+            axes.set_ylim(-half, half)
+            axes.set_axis_off()
+    for k, t in enumerate(steps):
+        figure.text((k + 0.5) / len(steps), 0.03, f"$t$ = {t}", ha="center", va="bottom")
+    style.save(figure, stem, table)
+
+
+def make(
+    stem: str | Path, reverse: str | PathLike[str] | None = None, steps: Sequence[int] = STEPS, *, seed: int = 0, T: int = 1000
+) -> pd.DataFrame:
+    """Make the figure.
+
+    Parameters
+    ----------
+    stem
+        Path of the figure without its ending.
+    reverse
+        Trajectories of one molecule with frames: imidazole relaxed with the fixed schedule from the last step shown, starting
+        at the last structure of `forward`; None draws the forward process alone.
+    steps
+        Steps t that are shown, 0..T in ascending order.
+    seed
+        Seed of the forward process.
+    T
+        Diffusion steps.
+    """
+    minimum = imidazole()
+    there = forward(minimum, steps, seed=seed, schedule=NoiseSchedule(T=T))
+    back = None if reverse is None else backward(Trajectories.read(reverse), minimum.numbers, steps, T=T)
+    table = numbers(there, back, steps)
+    draw(table, stem)
+    return table
