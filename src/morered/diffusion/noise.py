@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -39,13 +40,11 @@ def philox4x32(counter: Tensor, key: tuple[int, int]) -> Tensor:
     Tensor
         int64 [4, ...], four random words.
     """
-    trailing = (2, *[1] * (counter.dim() - 1))
-    multipliers = torch.tensor(_MULTIPLIERS, device=counter.device).reshape(trailing)
-    weyl = torch.tensor(
-        [[(k + r * w) & _WORD for k, w in zip(key, _WEYL, strict=True)] for r in range(_ROUNDS)], device=counter.device
-    )
+    multipliers, round_keys = _constants(key, counter.device)
+    lanes = (2, *[1] * (counter.dim() - 1))
+    multipliers = multipliers.reshape(lanes)
     even, odd = counter[0::2], counter[1::2]  # words 0 and 2, words 1 and 3
-    for keys in weyl.reshape(_ROUNDS, *trailing):
+    for keys in round_keys.reshape(_ROUNDS, *lanes):
         product = even * multipliers  # wraps modulo 2^64: the mask below undoes the arithmetic shift
         high = (product >> 32) & _WORD
         even, odd = high.flip(0) ^ odd ^ keys, (product & _WORD).flip(0)
@@ -117,6 +116,13 @@ def _words(seed: int, keys: Tensor, step: Tensor | int, n: int) -> Tensor:
     counter[2] = (keys & _WORD).unsqueeze(-1)
     counter[3] = ((keys >> 32) & _WORD).unsqueeze(-1)
     return philox4x32(counter, (seed & _WORD, (seed >> 32) & _WORD))
+
+
+@lru_cache(maxsize=128)
+def _constants(key: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Multipliers [2] and the key of each round [10, 2], on the device: sending them for each draw would hold up a GPU."""
+    keys = [[(k + r * w) & _WORD for k, w in zip(key, _WEYL, strict=True)] for r in range(_ROUNDS)]
+    return torch.tensor(_MULTIPLIERS, device=device), torch.tensor(keys, device=device)
 
 
 def _log(x: Tensor) -> Tensor:
