@@ -25,6 +25,9 @@ from morered.units import EV_PER_KCAL_MOL
 #: Molecular graphs of the default split: as many as the paper's for training and validation, the rest for testing.
 TRAIN_GRAPHS, VALIDATION_GRAPHS = 4500, 1250
 
+#: Level of theory of the minima, in words.
+LEVEL = "minima at PBE0/def2-TZVP, without dispersion"
+
 #: Integers stored for one Å and for one kcal/mol: six and three decimals are what the source prints.
 PER_ANGSTROM, PER_KCAL_MOL = 1_000_000, 1000
 
