@@ -49,6 +49,7 @@ def _run(testset, method, ratios, *, before=0.2, seed=0, steps=10, first_time=No
             "first_fmax": np.nan,
             "last_fmax": np.nan,
             "bonds_kept": 1,
+            "minimum_bonds": 1,
             "stereo_kept": -1,
             "closest_contact": 1.0,
             "seconds": seconds,

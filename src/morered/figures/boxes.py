@@ -93,46 +93,40 @@ def fill(
     line
         A value marked by a dashed line.
     top, bottom
-        The axis ends here at most (``top``) or exactly (``bottom``); None leaves it to the data. Points above the axis are
-        counted at its end.
+        The axis ends here at most (``top``) or exactly (``bottom``); None leaves it to the data. Points above the axis
+        are counted in a third line.
     """
     testsets = in_order(table["testset"])
     colours = style.palette(table["method"])
     groups = runs.groupby(["testset", "method"], sort=False)["value"]
     ends: list[float] = []
     for axes, testset in zip(panels, testsets, strict=True):
-        rows = table[table["testset"] == testset]
-        methods = list(rows["method"])
+        methods = list(table.loc[table["testset"] == testset, "method"])
         values = [np.clip(groups.get_group((testset, m)).to_numpy(float), -_FAR, _FAR) for m in methods]
         stats = [boxplot_stats(v[~np.isnan(v)])[0] for v in values]
         _boxes(axes, stats, [colours[m] for m in methods])
         ends += [end for s in stats for end in (s["whislo"], s["whishi"])]
-        for x, row in enumerate(rows_of(rows)):
-            text = f"{number(row.value)}\n{row.note}"
-            axes.text(
-                x, 1.02, text, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5, linespacing=1.25
-            )
-        axes.set_title(f"{testset}  (n = {_counts(groups, testset, methods)})", pad=27)
         axes.set_xticks(range(len(methods)))
         _labels(axes, methods, room)
         axes.set_xlim(-0.6, len(methods) - 0.4)
         if line is not None:
             axes.axhline(line, color="#333333", linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
-    first = panels[0]
-    first.set_ylabel(ylabel)
-    first.annotate(
-        "\n".join(head), (0, 1.02), xycoords="axes fraction", xytext=(-4, 0), textcoords="offset points",
-        ha="right", va="bottom", fontsize=6.5, fontstyle="italic", linespacing=1.25,
-    )  # fmt: skip
     _limits(panels, ends, line, top, bottom)
+    panels[0].set_ylabel(ylabel)
+    limit = panels[0].get_ylim()[1]
+    beyond = {key: int((values > limit).sum()) for key, values in groups}
+    lines = [*head, "beyond axis"] if any(beyond.values()) else list(head)
+    text: dict[str, Any] = {"va": "bottom", "fontsize": 6.5, "linespacing": 1.25}
     for axes, testset in zip(panels, testsets, strict=True):
-        for x, method in enumerate(table.loc[table["testset"] == testset, "method"]):
-            beyond = int((groups.get_group((testset, method)) > axes.get_ylim()[1]).sum())
-            if beyond:
-                axes.text(
-                    x, 0.985, f"↑ {beyond}", transform=axes.get_xaxis_transform(), ha="center", va="top", fontsize=6,
-                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
-                )  # fmt: skip
+        rows = table[table["testset"] == testset]
+        for x, row in enumerate(rows_of(rows)):
+            notes = [number(row.value), row.note, str(beyond[testset, row.method] or "")]
+            axes.text(x, 1.035, "\n".join(notes[: len(lines)]), transform=axes.get_xaxis_transform(), ha="center", **text)
+        axes.set_title(f"{testset}  (n = {_counts(groups, testset, list(rows['method']))})", pad=9 + 9.5 * len(lines))
+    panels[0].annotate(
+        "\n".join(lines), (0, 1.035), xycoords="axes fraction", xytext=(-4, 0), textcoords="offset points", ha="right",
+        fontstyle="italic", **text,
+    )  # fmt: skip
 
 
 def _boxes(axes: Axes, stats: Sequence[dict], colours: Sequence[str]) -> None:

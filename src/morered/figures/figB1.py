@@ -114,7 +114,7 @@ def draw(
     boxes.fill(
         [a], first.assign(value=first["rmsd_after"]), table, ylabel="RMSD after (Å)", head=("median", "failures"), room=room
     )
-    style.letter(a, "a", above=27)
+    style.letter(a, "a", above=40)
 
     colours = style.palette([*methods["method"], *in_order(bins["method"]), *in_order(points["method"])])
     for method in in_order(bins["method"]):
@@ -130,7 +130,7 @@ def draw(
     b.set_ylim(bottom=0)
     if len(bins):
         b.legend(loc="upper left")
-    style.letter(b, "b", above=27)
+    style.letter(b, "b", above=40)
 
     shown = in_order(points["method"])
     if shown:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from morered.chemistry import same_bonds
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import COLUMNS, UNRELAXED
 from morered.structures import Structures
@@ -71,6 +72,7 @@ def evaluate(relaxed: Structures, inputs: Structures, minima: Structures, *, sub
         "rmsd_before": before,
         "rmsd_after": after,
         "ratio": _ratio(before, after, unmoved),
+        "minimum_bonds": same_bonds(relaxed, references).astype(np.int8),
     }
     required = ("verdict", "steps")
     for name in _FROM_RELAXED:
