@@ -1,0 +1,29 @@
+"""MoreRed: relaxing molecules by reverse diffusion with time step prediction.
+
+``morered.relax(molecules)`` relaxes; the rest of the public names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from morered.api import MoreRed, relax
+    from morered.relaxation import RelaxationInterrupted
+    from morered.structures import Structures
+
+__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "relax"]
+
+_HOMES = {
+    "MoreRed": "morered.api",
+    "RelaxationInterrupted": "morered.relaxation",
+    "Structures": "morered.structures",
+    "relax": "morered.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'morered' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

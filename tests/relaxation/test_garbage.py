@@ -1,4 +1,4 @@
-"""Random garbage among valid molecules, at every method: no crash, no hang, a verdict each, and the valid ones unchanged by the company."""
+"""Random garbage among valid molecules, at every method: no crash, no hang, a verdict each, no effect on the valid ones."""
 
 from __future__ import annotations
 

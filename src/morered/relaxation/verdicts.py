@@ -31,6 +31,20 @@ from morered.structures import Column, Structures
 #: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): a result that claims to have converged has collapsed.
 COLLAPSED = 0.3
 
+#: The columns, in order.
+COLUMNS = (
+    "verdict",
+    "steps",
+    "first_time",
+    "last_time",
+    "first_fmax",
+    "last_fmax",
+    "bonds_kept",
+    "stereo_kept",
+    "closest_contact",
+    "seconds",
+    "reason",
+)
 _RESULTS = {"first_time": "", "last_time": "", "first_fmax": "eV/Å", "last_fmax": "eV/Å"}
 
 

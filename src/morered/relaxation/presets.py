@@ -1,0 +1,68 @@
+"""Methods by name: what people ask for without writing a config."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from morered.relaxation.methods import Method, Model, from_config
+
+#: Names of the weights that ship with the package, by what a method needs them for.
+SHIPPED = {"jt": "morered-jt", "noise": "morered-noise", "time": "morered-time", "mlff": "morered-mlff"}
+
+_SETTLED: dict[str, Any] = {"settled": {"window": 1, "threshold": 0.005}}
+
+#: Name -> config; models are named by their part in `SHIPPED`.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "accelerated": {"relaxer": "morered", "model": "jt", "move": "accelerated", "steps": 40, "stop": _SETTLED},
+    "jump": {"relaxer": "morered", "model": "jt", "move": "jump", "steps": 40, "stop": _SETTLED},
+    "jt": {"relaxer": "morered", "model": "jt"},
+    "as": {"relaxer": "morered", "noise": "noise", "time": "time"},
+    "itp": {"relaxer": "morered", "noise": "noise", "time": "time", "schedule": "initial"},
+    "mlff": {"relaxer": "mlff", "model": "mlff"},
+    "so3lr": {"relaxer": "so3lr"},
+    "gfn2": {"relaxer": "gfn2"},
+    "gfn1": {"relaxer": "gfn1"},
+    "mmff94": {"relaxer": "mmff94", "variant": "tight"},
+}
+DEFAULT = "accelerated"
+
+
+def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **changes: Any) -> Method:
+    """A method by its name in `PRESETS` ("MoreRed-JT" and "jt" are the same).
+
+    Parameters
+    ----------
+    name : str
+        Which.
+    weights
+        In place of the shipped ones: one model, or a mapping of its parts (noise, time).
+    **changes
+        Further settings, as in a config.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name, or a setting is wrong.
+    """
+    key = name.lower().removeprefix("morered-")
+    if key not in PRESETS:
+        raise ValueError(f"no method {name!r}; there are: {', '.join(PRESETS)}")
+    config = dict(PRESETS[key])
+    for role in ("model", "noise", "time"):
+        if role in config:
+            config[role] = SHIPPED[config[role]] if weights is None else _part(weights, role)
+    if weights is not None and not {"model", "noise"} & config.keys():
+        raise ValueError(f"the method {name!r} has no weights")
+    return from_config({**config, **changes}, path=name)
+
+
+def _part(weights: Model | Mapping[str, Model], role: str) -> Model:
+    if not isinstance(weights, Mapping):
+        return os.fspath(weights) if isinstance(weights, os.PathLike) else weights
+    if role == "model":
+        return dict(weights)
+    if role not in weights:
+        raise ValueError(f"weights: needs the key {role!r}")
+    return weights[role]
