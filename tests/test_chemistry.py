@@ -84,6 +84,20 @@ def test_large_molecules_agree_with_small_ones(monkeypatch: pytest.MonkeyPatch) 
     assert chemistry.same_bonds(s, s).all()
 
 
+def test_fragments_are_numbered_by_their_first_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SciPy promises labels, not their order."""
+    original = chemistry.connected_components
+
+    def reversed_labels(*arguments: object, **options: object) -> tuple[int, np.ndarray]:
+        n, labels = original(*arguments, **options)
+        return n, n - 1 - labels
+
+    s = random_structures(20)
+    expected = chemistry.molecule_fragments(s)
+    monkeypatch.setattr(chemistry, "connected_components", reversed_labels)
+    np.testing.assert_array_equal(chemistry.molecule_fragments(s), expected)
+
+
 def test_two_waters_are_two_fragments() -> None:
     positions = np.array(WATER[1])
     numbers, apart = WATER[0] * 2, np.concatenate([positions, positions + np.array([0, 0, 3.0])])

@@ -121,3 +121,15 @@ def test_structures_are_not_trajectories(tmp_path: Path) -> None:
     simple("a", 1, True).write(tmp_path / "t.h5")
     with pytest.raises(storage.StorageError, match="holds morered trajectories, not morered structures"):
         storage.read(tmp_path / "t.h5")
+
+
+def test_an_engine_may_reuse_its_arrays() -> None:
+    recorder = Recorder(["a"])
+    time, frame = np.zeros(1), np.zeros((2, 3), dtype=np.float32)
+    for step in range(3):
+        time[:], frame[:] = step, step
+        recorder.add([0], {"time": time}, [frame])
+    found = recorder.finish().trajectory(0)
+    assert found.columns["time"].tolist() == [0, 1, 2]
+    assert found.frames is not None
+    assert found.frames[:, 1, 2].tolist() == [0, 1, 2]

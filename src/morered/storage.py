@@ -163,10 +163,8 @@ def write_arrays(
     """Write arrays (root) and columns (group) with their units as one file of format ``kind``; see the module's docstring."""
     with (
         atomic_path(path) as temporary,
-        # Version 1.8's attributes may exceed 64 kB; no lock, since nobody else knows the temporary name.
-        h5py.File(
-            temporary, "w", libver=("v108", "v110"), locking=False, alignment_threshold=0, alignment_interval=ALIGNMENT
-        ) as file,
+        # No lock: nobody else knows the temporary name.
+        h5py.File(temporary, "w", locking=False, alignment_threshold=0, alignment_interval=ALIGNMENT) as file,
     ):
         file.attrs["format"], file.attrs["version"] = kind, version
         for key, value in (provenance or {}).items():

@@ -191,6 +191,10 @@ def test_cell_vectors_of_adf_are_passed_over() -> None:
     assert len(reading.structures()) == 2
 
 
+def test_underscores_make_no_numbers() -> None:
+    assert reading_of(GOOD.replace("water", "tag=1_2 energy=-1.5")).records[0].info == {"tag": "1_2", "energy": -1.5}
+
+
 @pytest.mark.parametrize(
     ("comment", "name"),
     [
@@ -292,6 +296,15 @@ def test_broken_molecules_in_a_row(first: str) -> None:
     """Two broken ones after each other are two records, and what follows is found."""
     reading = reading_of(BROKEN[first][0] + BROKEN["not a number"][0] + GOOD)
     assert [r.problem is None for r in reading.records] == [False, False, True]
+
+
+def test_a_number_in_place_of_the_last_atom_hides_no_molecule() -> None:
+    extended = "Properties=species:S:1:pos:R:3 name=last"
+    reading = reading_of(
+        "3\nbad\n" + "".join(WATER_LINES.splitlines(keepends=True)[:2]) + "7\n" + GOOD.replace("water", extended)
+    )
+    assert reading.problems == ["in.xyz, molecule 1 (bad): atom 3 (line 5) has 1 of 4 columns: '7'"]
+    assert reading.structures().names == ["last"]
 
 
 @pytest.mark.parametrize("kept", range(1, 5))
