@@ -1,10 +1,11 @@
 """Milliseconds per structure of every calculator: one at a time, batched, in worker processes -> results/bench/calculators.csv.
 
-The structures are minima of the embedded QM7, drawn with a fixed seed and displaced by 0.03 Å. Each number is the best of the
-repeats (others disturb, nothing speeds up); energies and forces are computed, by processes of one thread each. The pool labels
-the same chunks of 16 structures as the batched run of one process; its time is counted from when every worker has answered once,
-and its efficiency is the batched run's time over workers times its own. Its start-up (spawning, imports, loading a network) is a
-column of its own. The MLFF is a network of the paper's size (128 features) with random weights.
+The structures are minima of the embedded QM7, drawn with a fixed seed and displaced by 0.03 Å; energies and forces are computed
+by processes of one thread each. Times are the best of the repeats, since others can only disturb. One process: CPU time, which
+a busy machine does not stretch. The pool labels the same chunks of 16 structures as the batched run; its wall time counts from
+when every worker has answered once, and its efficiency is the batched run's wall time over workers times its own, which means
+something on as many idle cores only. Its start-up (spawning, imports, loading a network) is a column of its own. The MLFF is a
+network of the paper's size (128 features) with random weights.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,22 +53,31 @@ def label(part: Structures, name: str, options: Options) -> int:
     return int((~calculator(name, options).compute(part).succeeded).sum())
 
 
-def alone(parts: list[Structures], name: str, options: Options, repeats: int) -> tuple[int, float, float]:
-    """(Failures, seconds for the molecules of the first chunk one by one, seconds for all chunks) in one process."""
+class Alone(NamedTuple):
+    """One process: molecules that failed, CPU seconds for the first chunk one by one, CPU and wall seconds for all chunks."""
+
+    failed: int
+    single: float
+    batched: float
+    wall: float
+
+
+def alone(parts: list[Structures], name: str, options: Options, repeats: int) -> Alone:
+    """Label all chunks in one process."""
     failed = sum(label(part, name, options) for part in parts)  # warms up too
     singles = [parts[0][m] for m in range(len(parts[0]))]
-    single = seconds(lambda: [label(molecule, name, options) for molecule in singles], repeats)
-    return failed, single, seconds(lambda: [label(part, name, options) for part in parts], repeats)
+    single, _ = seconds(lambda: [label(molecule, name, options) for molecule in singles], repeats)
+    return Alone(failed, single, *seconds(lambda: [label(part, name, options) for part in parts], repeats))
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Shortest wall time of a call."""
+def seconds(run: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Least CPU time and least wall time of a call."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        cpu, wall = time.process_time(), time.perf_counter()
         run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        times.append((time.process_time() - cpu, time.perf_counter() - wall))
+    return min(cpu for cpu, _ in times), min(wall for _, wall in times)
 
 
 def pool_seconds(work: Callable[[Structures], int], parts: list[Structures], workers: int) -> tuple[float, float]:
@@ -102,21 +112,20 @@ def measure(case: str, structures: Structures, mlff: str, repeats: int, pools: l
     ((_, outcome),) = map_processes(partial(alone, name=name, options=options, repeats=repeats), [parts], workers=1)
     if isinstance(outcome, TaskFailure):
         raise RuntimeError(outcome.reason)
-    failed, single, serial = outcome
     row: dict[str, str | int | float] = {
         "calculator": case,
         "structures": len(structures),
         "mean_atoms": round(float(structures.sizes.mean()), 2),
-        "failed": failed,
-        "single_ms": round(1e3 * single / len(parts[0]), 3),
-        "batched_ms": round(1e3 * serial / len(structures), 3),
+        "failed": outcome.failed,
+        "single_cpu_ms": round(1e3 * outcome.single / len(parts[0]), 3),
+        "batched_cpu_ms": round(1e3 * outcome.batched / len(structures), 3),
     }
     work = partial(label, name=name, options=options)
     for workers in pools:
         runs = [pool_seconds(work, parts, workers) for _ in range(repeats)]
         start, wall = min(run[0] for run in runs), min(run[1] for run in runs)
         row[f"pool_{workers}_ms"] = round(1e3 * wall / len(structures), 3)
-        row[f"pool_{workers}_efficiency"] = round(serial / (workers * wall), 3)
+        row[f"pool_{workers}_efficiency"] = round(outcome.wall / (workers * wall), 3)
         row[f"pool_{workers}_startup_s"] = round(start, 2)
     return row
 

@@ -14,5 +14,5 @@ def test_the_table_has_the_numbers_of_the_calculators_asked_for(repository, tmp_
     rows = list(csv.DictReader(out.open()))
     assert [row["calculator"] for row in rows] == ["gfn2"]
     assert (rows[0]["structures"], rows[0]["failed"]) == ("4", "0")
-    for key in ("single_ms", "batched_ms", "pool_1_ms", "pool_1_efficiency", "pool_1_startup_s"):
+    for key in ("single_cpu_ms", "batched_cpu_ms", "pool_1_ms", "pool_1_efficiency", "pool_1_startup_s"):
         assert float(rows[0][key]) > 0, key
