@@ -9,6 +9,8 @@ from tblite.ase import TBLite
 from morered import calculators
 from morered.datasets.builder import Displacing, generator, modes_of
 from morered.datasets.modes import NormalModes, hessian, normal_modes, stencil, thermal_displacements
+from morered.datasets.stationary import Geometries, stationary_point
+from morered.metrics.rmsd import superpose
 from morered.units import BOLTZMANN_EV
 
 GFN2 = calculators.get("gfn2", accuracy=0.01)
@@ -42,6 +44,36 @@ def test_linear_molecules_have_one_mode_more(name: str, count: int) -> None:
     assert len(modes.squared) == count
     assert (modes.wave_numbers > 300).all()
     assert modes.eigenvectors @ modes.eigenvectors.T == pytest.approx(np.eye(count), abs=1e-10)
+
+
+def test_a_molecule_that_is_not_stationary_is_relaxed_for_its_hessian() -> None:
+    methanol = molecule("CH3OH")
+    expected = gfn2_modes(methanol).wave_numbers
+    methanol.positions += np.random.default_rng(0).normal(size=methanol.positions.shape) * 0.05
+    # both within 1e-3 eV/Å of the minimum: the softest mode, the rotor, may differ by some 1/cm
+    assert gfn2_modes(methanol).wave_numbers == pytest.approx(expected, abs=5)
+    geometries = Geometries(GFN2, methanol.numbers.astype(np.uint8), methanol.positions)
+    relaxed = stationary_point(geometries, methanol.numbers, methanol.positions, 1e-3, 200)
+    assert np.linalg.norm(geometries.surface.evaluate(relaxed)[1], axis=1).max() < 1.5e-3
+    # in the same place: neither moved nor turned
+    assert relaxed.mean(axis=0) == pytest.approx(methanol.positions.mean(axis=0), abs=1e-9)
+    assert superpose(relaxed, methanol.positions) == pytest.approx(relaxed, abs=1e-9)
+
+
+def test_batched_and_single_evaluations_agree() -> None:
+    so3lr = calculators.get("so3lr", dtype="float64")
+    methane = molecule("CH4")
+    geometries = stencil(methane.positions)[:7]
+    both = Geometries(so3lr, methane.numbers.astype(np.uint8), methane.positions)
+    energies, forces = both.evaluate(geometries)
+    assert forces is not None
+    for geometry, energy, force in zip(geometries, energies, forces, strict=True):
+        single = both.surface.evaluate(geometry)
+        assert single[0] == pytest.approx(energy, abs=1e-8)
+        assert single[1] == pytest.approx(force, abs=1e-8)
+    without, none = both.evaluate(geometries, forces=False)
+    assert none is None
+    assert without == pytest.approx(energies, abs=1e-8)
 
 
 def test_modes_neither_move_nor_turn_the_molecule() -> None:

@@ -102,6 +102,15 @@ def test_training_graphs_are_refused_in_an_evaluation() -> None:
     splits.refuse_training_graphs(split, split.digest, split.validation)
     with pytest.raises(TrainedOnError, match="1 of 7 molecules"):
         splits.refuse_training_graphs(split, split.digest, [*split.test, split.train[0]])
+    # another split of the same minima: nothing can be proven, and nothing where the weights say nothing
     with pytest.raises(TrainedOnError, match="was trained on the split"):
         splits.refuse_training_graphs(split, small(seed=1).digest, split.test)
+    with pytest.raises(TrainedOnError, match="do not say"):
+        splits.refuse_training_graphs(split, "", split.test)
+    # other molecules than the split's, and a model trained on another dataset
     splits.refuse_training_graphs(split, small(seed=1).digest, ["another/molecule"])
+    other = splits.make([f"o/{k}" for k in range(20)], GRAPHS, train=5, validation=2)
+    splits.refuse_training_graphs(split, other.digest, split.train)
+    # weights of a smaller training part name the whole split
+    with pytest.raises(TrainedOnError, match="own training split"):
+        splits.refuse_training_graphs(split, split.digest, split.limited(1).train)

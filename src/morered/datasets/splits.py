@@ -76,9 +76,13 @@ class Split:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over which id stands in which part, hexadecimal: what a weights file names as its split."""
-        content = {part: sorted(self.ids(part)) for part in PARTS}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """What a weights file names as its split: SHA-256 over which id stands in which part, ``@``, and 16 digits of that over
+        the ids alone.
+
+        The second tells another split of the same minima from a split of others.
+        """
+        partition = _sha256({part: sorted(self.ids(part)) for part in PARTS})
+        return f"{partition}@{_sha256(sorted(name for part in PARTS for name in self.ids(part)))[:16]}"
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Graphs and minima of each part."""
@@ -92,7 +96,7 @@ class Split:
         """The split with the first ``train`` graphs of the training part in the order of the draw (all where None).
 
         Validation and test stay as they are, and a smaller training part lies within a larger one, so that learning curves can
-        be drawn.
+        be drawn. Weights trained on it name the digest of the whole split, whose training graphs all count as theirs.
 
         Raises
         ------
@@ -206,7 +210,7 @@ def refuse_training_graphs(split: Split, trained_on: str, references: Iterable[s
     split
         The split of the dataset that the structures come from.
     trained_on
-        Digest of the split that the model was trained on, from the header of its weights.
+        `Split.digest` of the split that the model was trained on, from the header of its weights.
     references
         Ids of the minima that the structures belong to.
 
@@ -214,21 +218,31 @@ def refuse_training_graphs(split: Split, trained_on: str, references: Iterable[s
     ------
     TrainedOnError
         If the model was trained on this split and a reference stands in its training part (the message names the first and
-        counts all), or if the model was trained on another split of the same minima, where nothing can be proven.
+        counts all); and if nothing can be proven: it was trained on another split of the same minima, or does not say on which.
     """
-    wanted = [name.decode() if isinstance(name, bytes) else str(name) for name in references]
-    known = [name for name in wanted if name in split.graphs]
+    wanted = {name.decode() if isinstance(name, bytes) else str(name) for name in references}
+    known = sorted(wanted & set(split.graphs))
     if not known:
         return  # other molecules than the split's
-    if trained_on != split.digest:
+    if not trained_on:
         raise TrainedOnError(
-            f"the model was trained on the split {trained_on[:12]}, not on {split.digest[:12]}: "
+            "the weights do not say on which split they were trained: their training graphs may be among those evaluated"
+        )
+    partition, _, minima = trained_on.partition("@")
+    own_partition, _, own_minima = split.digest.partition("@")
+    if partition == own_partition:
+        forbidden = set(split.train)
+        if hits := [name for name in known if name in forbidden]:
+            raise TrainedOnError(
+                f"{len(hits)} of {len(wanted)} molecules are of the model's own training split, "
+                f"the first is {hits[0]} ({split.graphs[hits[0]]})"
+            )
+    elif minima in ("", own_minima):
+        raise TrainedOnError(
+            f"the model was trained on the split {partition[:12]}, not on {own_partition[:12]}: "
             "its training graphs may be among those evaluated"
         )
-    forbidden = set(split.train)
-    hits = sorted({name for name in known if name in forbidden})
-    if hits:
-        raise TrainedOnError(
-            f"{len(hits)} of {len(set(wanted))} molecules are of the model's own training split, "
-            f"the first is {hits[0]} ({split.graphs[hits[0]]})"
-        )
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -107,7 +107,7 @@ def _parts(axes: Axes, card: Mapping[str, Any]) -> None:
     axes.set_xticks(range(3), labels, fontsize=6.5)
     axes.annotate(  # what the numbers under the names count
         "\n".join(["", *heads]), (0, 0), xycoords="axes fraction", xytext=(-4, -6.5), textcoords="offset points", ha="right",
-        va="top",         fontsize=6.5, fontstyle="italic",
+        va="top", fontsize=6.5, fontstyle="italic",
     )  # fmt: skip
     axes.set_ylim(0, max(1, *values) * 1.15)
     axes.set_ylabel("molecular graphs")
