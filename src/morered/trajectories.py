@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered import storage
-from morered.structures import Column, as_names, offsets_of
+from morered.structures import Column, Structures, as_names, offsets_of
 
 FORMAT = "morered trajectories"
 VERSION = 1
@@ -115,6 +115,25 @@ class Trajectories:
         if not len(found):
             raise KeyError(f"no trajectory of {as_names([name])[0].decode()!r} among {len(self)}")
         return self.trajectory(int(found[0]))
+
+    def structures(self, molecules: Structures) -> Structures:
+        """Every kept frame as a structure of its own, to write in any format; ``molecules`` are those that were followed.
+
+        Ids are ``<molecule>-step<k>``, references the molecules' ids; the per-step columns come along.
+
+        Raises
+        ------
+        ValueError
+            If no frames were kept.
+        """
+        if self.frames is None or self.frame_offsets is None:
+            raise ValueError("these trajectories hold no frames")
+        steps = np.flatnonzero(np.repeat(np.diff(self.frame_offsets) > 0, self.lengths))
+        owner = molecules.index_of(self.ids)[self.molecule_index[steps]]
+        each = molecules.without_columns()[owner]
+        names = [f"{molecules.ids[m].decode()}-step{k}" for m, k in zip(owner.tolist(), self.step_index[steps].tolist(), strict=True)]
+        columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()}
+        return Structures(each.numbers, self.frames.astype(np.float64), each.offsets, as_names(names), molecules.ids[owner], columns)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Trajectories]) -> Trajectories:

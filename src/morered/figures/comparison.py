@@ -113,7 +113,7 @@ def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame, stem: str | Path, *, title: str = "This run and the paper", note: str = "") -> None:
-    """Write ``stem.csv`` and ``stem.html``, a page that needs no other file.
+    """Write ``stem.csv``, ``stem.html``, a page that needs no other file, and ``stem.fragment.html``, what was measured for another page.
 
     ``note`` is a sentence above the table, such as on what data the run is.
     """
@@ -121,6 +121,8 @@ def write(table: pd.DataFrame, stem: str | Path, *, title: str = "This run and t
     write_table(table, stem.with_name(f"{stem.name}.csv"))
     with atomic_path(stem.with_name(f"{stem.name}.html")) as path:
         path.write_text(page(table, title=title, note=note), encoding="utf-8")
+    with atomic_path(stem.with_name(f"{stem.name}.fragment.html")) as path:
+        path.write_text(fragment(table[table["this_run"].notna()]) + "\n", encoding="utf-8")
 
 
 def page(table: pd.DataFrame, *, title: str, note: str = "") -> str:

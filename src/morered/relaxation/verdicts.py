@@ -18,8 +18,10 @@ Shapes: M molecules, A atoms (flat).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from morered.chemistry import closest_contacts, same_bonds
@@ -151,3 +153,12 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
 def _contacts(structures: Structures) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):  # refused molecules may hold any number
         return closest_contacts(structures.without_columns())
+
+
+def table_of(relaxed: Structures) -> pd.DataFrame:
+    """One row for each molecule with its name, its number of atoms and the columns above, bytes as text."""
+    values: dict[str, Any] = {"name": relaxed.names, "n_atoms": relaxed.sizes}
+    for name in COLUMNS:
+        column = relaxed.column(name)
+        values[name] = [text.decode() for text in column.tolist()] if column.dtype.kind == "S" else column
+    return pd.DataFrame(values)

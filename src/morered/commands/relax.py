@@ -1,0 +1,140 @@
+"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or failed, and why.
+
+A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Exit code: 0 all converged, 1 some not, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+
+EXAMPLES = """examples:
+  morered relax in.xyz -o out.xyz                       the shipped model, at most 40 evaluations a molecule
+  morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files; verdicts as a table as well
+  morered relax in.xyz -o out.xyz --method gfn2         another method
+  morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives with a physical method
+  morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
+  cat in.xyz | morered relax - > out.xyz                in a pipe
+
+methods:
+  accelerated  MoreRed-JT, jumps with Anderson mixing (the default)
+  jump         MoreRed-JT, plain jumps to the predicted clean structure
+  jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
+  mlff, so3lr  force fields, L-BFGS in batches
+  gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
+"""
+
+METHODS = ("accelerated", "jump", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="xyz, extxyz, SDF or any file that ASE reads; - is standard input")
+    parser.add_argument("-s", "--smiles", action="append", default=[], metavar="SMILES", help="a molecule as SMILES; may be repeated")
+    parser.add_argument("-o", "--output", default="-", metavar="OUT", help="extxyz, SDF, HDF5 or ASE database by ending; - (default) is standard output")
+    parser.add_argument("--method", choices=METHODS, default="accelerated", help="how to relax (default: accelerated)")
+    parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="processes of methods that take one molecule at a time")
+    parser.add_argument("--finish", choices=("gfn2", "gfn1", "mmff94", "so3lr"), help="refine each result with this method")
+    parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")
+    parser.add_argument("--trajectory", metavar="FILE", help="write all steps: extxyz with a frame each, or HDF5 (.h5)")
+    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, relax, write, sum up; returns the exit code."""
+    if not arguments.inputs and not arguments.smiles:
+        return _usage("give at least one INPUT or --smiles; morered relax --help has examples")
+    from morered import devices, formats, intake
+    from morered.metrics.tables import write_table
+    from morered.models.weights import WeightsError
+    from morered.relaxation import Recording
+    from morered.relaxation.presets import preset
+    from morered.relaxation.stages import relax_stages
+    from morered.relaxation.verdicts import table_of
+
+    for path in filter(None, (arguments.output, arguments.table, arguments.trajectory)):
+        if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
+            return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    try:
+        settings = {} if arguments.steps is None else {"steps": arguments.steps}
+        stages = [preset(arguments.method, _weights(arguments.weights, arguments.method), **settings)]
+        if arguments.finish:
+            stages.append(preset(arguments.finish))
+        device = devices.choose(arguments.device)
+    except ValueError as error:
+        return _usage(str(error))
+
+    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed)
+    for sentence in (*given.notes, *given.problems):
+        print(f"morered relax: {sentence}", file=sys.stderr)
+    try:
+        done = relax_stages(
+            given.structures,
+            stages,
+            seed=arguments.seed,
+            device=device,
+            workers=arguments.workers,
+            recording=Recording(frames=True) if arguments.trajectory else None,
+            progress=not arguments.quiet and sys.stderr.isatty(),
+        )
+    except (WeightsError, ValueError) as error:
+        return _usage(str(error))
+    everything = given.complete(done.structures)
+    try:
+        whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
+        options = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
+        formats.write(arguments.output, whole, **options)
+        if arguments.table:
+            write_table(table_of(everything), arguments.table)
+        if arguments.trajectory and done.trajectories is not None:
+            if formats.format_of(arguments.trajectory) == "hdf5":
+                done.trajectories.write(arguments.trajectory)
+            else:
+                formats.write(arguments.trajectory, done.trajectories.structures(given.structures))
+    except (OSError, ValueError) as error:
+        return _usage(str(error))
+    verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
+    if not arguments.quiet:
+        _summarise(everything, verdicts)
+    return int(done.interrupted or set(verdicts) != {"converged"})
+
+
+def _summarise(everything, verdicts: Counter) -> None:  # type: ignore[no-untyped-def]
+    """Counts of the verdicts, and the reason of each molecule that did not converge (the first twenty)."""
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    print(f"{len(everything)} molecules: {counts}", file=sys.stderr)
+    others = [m for m, verdict in enumerate(everything.column("verdict").tolist()) if verdict != b"converged"]
+    for m in others[:20]:
+        verdict, reason = everything.column("verdict")[m].decode(), everything.column("reason")[m].decode()
+        print(f"  {everything.ids[m].decode()}: {verdict}: {reason}", file=sys.stderr)
+    if len(others) > 20:
+        print(f"  and {len(others) - 20} more; --table lists all", file=sys.stderr)
+
+
+def _weights(text: str | None, method: str):  # type: ignore[no-untyped-def]
+    """One file, or the two of as and itp."""
+    if text is None or method not in ("as", "itp"):
+        return text
+    noise, comma, time = text.partition(",")
+    if not comma:
+        raise ValueError(f"--weights: {method} needs two models, NOISE,TIME")
+    return {"noise": noise, "time": time}
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _usage(sentence: str) -> int:
+    print(f"morered relax: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,159 @@
+"""`morered relax` as a person uses it, with a small model trained for nothing but this."""
+
+import io
+import sys
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+from ase import Atoms
+from ase.build import molecule
+
+from morered.cli import main
+
+
+@pytest.fixture(scope="module")
+def weights(repository):
+    """A tiny stored model: its results are no good, but they are results."""
+    return str(repository / "tests/data/model-v1-morered-jt.safetensors")
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = []
+    for name in ("CH3CH2OH", "C6H6", "H2CO"):
+        atoms = molecule(name)
+        atoms.positions += 0.1 * rng.normal(size=atoms.positions.shape)
+        atoms.info["name"] = name
+        frames.append(atoms)
+    path = tmp_path / "in.xyz"
+    ase.io.write(path, frames, format="extxyz")
+    return path
+
+
+def relax(*arguments):
+    return main(["relax", *map(str, arguments)])
+
+
+#: What is wrong with a molecule -> (its lines in the file, what the message must say).
+BROKEN = {
+    "cut off": ("9\nname=cut\nO 0 0 0\nH 0 0 1\n", ["cut", "2 follow"]),
+    "nan": ("3\nname=nan\nO 0 0 0\nH 0 0 nan\nH 0 1 0\n", ["nan", "atom 2", "not finite"]),
+    "symbol": ("2\nname=symbol\nXy 0 0 0\nH 0 0 1\n", ["symbol", "Xy"]),
+    "coinciding": ("3\nname=twice\nO 0 0 0\nH 0 0 1\nH 0 0 1\n", ["twice", "atoms 2 and 3 coincide"]),
+    "one atom": ("1\nname=alone\nC 0 0 0\n", ["alone", "one atom"]),
+    "element": ("2\nname=gold\nAu 0 0 0\nH 0 0 1.5\n", ["gold", "Au"]),
+}
+
+
+def test_molecules_come_back_in_order_in_their_pose_with_a_verdict(inputs, tmp_path, weights):
+    out, table = tmp_path / "out.xyz", tmp_path / "t.csv"
+    code = relax(inputs, "-o", out, "--weights", weights, "--steps", 3, "--table", table, "-q")
+    relaxed = ase.io.read(out, ":")
+    assert [atoms.info["name"] for atoms in relaxed] == ["CH3CH2OH", "C6H6", "H2CO"]
+    assert list(pd.read_csv(table).name) == ["CH3CH2OH", "C6H6", "H2CO"]
+    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "step-cap", "failed"}
+    assert code == int(any(atoms.info["verdict"] != "converged" for atoms in relaxed))
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_molecule_is_named_and_changes_nothing_for_the_others(inputs, tmp_path, weights, capsys, fault):
+    lines, words = BROKEN[fault]
+    alone, mixed, table = tmp_path / "alone.xyz", tmp_path / "mixed.xyz", tmp_path / "t.csv"
+    relax(inputs, "-o", alone, "--weights", weights, "--steps", 3)
+    text = inputs.read_text()
+    first = text.index("12\n")  # between ethanol and benzene
+    (tmp_path / "in2.xyz").write_text(text[:first] + lines + text[first:])
+    capsys.readouterr()
+    assert relax(tmp_path / "in2.xyz", "-o", mixed, "--weights", weights, "--steps", 3, "--table", table) == 1
+    said = capsys.readouterr().err
+    for word in ["in2.xyz" if fault not in ("one atom", "element") else "refused", *words]:
+        assert word in said
+    verdicts = pd.read_csv(table).set_index("name")
+    assert len(verdicts) == 4
+    (broken,) = set(verdicts.index) - {"CH3CH2OH", "C6H6", "H2CO"}
+    assert verdicts.verdict[broken] == "refused"
+    others = {atoms.info["name"]: atoms.positions for atoms in ase.io.read(mixed, ":")}
+    for atoms in ase.io.read(alone, ":"):
+        np.testing.assert_allclose(others[atoms.info["name"]], atoms.positions, atol=1e-5)
+
+
+def test_an_empty_or_missing_file_is_named(tmp_path, weights, capsys):
+    (tmp_path / "empty.xyz").write_text("")
+    for path, word in ((tmp_path / "empty.xyz", "empty"), (tmp_path / "nowhere.xyz", "no such file")):
+        assert relax(path, "-o", tmp_path / "out.xyz", "--weights", weights) == 1
+        said = capsys.readouterr().err
+        assert path.name in said
+        assert word in said.lower()
+
+
+def test_a_pipe_in_and_out(inputs, weights, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
+    relax("-", "--weights", weights, "--steps", 2, "-q")
+    frames = ase.io.read(io.StringIO(capsys.readouterr().out), ":", format="extxyz")
+    assert len(frames) == 3
+
+
+def test_smiles_become_molecules_and_a_malformed_one_is_named(tmp_path, weights, capsys):
+    out = tmp_path / "out.sdf"
+    assert relax("-s", "CCO", "-s", "C1CC", "-o", out, "--weights", weights, "--steps", 2) == 1
+    assert "C1CC" in capsys.readouterr().err
+    assert len(ase.io.read(out, ":")) == 1
+
+
+def test_a_physical_method_and_a_finish(inputs, tmp_path, weights):
+    out, table = tmp_path / "out.xyz", tmp_path / "t.csv"
+    assert relax(inputs, "-o", out, "--method", "mmff94", "--workers", 1, "-q") in (0, 1)
+    relax(inputs, "-o", out, "--weights", weights, "--steps", 2, "--finish", "gfn2", "--workers", 1, "--table", table, "-q")
+    finished = pd.read_csv(table)
+    assert (finished.last_fmax < 1e-3).all()
+    assert (finished.verdict == "converged").all()
+    assert (finished.steps > 2).all()
+
+
+def test_all_steps_are_written_where_asked_for(inputs, tmp_path, weights):
+    trajectory, table = tmp_path / "steps.xyz", tmp_path / "t.csv"
+    relax(inputs, "-o", tmp_path / "out.xyz", "--weights", weights, "--steps", 4, "--trajectory", trajectory, "--table", table, "-q")
+    assert len(ase.io.read(trajectory, ":")) == pd.read_csv(table).steps.sum()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "INPUT"),
+        (["in.xyz", "--weights", "missing.safetensors"], "missing.safetensors"),
+        (["in.xyz", "-o", "no/such/folder/out.xyz"], "no folder"),
+        (["in.xyz", "--method", "gfn2", "--weights", "x"], "no weights"),
+        (["in.xyz", "--device", "cuda:99"], "cuda:99"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence_and_ends_in_2(inputs, monkeypatch, capsys, arguments, word):
+    monkeypatch.chdir(inputs.parent)
+    assert relax(*arguments) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["relax", "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("examples:", "--finish", "methods:", "Exit code"):
+        assert word in said
+
+
+def test_info_prints_what_a_weights_file_is(weights, capsys):
+    assert main(["info", weights]) == 0
+    said = capsys.readouterr().out
+    assert "morered-jt" in said
+    assert main(["info", "nothing.safetensors"]) == 1
+    assert "nothing.safetensors" in capsys.readouterr().err
+
+
+def test_atoms_outside_the_training_data_are_refused_by_element(tmp_path, weights):
+    ase.io.write(tmp_path / "in.xyz", [Atoms("AuH", [[0, 0, 0], [0, 0, 1.5]])], format="extxyz")
+    table = tmp_path / "t.csv"
+    assert relax(tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--weights", weights, "--table", table, "-q") == 1
+    assert "Au" in pd.read_csv(table).reason[0]
