@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
+from morered.models.compile import maybe_compile
 from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.structures import Structures
 
-#: What the networks are tested with: (representation, engine).
-ENGINES = [("painn", "dense"), ("painn", "schnetpack"), ("so3net", "schnetpack")]
+#: What the networks are tested with: (representation, engine); "kernels" is the dense engine with compiled kernels, in float32.
+ENGINES = [("painn", "dense"), ("painn", "kernels"), ("painn", "schnetpack"), ("so3net", "schnetpack")]
 
 
 def random_molecules(sizes: tuple[int, ...] = (5, 9, 3, 12), seed: int = 0) -> Structures:
@@ -31,12 +32,17 @@ def random_molecules(sizes: tuple[int, ...] = (5, 9, 3, 12), seed: int = 0) -> S
 
 
 def network(kind: str, representation: str = "painn", engine: str = "dense", features: int = 16) -> DiffusionNetwork | Potential:
-    """A network in double precision, in which physics holds to 1e-9 and numerical derivatives are sharp."""
+    """A network in double precision, in which physics holds to 1e-9 and numerical derivatives are sharp; kernels know float32."""
     torch.manual_seed(7)
-    built = build(ModelConfig(kind=kind, representation=representation, engine=engine, features=features))
+    kernels = engine == "kernels"
+    config = ModelConfig(kind=kind, representation=representation, engine="dense" if kernels else engine, features=features)
+    built = build(config)
     for name, parameter in built.named_parameters():  # biases start at zero, where a lost bias would not show
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
+    if kernels:
+        assert maybe_compile(built).execution == "kernels"
+        return built.eval()
     return built.double().eval()
 
 
@@ -46,11 +52,11 @@ def times(batch: Batch) -> Tensor:
 
 
 def predict(model: DiffusionNetwork | Potential, batch: Batch) -> dict[str, Tensor]:
-    """All outputs by name: vectors [B, N, 3], time_atoms [B, N], and energy and time [B]."""
+    """All outputs by name, in float64: vectors [B, N, 3], time_atoms [B, N], and energy and time [B]."""
     if isinstance(model, Potential):
         energy, forces = model.energy_forces(batch.numbers, batch.positions, batch.mask)
-        return {"energy": energy, "vectors": forces}
+        return {"energy": energy, "vectors": forces.double()}
     with torch.no_grad():
         output = model(batch.numbers, batch.positions, batch.mask, times(batch) if model.time_head is None else None)
     named = {"vectors": output.noise, "time_atoms": output.time_atoms, "time": output.time}
-    return {name: value for name, value in named.items() if value is not None}
+    return {name: value.double() for name, value in named.items() if value is not None}

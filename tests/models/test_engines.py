@@ -1,23 +1,28 @@
 """The dense engine against SchNetPack's own modules, with the same weights."""
 
+from itertools import product
+
 import pytest
 import torch
 from models_support import random_molecules, times
 
 from morered.batching import pad
+from morered.models.compile import maybe_compile
 from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
 
 
-@pytest.fixture(params=["morered-jt", "noise", "mlff"])
+@pytest.fixture(params=list(product(["morered-jt", "noise", "time", "mlff"], ["never", "auto"])), ids="-".join)
 def pair(request) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """The same weights in both engines, in float32."""
+    """The same weights in both engines, in float32; ours plainly ("never") and by kernels ("auto")."""
     torch.manual_seed(1)
-    dense = build(ModelConfig(kind=request.param, features=64))
+    kind, mode = request.param
+    dense = maybe_compile(build(ModelConfig(kind=kind, features=64)), mode)
+    assert dense.execution == ("plain" if mode == "never" else "kernels")
     for name, parameter in dense.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
-    peer = build(ModelConfig(kind=request.param, features=64, engine="schnetpack"))
+    peer = build(ModelConfig(kind=kind, features=64, engine="schnetpack"))
     peer.load_state_dict(dense.state_dict(), strict=True)
     dense.load_state_dict(peer.state_dict(), strict=True)
     return dense, peer
@@ -30,8 +35,8 @@ def test_state_dicts_are_schnetpacks(pair):
 
 
 def test_outputs_and_gradients_agree_in_single_precision(pair):
-    """1e-5 of each tensor's largest value: a hundred roundings of float32 (6e-8), sums of some 1e4 terms included."""
-    batch = pad(random_molecules((4, 11, 14, 16, 9, 15), seed=2), dtype=torch.float32)
+    """1e-5 of each tensor's largest value: a hundred roundings of float32 (6e-8), for sums of up to 1e4 terms."""
+    batch = pad(random_molecules((4, 11, 14, 1, 16, 9, 15, 23), seed=2), dtype=torch.float32)
     results = [outputs(network, batch) for network in pair]
     losses = [sum(value.square().sum() for value in result.values()) for result in results]
     for name in results[0]:

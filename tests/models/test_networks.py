@@ -2,6 +2,7 @@ import pytest
 import torch
 from models_support import network, times
 
+from morered.models import torch_ops
 from morered.models.config import ModelConfig
 from morered.models.networks import build
 
@@ -26,18 +27,18 @@ def test_heads_are_schnetpacks():
     peer.load_state_dict(model.noise_head.state_dict())
     scalars, vectors, time = torch.randn(2, 4, 16), torch.randn(2, 4, 3, 16), torch.rand(2, 4)
     _, expected = peer((torch.cat([scalars, time[..., None]], -1), vectors))
-    torch.testing.assert_close(model.noise_head(scalars, vectors, time), expected[..., 0], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(model.noise_head(scalars, vectors, time, torch_ops), expected[..., 0], atol=1e-6, rtol=1e-5)
     time_peer = build_mlp(16, 1, n_layers=3)
     time_peer.load_state_dict(model.time_head.outnet.state_dict())
-    torch.testing.assert_close(model.time_head(scalars), time_peer(scalars)[..., 0], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(model.time_head(scalars, torch_ops), time_peer(scalars)[..., 0], atol=1e-6, rtol=1e-5)
 
 
 def test_the_joint_models_noise_head_sees_the_predicted_times(batch):
     model = network("morered-jt")
     inputs = (batch.numbers, batch.positions, batch.mask)
     output = model(*inputs)
-    scalars, vectors = model.representation(*inputs)
-    raw = model.noise_head(scalars, vectors, output.time_atoms)
+    scalars, vectors, layout = model.represent(*inputs)
+    raw = model.noise_head(scalars, vectors, output.time_atoms, layout.ops)
     mean = (raw * batch.mask[..., None]).sum(1, keepdim=True) / batch.sizes[:, None, None]
     torch.testing.assert_close(output.noise, (raw - mean) * batch.mask[..., None])
     (gradient,) = torch.autograd.grad(output.noise.square().sum(), model.time_head.outnet[-1].weight)

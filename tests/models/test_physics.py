@@ -12,14 +12,14 @@ from morered.structures import Structures
 
 KINDS = ["morered-jt", "noise", "time", "mlff"]
 CASES = [(kind, *engine) for engine in ENGINES for kind in KINDS]
-#: Double precision, except that SO3net's Clebsch-Gordan coefficients are float32.
-TOLERANCE = {"painn": 1e-9, "so3net": 1e-6}
+#: Double precision, except for the kernels and SO3net's Clebsch-Gordan coefficients.
+TOLERANCE = {("painn", "dense"): 1e-9, ("painn", "schnetpack"): 1e-9, ("painn", "kernels"): 1e-5, ("so3net", "schnetpack"): 1e-6}
 
 
 @pytest.fixture(params=CASES, ids="-".join)
 def case(request):
     kind, representation, engine = request.param
-    return network(kind, representation, engine), TOLERANCE[representation]
+    return network(kind, representation, engine), TOLERANCE[representation, engine]
 
 
 def assert_close(a, b, tolerance):
@@ -89,7 +89,7 @@ def test_what_stands_on_padding_does_not_matter(case, batch):
 def test_outputs_and_their_slopes_are_continuous_at_the_cutoff(case):
     """The cosine switch leaves with value and slope 0: what a pair changes just inside is of second order."""
     model, tolerance = case
-    step = 1e-3
+    step, rounding = 1e-3, 1e-12 if model.dtype == torch.float64 else 1e-6
     beyond, at, inside, further = (predict(model, pair(5.0 + k * step)) for k in (10, 0, -1, -10))
     assert_close(at, beyond, tolerance)
     for name in at:
@@ -97,7 +97,7 @@ def test_outputs_and_their_slopes_are_continuous_at_the_cutoff(case):
         if name == "vectors" and isinstance(model, Potential):
             assert near < 0.3 * far, name  # forces: the slope of the switch, so of first order
         else:
-            assert near < 0.03 * far + 1e-12, name
+            assert near < 0.03 * far + rounding, name
         assert far < 0.01, name
 
 
@@ -114,7 +114,7 @@ def test_coinciding_and_far_atoms_give_finite_outputs(case):
     assert_close(alone, predict(model, batch.with_positions(nearer)[1:]), tolerance)
 
 
-@pytest.mark.parametrize("engine", ["dense", "schnetpack"])
+@pytest.mark.parametrize("engine", ["dense", "kernels", "schnetpack"])
 def test_gradients_stay_finite_where_atoms_coincide_or_are_isolated(engine):
     """For the noise loss and a loss of forces, every parameter: the traps are roots of zero on padding and the diagonal."""
     positions = [[[0, 0, 0], [0, 0, 0], [1, 0, 0]], [[0, 0, 0]], [[0, 0, 0], [9, 0, 0]]]
@@ -137,7 +137,8 @@ def test_forces_are_minus_the_numerical_gradient_of_the_energy(representation, e
     model = network("mlff", representation, engine)
     batch = pad(random_molecules((5, 3)))
     _, forces = model.energy_forces(batch.numbers, batch.positions, batch.mask)
-    step = 1e-4  # central differences: error of the order of step², 1e-8
+    single = model.dtype == torch.float32
+    step = 1e-2 if single else 1e-4  # central differences err by the order of step², and by the rounding of energies over step
     for atom, axis in [(0, 0), (2, 1), (1, 2)]:
         energies = []
         for sign in (1, -1):
@@ -145,10 +146,22 @@ def test_forces_are_minus_the_numerical_gradient_of_the_energy(representation, e
             moved[:, atom, axis] += sign * step
             energies.append(model(batch.numbers, moved, batch.mask).energy)
         numerical = -(energies[0] - energies[1]) / (2 * step)
-        torch.testing.assert_close(forces[:, atom, axis], numerical, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(forces[:, atom, axis], numerical, atol=5e-3 if single else 1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("representation", "engine"), ENGINES)
 def test_noise_is_centred(representation, engine, batch):
     noise = predict(network("noise", representation, engine), batch)["vectors"]
-    torch.testing.assert_close(noise.sum(dim=1), torch.zeros(len(batch), 3, dtype=torch.float64), atol=1e-12, rtol=0)
+    tolerance = 1e-6 if engine == "kernels" else 1e-12
+    torch.testing.assert_close(noise.sum(dim=1), torch.zeros_like(noise[:, 0]), atol=tolerance, rtol=0)
+
+
+def test_a_broken_position_is_not_passed_over(batch):
+    """A molecule that has exploded must not be given numbers that look sound; its neighbours keep theirs."""
+    for representation, engine in ENGINES:
+        model = network("morered-jt", representation, engine)
+        positions = batch.positions.clone()
+        positions[1, 2, 0] = torch.nan
+        output = predict(model, batch.with_positions(positions))
+        assert torch.isnan(output["vectors"][1]).any()
+        assert torch.isfinite(output["vectors"][[0, 2, 3]]).all()

@@ -1,6 +1,6 @@
 """Heads: per-atom noise, time or energy from a representation (paper, Appendix C.1).
 
-Shapes: B batch, N padded atoms, F features.
+Shapes: `...` is [B, N] or, where flat, [A]; F features.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morered.models.layers import MLP, Linear, halving, mlp
+from morered.models.torch_ops import Ops
 
 #: Under the root of a squared length: no change in float32 above lengths of 1e-5, and a finite gradient at 0.
 TINY = 1e-16
@@ -22,29 +23,33 @@ class GatedEquivariantBlock(nn.Module):
 
     Parameters
     ----------
-    scalars_in, vectors_in : int
-        Features that come in.
-    features_out : int
-        Scalar features that go out, and vector features.
-    hidden : int
-        Hidden features of the gating perceptron.
+    features_in, features_out, hidden : int
+        Scalar features that come in and vector features as many; those that go out; those of the gating perceptron.
+    with_time : bool
+        Whether a time comes in as one more scalar.
     last : bool
         Whether the outgoing scalars are left without activation.
     """
 
-    def __init__(self, scalars_in: int, vectors_in: int, features_out: int, hidden: int, last: bool) -> None:
+    def __init__(self, features_in: int, features_out: int, hidden: int, with_time: bool, last: bool) -> None:
         super().__init__()
-        self.features_out = features_out
+        self.features_in = features_in
         self.last = last
-        self.mix_vectors = Linear(vectors_in, 2 * features_out, bias=False)
-        self.scalar_net = mlp([scalars_in + features_out, hidden, 2 * features_out])
+        self.mix_vectors = Linear(features_in, 2 * features_out, bias=False)
+        self.scalar_net = mlp([features_in + with_time + features_out, hidden, 2 * features_out])
 
-    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars [..., S], vectors [..., 3, V] -> [..., O], [..., 3, O]."""
-        v, w = self.mix_vectors(vectors).chunk(2, dim=-1)
-        lengths = (v.square().sum(dim=-2) + TINY).sqrt()
-        scalars, gates = self.scalar_net(torch.cat([scalars, lengths], dim=-1)).chunk(2, dim=-1)
-        return (scalars if self.last else functional.silu(scalars)), gates[..., None, :] * w
+    def forward(self, scalars: Tensor, vectors: Tensor, times: Tensor | None, ops: Ops) -> tuple[Tensor, Tensor]:
+        """Scalars [..., F], vectors [..., 3, F] and, where one comes in, times [...] -> [..., O], [..., 3, O]."""
+        context, _, w = ops.mix_in(scalars, self.mix_vectors(vectors), TINY)
+        first, second = self.scalar_net.layers()
+        if times is None:
+            hidden = first(context)
+        else:  # the time's column stands between those of the scalars and of the lengths
+            columns = first.weight.split([self.features_in, 1, first.in_features - self.features_in - 1], dim=1)
+            hidden = functional.linear(context, torch.cat([columns[0], columns[2]], dim=1), first.bias)
+            hidden = hidden + times[..., None].to(hidden.dtype) * columns[1].squeeze(1)
+        scalars, gates = second(ops.silu(hidden)).chunk(2, dim=-1)
+        return (scalars if self.last else ops.silu(scalars)), gates[..., None, :] * w
 
 
 class NoiseHead(nn.ModuleList):
@@ -54,19 +59,15 @@ class NoiseHead(nn.ModuleList):
     """
 
     def __init__(self, features: int, layers: int) -> None:
-        sizes = halving(features, layers)
         super().__init__(
-            (
-                GatedEquivariantBlock(n_in + (k == 0), n_in, n_out, hidden=n_in, last=k == layers - 1)
-                for k, (n_in, n_out) in enumerate(pairwise(sizes))
-            )
+            GatedEquivariantBlock(n_in, n_out, hidden=n_in, with_time=k == 0, last=k == layers - 1)
+            for k, (n_in, n_out) in enumerate(pairwise(halving(features, layers)))
         )
 
-    def forward(self, scalars: Tensor, vectors: Tensor, times: Tensor) -> Tensor:
-        """Scalars [B, N, F], vectors [B, N, 3, F], times [B, N] in [0, 1] -> one vector per atom [B, N, 3]."""
-        scalars = torch.cat([scalars, times[..., None].to(scalars.dtype)], dim=-1)
-        for block in self:
-            scalars, vectors = block(scalars, vectors)
+    def forward(self, scalars: Tensor, vectors: Tensor, times: Tensor, ops: Ops) -> Tensor:
+        """Scalars [..., F], vectors [..., 3, F], times [...] in [0, 1] -> one vector per atom [..., 3]."""
+        for k, block in enumerate(self):
+            scalars, vectors = block(scalars, vectors, times if k == 0 else None, ops)
         return vectors.squeeze(-1)
 
 
@@ -79,6 +80,6 @@ class AtomHead(nn.Module):
         super().__init__()
         self.outnet = mlp(halving(features, layers))
 
-    def forward(self, scalars: Tensor) -> Tensor:
-        """[B, N, F] -> [B, N]."""
-        return self.outnet(scalars).squeeze(-1)
+    def forward(self, scalars: Tensor, ops: Ops) -> Tensor:
+        """[..., F] -> [...]."""
+        return self.outnet(scalars, ops).squeeze(-1)

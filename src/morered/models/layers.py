@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from morered.models.torch_ops import Ops
 
 
 class Linear(nn.Linear):
@@ -19,22 +20,26 @@ class Linear(nn.Linear):
             nn.init.zeros_(self.bias)
 
 
-class MLP(nn.Sequential):
+class MLP(nn.ModuleList):
     """Linear layers with SiLU between them; layer k is named ``k``."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def layers(self) -> list[Linear]:
+        """In the order of computing."""
+        return [layer for layer in self if isinstance(layer, Linear)]
+
+    def forward(self, x: Tensor, ops: Ops) -> Tensor:
         """[..., sizes[0]] -> [..., sizes[-1]]."""
         last = len(self) - 1
         for k, layer in enumerate(self):
             x = layer(x)
             if k < last:
-                x = functional.silu(x)
+                x = ops.silu(x)
         return x
 
 
 def mlp(sizes: Sequence[int]) -> MLP:
     """A perceptron from sizes[0] inputs to sizes[-1] outputs."""
-    return MLP(*(Linear(n_in, n_out) for n_in, n_out in pairwise(sizes)))
+    return MLP(Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
 
 
 def halving(features: int, layers: int) -> list[int]:

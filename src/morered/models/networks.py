@@ -11,8 +11,11 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from morered.models.compile import Execution, call
 from morered.models.config import ModelConfig
 from morered.models.heads import AtomHead, NoiseHead
+from morered.models.layout import Flat, Layout, Padded
+from morered.models.native.ops import positions_only
 from morered.models.painn import N_ELEMENTS, PaiNN
 
 
@@ -58,6 +61,8 @@ class Network(nn.Module):
         What it was built from.
     elements : frozenset of int
         Atomic numbers it was trained on; empty for a new one.
+    execution
+        How it is computed; `morered.models.compile.maybe_compile` sets it. "kernels" holds where they fit, see `kernels_fit`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -65,11 +70,35 @@ class Network(nn.Module):
         self.config = config
         self.elements: frozenset[int] = frozenset()
         self.representation = _representation(config)
+        self.execution: Execution = "plain"
+        self.plain_seconds = 0.0
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the parameters: what positions are cast to."""
         return next(self.parameters()).dtype
+
+    def kernels_fit(self) -> bool:
+        """Whether the compiled kernels could compute it: PaiNN, float32, on a CPU, features a multiple of 16."""
+        return isinstance(self.representation, PaiNN) and Flat.fits(self.representation)
+
+    def represent(self, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool = False) -> tuple[Tensor, Tensor, Layout]:
+        """Scalars [..., F] and vectors [..., 3, F], and the layout that `...` stands for.
+
+        ``forces`` says that derivatives by the positions will be taken under `positions_only`; without it, positions that require
+        a gradient are left to PyTorch.
+        """
+        positions = positions.to(self.dtype)
+        network = self.representation
+        layout: Layout
+        if not isinstance(network, PaiNN):
+            layout = Padded(numbers, positions, mask, None)
+            return *network(numbers, positions, mask), layout
+        if self.execution == "kernels" and self.kernels_fit() and (forces or not positions.requires_grad):
+            layout = Flat(numbers, positions, mask, network)
+        else:
+            layout = Padded(numbers, positions, mask, network)
+        return *network(layout.numbers, layout.pairs, layout.ops), layout
 
     def n_parameters(self) -> int:
         """Trainable numbers of the network."""
@@ -110,16 +139,7 @@ class DiffusionNetwork(Network):
         """
         if time is None and self.noise_head is not None and self.time_head is None:
             raise ValueError("a model of kind noise predicts no time: give it one")
-        scalars, vectors = self.representation(numbers, positions.to(self.dtype), mask)
-        noise = time_atoms = mean_time = None
-        if self.time_head is not None:
-            time_atoms = self.time_head(scalars).masked_fill(~mask, 0.0)
-            mean_time = time_atoms.clamp(0.0, 1.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-        if self.noise_head is not None:
-            times = time_atoms if time is None else time[:, None].to(scalars.dtype).expand(mask.shape)
-            assert times is not None
-            noise = _centre(self.noise_head(scalars, vectors, times), mask)
-        return DiffusionOutput(noise, time_atoms, mean_time)
+        return call(_predict, self, numbers, positions, mask, time)
 
 
 class Potential(Network):
@@ -157,9 +177,7 @@ class Potential(Network):
 
     def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> PotentialOutput:
         """Energies from numbers [B, N], positions [B, N, 3] in Å and mask [B, N]."""
-        scalars, _ = self.representation(numbers, positions.to(self.dtype), mask)
-        atomic = self.energy_head(scalars).masked_fill(~mask, 0.0)
-        return PotentialOutput(atomic.sum(dim=1, dtype=torch.float64) + self.reference_energy(numbers), atomic)
+        return call(_energies, self, numbers, positions, mask, False)
 
     def energy_forces(
         self, numbers: Tensor, positions: Tensor, mask: Tensor, create_graph: bool | None = None
@@ -179,18 +197,42 @@ class Potential(Network):
             Forces have the positions' dtype and are 0 on padding.
         """
         create_graph = self.training if create_graph is None else create_graph
-        with torch.enable_grad():
-            positions = positions.detach().requires_grad_(True)
-            energy, atomic = self(numbers, positions, mask)
-            (gradient,) = torch.autograd.grad(atomic.sum(), positions, create_graph=create_graph)
-        if not create_graph:
-            energy = energy.detach()
-        return energy, -gradient
+        with torch.enable_grad(), positions_only():
+            energy, forces = call(_energies_forces, self, numbers, positions.detach().requires_grad_(True), mask, create_graph)
+        return energy if create_graph else energy.detach(), forces
 
 
 def build(config: ModelConfig) -> DiffusionNetwork | Potential:
     """A new network with random weights."""
     return DiffusionNetwork(config) if config.is_diffusion else Potential(config)
+
+
+def _predict(network: DiffusionNetwork, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None) -> DiffusionOutput:
+    scalars, vectors, layout = network.represent(numbers, positions, mask)
+    noise = times = time_atoms = mean_time = None
+    if network.time_head is not None:
+        times = network.time_head(scalars, layout.ops)
+        time_atoms = layout.spread(times)
+        mean_time = time_atoms.clamp(0.0, 1.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    if network.noise_head is not None:
+        times = times if time is None else layout.per_atom(time.to(scalars.dtype))
+        assert times is not None
+        noise = _centre(layout.spread(network.noise_head(scalars, vectors, times, layout.ops)), mask)
+    return DiffusionOutput(noise, time_atoms, mean_time)
+
+
+def _energies(network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool) -> PotentialOutput:
+    scalars, _, layout = network.represent(numbers, positions, mask, forces)
+    atomic = layout.spread(network.energy_head(scalars, layout.ops))
+    return PotentialOutput(atomic.sum(dim=1, dtype=torch.float64) + network.reference_energy(numbers), atomic)
+
+
+def _energies_forces(
+    network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, create_graph: bool
+) -> tuple[Tensor, Tensor]:
+    energy, atomic = _energies(network, numbers, positions, mask, True)
+    (gradient,) = torch.autograd.grad(atomic.sum(), positions, create_graph=create_graph)
+    return energy, -gradient
 
 
 def _representation(config: ModelConfig) -> nn.Module:

@@ -1,9 +1,9 @@
-"""PaiNN in dense, padded tensors.
+"""PaiNN for small molecules, where every pair of atoms is an edge.
 
 Schütt, Unke, Gastegger: Equivariant message passing for the prediction of tensorial properties and molecular spectra, ICML 2021.
 Parameters and buffers are named as in SchNetPack 2.2, so that the same state dict loads into its PaiNN and into this one.
 
-Shapes: B batch, N padded atoms, F features, K radial basis.
+The steps are those of `torch_ops` (padded, any device) or `native.ops` (flat, CPUs). Shapes: `...` is [B, N] or [A]; F features.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morered.models.geometry import Pairs, pair_geometry
+from morered.models.geometry import Pairs
 from morered.models.layers import Linear, mlp
+from morered.models.torch_ops import Ops
 
 #: Rows of the embedding: atomic numbers 0 (padding) to 99, as in SchNetPack.
 N_ELEMENTS = 100
@@ -43,32 +44,19 @@ class CosineCutoff(nn.Module):
 
 
 class Interaction(nn.Module):
-    """Messages between atoms: filtered neighbours' features change an atom's scalars and vectors (PaiNN, Eqs. 7 and 8)."""
+    """The context that atoms send to each other (PaiNN, Fig. 2b); how it is filtered and summed is `message` of the ops."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.interatomic_context_net = mlp([features, features, 3 * features])
 
-    def forward(self, q: Tensor, mu: Tensor | None, filters: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars [B, N, F] and vectors [B, N, 3, F] after the messages.
-
-        ``mu`` is None where all vectors are still zero; ``filters`` is [B, N, N, 3F] with the cutoff in it, ``directions``
-        [B, N, N, 3].
-        """
-        features = q.shape[-1]
-        w_q, w_r, w_mu = filters.split(features, dim=-1)
-        x_q, x_r, x_mu = self.interatomic_context_net(q).split(features, dim=-1)
-        dq = (w_q * x_q[:, None]).sum(dim=2)
-        along = w_r * x_r[:, None]
-        dmu = (along[:, :, :, None, :] * directions[..., None]).sum(dim=2)
-        if mu is None:
-            return q + dq, dmu
-        dmu = dmu + ((w_mu * x_mu[:, None])[:, :, :, None, :] * mu[:, None]).sum(dim=2)
-        return q + dq, mu + dmu
+    def forward(self, q: Tensor, ops: Ops) -> Tensor:
+        """[..., F] -> [..., 3F]."""
+        return self.interatomic_context_net(q, ops)
 
 
 class Mixing(nn.Module):
-    """Scalars and vectors of one atom change each other (PaiNN, Eqs. 9 and 10)."""
+    """Scalars and vectors of one atom change each other (PaiNN, Fig. 2c)."""
 
     def __init__(self, features: int, epsilon: float = 1e-8) -> None:
         super().__init__()
@@ -76,12 +64,10 @@ class Mixing(nn.Module):
         self.mu_channel_mix = Linear(features, 2 * features, bias=False)
         self.epsilon = epsilon
 
-    def forward(self, q: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars [B, N, F] and vectors [B, N, 3, F] after mixing."""
-        v, w = self.mu_channel_mix(mu).chunk(2, dim=-1)
-        lengths = (v.square().sum(dim=-2) + self.epsilon).sqrt()
-        dq, dmu, dqmu = self.intraatomic_context_net(torch.cat([q, lengths], dim=-1)).chunk(3, dim=-1)
-        return q + dq + dqmu * (v * w).sum(dim=-2), mu + dmu[..., None, :] * w
+    def forward(self, q: Tensor, mu: Tensor, ops: Ops) -> tuple[Tensor, Tensor]:
+        """Scalars [..., F] and vectors [..., 3, F] after mixing."""
+        context, dots, w = ops.mix_in(q, self.mu_channel_mix(mu), self.epsilon)
+        return ops.mix_out(q, mu, self.intraatomic_context_net(context, ops), w, dots)
 
 
 class PaiNN(nn.Module):
@@ -106,22 +92,20 @@ class PaiNN(nn.Module):
         self.interactions = nn.ModuleList(Interaction(features) for _ in range(interactions))
         self.mixing = nn.ModuleList(Mixing(features) for _ in range(interactions))
 
-    def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars [B, N, F] and vectors [B, N, 3, F] from numbers [B, N], positions [B, N, 3] in Å and mask [B, N].
+    def forward(self, numbers: Tensor, pairs: Pairs, ops: Ops) -> tuple[Tensor, Tensor]:
+        """Scalars [..., F] and vectors [..., 3, F] from numbers [...] and the pairs that belong to ``ops``.
 
         Rows of padding hold no meaning, but are finite.
         """
-        pairs = self.pairs(positions, mask)
-        weight = torch.cat([self.filter_net.weight, self.filter_net.bias[:, None]], dim=1)
-        q: Tensor = self.embedding(numbers)
+        q: Tensor = functional.embedding(numbers, self.embedding.weight)
         mu: Tensor | None = None
+        rows = 3 * self.features
         for block, (interaction, mixing) in enumerate(zip(self.interactions, self.mixing, strict=True)):
-            rows = slice(block * 3 * self.features, (block + 1) * 3 * self.features)
-            filters = functional.linear(pairs.radial, weight[rows])
-            q, mu = mixing(*interaction(q, mu, filters, pairs.directions))
+            if block == 0 and numbers.numel() > N_ELEMENTS:  # each element's atoms send the same: compute it once per element
+                x = functional.embedding(numbers, interaction(self.embedding.weight, ops))
+            else:
+                x = interaction(q, ops)
+            part = slice(block * rows, (block + 1) * rows)
+            q, mu = mixing(*ops.message(q, x, mu, self.filter_net.weight[part], self.filter_net.bias[part], pairs), ops)
         assert mu is not None
         return q, mu
-
-    def pairs(self, positions: Tensor, mask: Tensor) -> Pairs:
-        """Directions and radial features of all pairs."""
-        return pair_geometry(positions, mask, self.radial_basis.offsets, self.radial_basis.widths, self.cutoff)

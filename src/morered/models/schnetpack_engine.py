@@ -60,7 +60,7 @@ def edges(numbers: Tensor, positions: Tensor, mask: Tensor, cutoff: float) -> di
     with torch.no_grad():
         distances = (positions[:, None] - positions[:, :, None]).square().sum(dim=-1)
         other = ~torch.eye(n_padded, dtype=torch.bool, device=mask.device)
-        molecule, i, j = (mask[:, :, None] & mask[:, None] & other & (distances < cutoff**2)).nonzero(as_tuple=True)
+        molecule, i, j = (mask[:, :, None] & mask[:, None] & other & ~(distances >= cutoff**2)).nonzero(as_tuple=True)
     return {
         keys.Z: numbers.flatten()[atoms],
         keys.Rij: _apart(positions[molecule, j] - positions[molecule, i]),

@@ -1,0 +1,102 @@
+"""Decide how a network is computed: plainly, by compiled kernels, or through `torch.compile`.
+
+- PaiNN in float32 on a CPU: kernels (`native`), compiled within seconds once per machine and for every size of molecule.
+- Else, `torch.compile` with dynamic shapes. That takes half a minute, so "auto" compiles a network only after it has run plainly
+  for as long; Inductor keeps what it made in its cache, so a second run's compilation is short.
+- Without a C++ compiler: plainly, and a warning says so once.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+
+from morered.models.native import library
+
+if TYPE_CHECKING:
+    from morered.models.networks import Network
+
+Mode = Literal["auto", "always", "never"]
+#: What a network is doing: "plain", "kernels", "compiled", or "waiting": plain until compiling pays.
+Execution = Literal["plain", "kernels", "compiled", "waiting"]
+
+#: Seconds of plain computing after which "auto" compiles: what compiling takes.
+PATIENCE = 30.0
+#: What `torch.compile` compiles with.
+BACKEND = "inductor"
+
+
+def maybe_compile[N: Network](network: N, mode: Mode = "auto") -> N:
+    """Let a network run fast where it can.
+
+    Parameters
+    ----------
+    network
+        Changed in place; its weights and results stay the same (to float32 rounding).
+    mode
+        "never": plain PyTorch. "auto": kernels where they fit, else `torch.compile` once the network has run for half a minute.
+        "always": kernels where they fit, else `torch.compile` at the first call.
+
+    Returns
+    -------
+    Network
+        The same one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode.
+    """
+    if mode not in get_args(Mode):
+        raise ValueError(f"compile must be one of {', '.join(get_args(Mode))}, not {mode!r}")
+    network.plain_seconds = 0.0
+    network.execution = _execution(network, mode)
+    return network
+
+
+def call(function: Callable[..., Any], network: Network, *arguments: Any) -> Any:
+    """``function(network, *arguments)``, computed as the network's ``execution`` says."""
+    if network.execution == "waiting":
+        if network.plain_seconds >= PATIENCE:
+            network.execution = "compiled"
+        else:
+            start = time.perf_counter()
+            result = function(network, *arguments)
+            network.plain_seconds += time.perf_counter() - start
+            return result
+    if network.execution == "compiled" and not torch.compiler.is_compiling():
+        return _compiled(function, BACKEND)(network, *arguments)
+    return function(network, *arguments)
+
+
+def _execution(network: Network, mode: Mode) -> Execution:
+    if mode == "never" or network.config.engine != "dense":
+        return "plain"
+    if network.kernels_fit():
+        try:
+            library.load()
+        except library.Unavailable as error:
+            _warn(str(error))
+            return "plain"
+        return "kernels"
+    if library.find_compiler() is None:
+        _warn("there is no C++ compiler")
+        return "plain"
+    return "compiled" if mode == "always" else "waiting"
+
+
+@functools.cache
+def _compiled(function: Callable[..., Any], backend: str) -> Callable[..., Any]:
+    """A function of a network, compiled for all networks of one shape and all sizes of molecules."""
+    torch._dynamo.config.trace_autograd_ops = True  # forces are a gradient inside the function
+    return torch.compile(function, dynamic=True, backend=backend)
+
+
+@functools.cache
+def _warn(reason: str) -> None:
+    warnings.warn(f"networks run uncompiled, several times slower: {reason}", stacklevel=4)
