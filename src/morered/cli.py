@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-#: Large tensors that are freed to the system and faulted in again cost more than the arithmetic on them. The C library reads these
-#: when a program starts, so that the command starts itself again with them.
+#: Large tensors that are freed to the system and faulted in again cost more than the arithmetic on them. The C library reads
+#: these when a program starts, so that the command starts itself again with them.
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "67108864"}
 
 #: Subcommand -> what it does, for the overview; the module of the same name holds the rest.
@@ -36,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name == named:  # only the chosen one is imported: `morered --help` is there at once
             module = import_module(f"morered.commands.{name}")
             command = commands.add_parser(
-                name, help=summary, description=module.__doc__, epilog=module.EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+                name,
+                help=summary,
+                description=module.__doc__,
+                epilog=module.EXAMPLES,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
             )
             module.add_arguments(command)
             command.set_defaults(run=module.run)

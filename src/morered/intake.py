@@ -74,12 +74,13 @@ def _embedded(smiles: str, index: int, seed: int) -> Record:
 
 
 def _refused(broken: Sequence[Record]) -> Structures:
-    readable = [r.numbers is not None and r.positions is not None and len(r.numbers) == len(r.positions) for r in broken]
-    structures = Structures.build(
-        [record.numbers if there else [] for record, there in zip(broken, readable, strict=True)],
-        [record.positions if there else np.empty((0, 3)) for record, there in zip(broken, readable, strict=True)],
-        [record.name for record in broken],
-    )
+    numbers, positions = [], []
+    for record in broken:
+        z, x = record.numbers, record.positions
+        readable = z is not None and x is not None and len(z) == len(x)
+        numbers.append(z if readable and z is not None else np.empty(0, np.uint8))
+        positions.append(x if readable and x is not None else np.empty((0, 3)))
+    structures = Structures.build(numbers, positions, [record.name for record in broken])
     outcome = Outcome.empty(structures)
     outcome.code[:] = int(Code.REFUSED)
     outcome.reasons = [record.problem for record in broken]

@@ -131,9 +131,13 @@ class Trajectories:
         steps = np.flatnonzero(np.repeat(np.diff(self.frame_offsets) > 0, self.lengths))
         owner = molecules.index_of(self.ids)[self.molecule_index[steps]]
         each = molecules.without_columns()[owner]
-        names = [f"{molecules.ids[m].decode()}-step{k}" for m, k in zip(owner.tolist(), self.step_index[steps].tolist(), strict=True)]
+        names = [
+            f"{molecules.ids[m].decode()}-step{k}" for m, k in zip(owner.tolist(), self.step_index[steps].tolist(), strict=True)
+        ]
         columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()}
-        return Structures(each.numbers, self.frames.astype(np.float64), each.offsets, as_names(names), molecules.ids[owner], columns)
+        return Structures(
+            each.numbers, self.frames.astype(np.float64), each.offsets, as_names(names), molecules.ids[owner], columns
+        )
 
     @classmethod
     def concatenate(cls, parts: Iterable[Trajectories]) -> Trajectories:

@@ -1,4 +1,6 @@
-"""Test inputs along normal modes: of each minimum of one chunk the closest, the middle and the most distant displaced structure."""
+"""Test inputs along normal modes: of each minimum of one chunk the closest, the middle and the most distant displaced
+structure.
+"""
 
 from morered import storage
 from morered.datasets import pieces, splits, testsets

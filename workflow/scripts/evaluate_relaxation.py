@@ -7,4 +7,6 @@ from morered.study.script import logged
 
 with logged(snakemake):
     files = snakemake.input
-    write_table(evaluate(storage.read(files.relaxed), storage.read(files.inputs), storage.read(files.minima)), snakemake.output[0])
+    write_table(
+        evaluate(storage.read(files.relaxed), storage.read(files.inputs), storage.read(files.minima)), snakemake.output[0]
+    )

@@ -6,4 +6,6 @@ from morered.study.script import logged
 
 with logged(snakemake):
     parts = [storage.read(path) for path in snakemake.input]
-    storage.write(snakemake.output[0], Structures.concatenate(parts), provenance=storage.provenance(parents=list(snakemake.input)))
+    storage.write(
+        snakemake.output[0], Structures.concatenate(parts), provenance=storage.provenance(parents=list(snakemake.input))
+    )

@@ -7,4 +7,6 @@ from morered.study.script import logged
 with logged(snakemake):
     split = qm7.split(**snakemake.params.split)
     splits.save(snakemake.output.split, split)
-    storage.write(snakemake.output.minima, qm7.load(), provenance=storage.provenance(config=dict(snakemake.params.split), source="qm7-pbe0"))
+    storage.write(
+        snakemake.output.minima, qm7.load(), provenance=storage.provenance(config=dict(snakemake.params.split), source="qm7-pbe0")
+    )

@@ -16,6 +16,8 @@ _FACTORIES: dict[str, str] = {
     "gfn2": "morered.calculators.xtb:gfn2",
     "so3lr": "morered.calculators.so3lr:So3lr",
     "mlff": "morered.calculators.mlff:Mlff",
+    "pbe0": "morered.energies.calculator:pbe0",
+    "pbe0+mbd": "morered.energies.calculator:pbe0_mbd",
 }
 
 

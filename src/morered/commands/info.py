@@ -1,4 +1,6 @@
-"""Print what a weights file is: kind and size of the network, what it was trained on, its losses, and for which elements it is."""
+"""Print what a weights file is: kind and size of the network, what it was trained on, its losses, and for which elements it
+is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("weights", nargs="*", metavar="WEIGHTS", help="weights files, or names of shipped weights; all shipped ones by default")
+    parser.add_argument(
+        "weights", nargs="*", metavar="WEIGHTS", help="weights files, or names of shipped weights; all shipped ones by default"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

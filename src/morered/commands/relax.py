@@ -1,6 +1,8 @@
-"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or failed, and why.
+"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or
+failed, and why.
 
-A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Exit code: 0 all converged, 1 some not, 2 wrong usage.
+A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Exit code: 0 all converged, 1 some
+not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from typing import Any
 
 EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz                       the shipped model, at most 40 evaluations a molecule
@@ -31,12 +34,24 @@ METHODS = ("accelerated", "jump", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "g
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="xyz, extxyz, SDF or any file that ASE reads; - is standard input")
-    parser.add_argument("-s", "--smiles", action="append", default=[], metavar="SMILES", help="a molecule as SMILES; may be repeated")
-    parser.add_argument("-o", "--output", default="-", metavar="OUT", help="extxyz, SDF, HDF5 or ASE database by ending; - (default) is standard output")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="xyz, extxyz, SDF or any file that ASE reads; - is standard input"
+    )
+    parser.add_argument(
+        "-s", "--smiles", action="append", default=[], metavar="SMILES", help="a molecule as SMILES; may be repeated"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="OUT",
+        help="extxyz, SDF, HDF5 or ASE database by ending; - (default) is standard output",
+    )
     parser.add_argument("--method", choices=METHODS, default="accelerated", help="how to relax (default: accelerated)")
     parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
-    parser.add_argument("--steps", type=_positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)")
+    parser.add_argument(
+        "--steps", type=_positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes of methods that take one molecule at a time")
@@ -88,8 +103,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _usage(str(error))
     everything = given.complete(done.structures)
     try:
-        whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
-        options = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
+        whole = everything[
+            everything.sizes > 0
+        ]  # of a molecule without atoms there is nothing to write but its line in the table
+        options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
         formats.write(arguments.output, whole, **options)
         if arguments.table:
             write_table(table_of(everything), arguments.table)

@@ -57,7 +57,7 @@ class _Surface:
         point = single_point(self._numbers, positions, self._level, forces=True)
         if point.status == "failed" or point.forces is None:
             raise CalculationError(point.reason)
-        return point.total, point.forces
+        return point.total, np.asarray(point.forces, dtype=np.float64)
 
 
 def pbe0(

@@ -1,8 +1,8 @@
 """Hirshfeld's partition of a molecular density (Hirshfeld 1977) and the volume ratios of Tkatchenko and Scheffler (2009, Eq. 7).
 
-    w_a(r) = n_a(r - R_a) / sum_b n_b(r - R_b)
-    volume ratio of a = int |r - R_a|³ w_a(r) n(r) dr / int r³ n_a(r) dr
-    charge of a = Z_a - int w_a(r) n(r) dr
+w_a(r) = n_a(r - R_a) / sum_b n_b(r - R_b)
+volume ratio of a = int |r - R_a|³ w_a(r) n(r) dr / int r³ n_a(r) dr
+charge of a = Z_a - int w_a(r) n(r) dr
 """
 
 from __future__ import annotations

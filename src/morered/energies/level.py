@@ -20,7 +20,8 @@ class Level:
     dispersion
         Whether MBD@rsSCS is added.
     grid, coarse_grid
-        PySCF's grid level (0 to 9) of the energy, and of the self-consistent field that leads to it. With both the same there is one stage.
+        PySCF's grid level (0 to 9) of the energy, and of the self-consistent field that leads to it. With both the same there
+        is one stage.
     density_fitting
         Coulomb and exchange integrals by density fitting; errs by 0.01 kcal/mol in energy differences.
     convergence
@@ -58,7 +59,9 @@ class Level:
         if not self.convergence > 0:
             raise ValueError(f"convergence must be positive, not {self.convergence}")
         if self.dispersion and self.functional.lower() not in MBD_BETA:
-            raise ValueError(f"MBD's damping is known for {', '.join(MBD_BETA)}, not for {self.functional}; set dispersion: false")
+            raise ValueError(
+                f"MBD's damping is known for {', '.join(MBD_BETA)}, not for {self.functional}; set dispersion: false"
+            )
 
     @property
     def beta(self) -> float:

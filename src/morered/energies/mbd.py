@@ -15,7 +15,8 @@ def mbd_energy(numbers: ArrayLike, positions: ArrayLike, volume_ratios: ArrayLik
     Raises
     ------
     ValueError
-        If a coupled oscillator has no real frequency (a "polarisation catastrophe": atoms far too close), where MBD has no energy.
+        If a coupled oscillator has no real frequency (a "polarisation catastrophe": atoms far too close), where MBD has no
+        energy.
     """
     from pymbd import mbd_energy_species
 
@@ -24,7 +25,9 @@ def mbd_energy(numbers: ArrayLike, positions: ArrayLike, volume_ratios: ArrayLik
         return 0.0
     species = [chemical_symbols[z] for z in numbers]
     with np.errstate(invalid="ignore"):
-        energy = mbd_energy_species(np.asarray(positions, dtype=float) / ANGSTROM_PER_BOHR, species, np.asarray(volume_ratios), beta)
+        energy = mbd_energy_species(
+            np.asarray(positions, dtype=float) / ANGSTROM_PER_BOHR, species, np.asarray(volume_ratios), beta
+        )
     if not np.isfinite(energy):
         raise ValueError("MBD has no energy here (polarisation catastrophe): atoms are too close")
     return float(energy) * EV_PER_HARTREE

@@ -1,7 +1,7 @@
 """Single points with PySCF: converged on a coarse grid, evaluated once on the fine one, or a reason why not.
 
-The density that is self-consistent on the coarse grid differs from the fine grid's to first order, the energy to second: 4e-5 kcal/mol for
-a third to a half of the time.
+The density that is self-consistent on the coarse grid differs from the fine grid's to first order, the energy to second: 4e-5
+kcal/mol for a third to a half of the time.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 class Field:
     """A converged self-consistent field, evaluated on the fine grid.
 
-    ``energy`` in eV, ``cycles`` of all attempts together, ``seconds`` of wall time, ``way`` how it converged, ``mean_field`` PySCF's object
-    (its grids the fine ones) and ``density_matrix`` [n_ao, n_ao] for what is computed from the density.
+    ``energy`` in eV, ``cycles`` of all attempts together, ``seconds`` of wall time, ``way`` how it converged, ``mean_field``
+    PySCF's object (its grids the fine ones) and ``density_matrix`` [n_ao, n_ao] for what is computed from the density.
     """
 
     energy: float
@@ -57,7 +57,9 @@ def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level) -> Any:
     numbers = np.asarray(numbers, dtype=int)
     if numbers.sum() % 2:
         raise ValueError(f"{int(numbers.sum())} electrons: a radical; only closed shells are computed")
-    atoms = [(chemical_symbols[z], tuple(map(float, x))) for z, x in zip(numbers, np.asarray(positions, dtype=float), strict=True)]
+    atoms = [
+        (chemical_symbols[z], tuple(map(float, x))) for z, x in zip(numbers, np.asarray(positions, dtype=float), strict=True)
+    ]
     memory = {} if level.max_memory is None else {"max_memory": level.max_memory}
     try:
         return gto.M(atom=atoms, basis=level.basis, unit="Angstrom", verbose=0, **memory)
@@ -87,7 +89,7 @@ def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDAr
     start = time.perf_counter()
     system = molecule(numbers, positions, level)
     spent = 0
-    for way, solver in _ways(system, level):
+    for way, solver in _ways(system, level):  # noqa: B007 - the way is told below
         mean_field = solver()
         count = [0]
         mean_field.callback = _counter(count)
@@ -112,7 +114,15 @@ def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDAr
 
 
 def forces(field: Field, level: Level) -> NDArray[np.floating]:
-    """Forces [N, 3] in eV/Å. A gradient needs the density that is self-consistent on its own grid, so the field is converged there first."""
+    """Forces [N, 3] in eV/Å of the functional.
+
+    A gradient needs the density that is self-consistent on its own grid, so the field is converged there first.
+
+    Raises
+    ------
+    NotConverged
+        If it does not converge on the fine grid.
+    """
     mean_field = field.mean_field
     if level.grid != level.coarse_grid:
         mean_field.kernel(dm0=field.density_matrix)

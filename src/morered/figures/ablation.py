@@ -48,7 +48,8 @@ def draw(table: pd.DataFrame, stem: str | Path, title: str = "") -> None:
     groups = [(testset, method) for testset in testsets for method in methods]
     shift = dict(zip(groups, np.linspace(-0.28, 0.28, len(groups)) if len(groups) > 1 else [0.0], strict=True))
     for axes, (quantity, label) in zip(figure.subplots(1, 2, sharey=True), _PANELS, strict=True):
-        for (testset, method), rows in table.groupby(["testset", "method"], sort=False):
+        for testset, method in groups:
+            rows = table[(table["testset"] == testset) & (table["method"] == method)]
             place = np.array([entries.index(entry) for entry in rows["entry"]]) + shift[(testset, method)]
             value = rows[quantity].to_numpy()
             spread = np.abs(np.stack([value - rows[f"{quantity}_low"], rows[f"{quantity}_high"] - value]))

@@ -113,7 +113,8 @@ def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame, stem: str | Path, *, title: str = "This run and the paper", note: str = "") -> None:
-    """Write ``stem.csv``, ``stem.html``, a page that needs no other file, and ``stem.fragment.html``, what was measured for another page.
+    """Write ``stem.csv``, ``stem.html``, a page that needs no other file, and ``stem.fragment.html``, what was measured for
+    another page.
 
     ``note`` is a sentence above the table, such as on what data the run is.
     """

@@ -33,7 +33,8 @@ def relax_stages(structures: Structures, stages: Sequence[Method], *, recording:
     structures
         M molecules.
     stages
-        At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is not tried further.
+        At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is not tried
+        further.
     recording
         Kept of the first stage.
     **options
@@ -42,8 +43,8 @@ def relax_stages(structures: Structures, stages: Sequence[Method], *, recording:
     Returns
     -------
     StagedRelaxation
-        The verdict and its reason are those of the last stage that tried; steps and seconds are sums; first values are the first stage's, last
-        values the last one's; bonds and stereochemistry are compared with the input.
+        The verdict and its reason are those of the last stage that tried; steps and seconds are sums; first values are the
+        first stage's, last values the last one's; bonds and stereochemistry are compared with the input.
     """
     done, interrupted = _relax(structures, stages[0], recording=recording, **options)
     result = done.structures
@@ -67,9 +68,9 @@ def _merged(inputs: Structures, before: Structures, part: Structures, going: np.
     """``before`` with what became of its molecules ``going`` in a further stage."""
     moved = ~np.isin(part.column("verdict"), _UNRELAXED)
     positions = np.array(before.positions)
-    for m in np.flatnonzero(moved).tolist():
-        atoms = slice(int(before.offsets[going[m]]), int(before.offsets[going[m] + 1]))
-        positions[atoms] = part.molecule(m).positions
+    for k in np.flatnonzero(moved).tolist():
+        m = going[k]
+        positions[int(before.offsets[m]) : int(before.offsets[m + 1])] = part.molecule(k).positions
     columns = {name: column._replace(values=_wide(column.values, part, name)) for name, column in before.columns.items()}
     for name in ("verdict", "reason", "last_time", "last_fmax", "closest_contact"):
         columns[name].values[going] = part.column(name)
@@ -83,8 +84,8 @@ def _merged(inputs: Structures, before: Structures, part: Structures, going: np.
     end = align(result.without_columns()[chosen], start)
     columns["bonds_kept"].values[chosen] = same_bonds(start, end)
     columns["stereo_kept"].values[chosen] = stereo_kept(start, end)
-    aligned = np.concatenate([np.arange(result.offsets[m], result.offsets[m + 1]) for m in chosen]) if len(chosen) else []
-    positions[aligned] = end.positions
+    for m, aligned in zip(chosen.tolist(), end, strict=True):
+        positions[int(result.offsets[m]) : int(result.offsets[m + 1])] = aligned.positions
     return inputs.with_positions(positions).with_columns({**before.columns, **columns})
 
 

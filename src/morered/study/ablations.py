@@ -1,7 +1,8 @@
 """Ablations: named sweeps whose entries hold only the keys that differ.
 
-An entry `eta=0.5` that sets a key of the model `jt` adds the model `jt@eta=0.5` and, for each method of the sweep that uses `jt`, the method
-`MoreRed-JT@eta=0.5`. What an entry does not touch, directly or through what it uses, keeps its name and is shared.
+An entry `eta=0.5` that sets a key of the model `jt` adds the model `jt@eta=0.5` and, for each method of the sweep that uses
+`jt`, the method `MoreRed-JT@eta=0.5`. What an entry does not touch, directly or through what it uses, keeps its name and is
+shared.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def expand(config: Config) -> tuple[Config, dict[str, Ablation]]:
             continue
         entries = {}
         for label, changes in sweep["entries"].items():
-            entries[label] = _add_entry(expanded, config, changes or {}, label, sweep["methods"], f"ablations.{name}.entries.{label}", problems)
+            entries[label] = _add_entry(
+                expanded, config, changes or {}, label, sweep["methods"], f"ablations.{name}.entries.{label}", problems
+            )
         sweeps[name] = Ablation(
             name=name,
             description=sweep.get("description", ""),

@@ -1,7 +1,7 @@
 """Checks a config against the JSON schema and fills in the defaults that stand there.
 
-Two annotations go beyond JSON Schema: `x-for` lists the kinds (or relaxers) of entry that a key belongs to, `x-required` marks a key that
-those kinds need. Every refusal names the key's path and what is allowed.
+Two annotations go beyond JSON Schema: `x-for` lists the kinds (or relaxers) of entry that a key belongs to, `x-required` marks
+a key that those kinds need. Every refusal names the key's path and what is allowed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 Schema = dict[str, Any]
 
@@ -60,32 +59,35 @@ def stated(settings: Mapping[str, Any], schema: Schema, definition: str) -> dict
 # --------------------------------------------------------------------- messages
 
 
-def _explain(error: ValidationError) -> Iterator[str]:
+def _explain(error: Any) -> Iterator[str]:
     path = _path(error.absolute_path)
+    wanted, offending = error.validator_value, error.instance
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         for key in error.instance:
             if key not in known:
                 yield f"{_path([*error.absolute_path, key])}: unknown key{_nearest(key, known)}"
     elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
+        missing = [key for key in wanted if key not in error.instance]
         yield f"{path}: needs the key {missing[0]!r}: {_describe(error.schema['properties'][missing[0]])}"
     elif error.validator == "enum":
-        allowed = ", ".join(map(str, error.validator_value))
-        yield f"{path}: {error.instance!r} is not one of {allowed}"
+        allowed = ", ".join(map(str, wanted))
+        yield f"{path}: {offending!r} is not one of {allowed}"
     elif error.validator == "type":
         hint = ""
         if isinstance(error.instance, str) and _is_number(error.instance):
             hint = " (YAML reads 1e-4 as text: write 1.0e-4)" if "e" in error.instance.lower() else " (remove the quotes)"
-        yield f"{path}: {error.instance!r} is not of type {_types(error.validator_value)}{hint}"
+        yield f"{path}: {offending!r} is not of type {_types(wanted)}{hint}"
     elif error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
         words = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
-        yield f"{path}: {error.instance!r} is impossible: it must be {words[error.validator]} {error.validator_value}"
+        yield f"{path}: {offending!r} is impossible: it must be {words[error.validator]} {wanted}"
     elif error.validator == "pattern":
-        yield f"{path}: {error.instance!r} is no name: letters, digits and . _ - only, no space or slash"
+        yield f"{path}: {offending!r} is no name: letters, digits and . _ - only, no space or slash"
     elif error.validator == "anyOf":
-        allowed = ", ".join(sorted({str(v) for sub in error.context for v in (sub.validator_value if sub.validator == "enum" else [])}))
-        yield f"{path}: {error.instance!r} is not allowed{': one of ' + allowed + ', or null' if allowed else ''}"
+        allowed = ", ".join(
+            sorted({str(v) for sub in error.context for v in (sub.validator_value if sub.validator == "enum" else [])})
+        )
+        yield f"{path}: {offending!r} is not allowed{': one of ' + allowed + ', or null' if allowed else ''}"
     else:
         yield f"{path}: {error.message}"
 

@@ -69,10 +69,12 @@ def logged(snakemake: Any) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
         tee = _Tee(log, sys.stderr, label)
-        with contextlib.redirect_stdout(tee), contextlib.redirect_stderr(tee):  # type: ignore[type-var]
+        with contextlib.redirect_stdout(tee), contextlib.redirect_stderr(tee):
             try:
                 yield
             except BaseException as error:
                 traceback.print_exc(file=log)
-                print(f"[{label}] {type(error).__name__}: {error}\n[{label}] the whole log: {path}", file=tee._terminal, flush=True)
+                print(
+                    f"[{label}] {type(error).__name__}: {error}\n[{label}] the whole log: {path}", file=tee._terminal, flush=True
+                )
                 raise SystemExit(1) from error

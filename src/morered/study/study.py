@@ -164,8 +164,9 @@ class Study:
                     continue
                 faults = list(names(f"methods.{name}.{role}", method[role], "models"))
                 yield from faults
-                if not faults and config["models"][method[role]]["kind"] not in kinds:
-                    yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {config['models'][method[role]]['kind']}, not {' or '.join(kinds)}"
+                kind = None if faults else config["models"][method[role]]["kind"]
+                if kind is not None and kind not in kinds:
+                    yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {kind}, not {' or '.join(kinds)}"
             if method["relaxer"] == "morered" and method["schedule"] != "fixed" and "time" not in method:
                 yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
             for testset in method["testsets"] or ():
@@ -178,7 +179,7 @@ class Study:
 
 
 def _joined(names: list[str]) -> str:
-    """ "MoreRed-ITP/-AS" of MoreRed-ITP and MoreRed-AS."""
+    """One name of several: "MoreRed-ITP/-AS" of MoreRed-ITP and MoreRed-AS."""
     family = names[0].split("-")[0]
     if all(name.startswith(f"{family}-") for name in names):
         return "/".join([names[0], *(name.removeprefix(family) for name in names[1:])])
