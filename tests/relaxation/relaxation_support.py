@@ -6,6 +6,7 @@ of each molecule by its elements, so noise and time follow from the distance to 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,10 +39,11 @@ class Oracle(nn.Module):
         assert positions.dtype == self.dtype
         self.calls.append(len(numbers))
         x = positions.double()
-        x0 = torch.zeros_like(x)
-        for row, (z, m) in enumerate(zip(numbers, mask, strict=True)):
-            target = self.minima[z[m].to(torch.uint8).numpy().tobytes()]
-            x0[row, m] = target @ _rotation(target, x[row, m])
+        n = numbers.shape[1]
+        # Zeros on padding, which change no rotation.
+        known = [self.minima[row.tobytes().rstrip(b"\0")] for row in _bytes(numbers)]
+        target = torch.stack([nn.functional.pad(t, (0, 0, 0, n - len(t))) for t in known])
+        x0 = target @ _rotation(target, x)
         distance = ((x - x0).square().sum((1, 2)) / (3 * mask.sum(1))).sqrt()
         levels = (1 - self.schedule.alpha_bar).sqrt()
         # At the last steps a structure is all noise: the time cannot be known, and the reverse steps blow up what is too large.
@@ -102,10 +104,16 @@ def model(network: nn.Module) -> LoadedModel:
     return LoadedModel(network, network.config, WeightsHeader(), "")  # type: ignore[arg-type]
 
 
+def _bytes(numbers: Tensor) -> np.ndarray:
+    """Atomic numbers [B, N] as bytes."""
+    return numbers.to(torch.uint8).numpy()
+
+
 def _rotation(mobile: Tensor, target: Tensor) -> Tensor:
-    u, _, vt = torch.linalg.svd(mobile.T @ target)
-    flip = torch.ones(3, dtype=mobile.dtype)
-    flip[2] = torch.sign(torch.det(u @ vt))
+    """Rotations [B, 3, 3] that turn ``mobile`` onto ``target``, both [B, N, 3] and centred."""
+    u, _, vt = torch.linalg.svd(mobile.transpose(1, 2) @ target)
+    flip = torch.ones(len(mobile), 1, 3, dtype=mobile.dtype)
+    flip[:, 0, 2] = torch.sign(torch.det(u @ vt))
     return (u * flip) @ vt
 
 

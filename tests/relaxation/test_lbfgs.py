@@ -116,13 +116,14 @@ def test_broken_forces_are_a_verdict(molecules: Structures, displaced: Structure
 
     for optimizer in ("batched-lbfgs", "ase"):
         method = PotentialMethod(potential="mlff", model=model(Broken(molecules)), precision="double", optimizer=optimizer)  # type: ignore[arg-type]
-        relaxed = relax(displaced, method).structures
-        sick = np.array([8 in m.numbers for m in displaced])
-        assert sick.any()
+        some = displaced[:8]
+        relaxed = relax(some, method).structures
+        sick = np.array([8 in m.numbers for m in some])
+        assert 0 < sick.sum() < len(some)
         assert np.array_equal(relaxed.column("verdict") == b"failed", sick)
         assert set(relaxed.column("reason")[sick].tolist()) == {b"the calculator gave no finite forces"}
-        atoms = sick[displaced.molecule_index]
-        assert np.array_equal(relaxed.positions[atoms], displaced.positions[atoms])
+        atoms = sick[some.molecule_index]
+        assert np.array_equal(relaxed.positions[atoms], some.positions[atoms])
 
 
 def test_batched_calculators_run_in_the_engine(molecules: Structures) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 Verdict = Literal["converged", "step-cap", "refused", "failed"]
 
@@ -61,6 +65,12 @@ REASONS: Mapping[Code, str] = MappingProxyType(
         Code.FAILED: "failed",
     }
 )
+
+
+@cache
+def constant(code: Code, device: torch.device) -> Tensor:
+    """A code as int8 tensor without dimensions, made once: what masks choose between."""
+    return torch.tensor(int(code), dtype=torch.int8, device=device)
 
 
 def is_relaxed(code: Code) -> bool:

@@ -17,7 +17,7 @@ from morered.batching import Batch
 from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation import mixing, stopping
-from morered.relaxation.codes import REASONS, Code
+from morered.relaxation.codes import REASONS, Code, constant
 from morered.relaxation.methods import DiffusionMethod
 from morered.relaxation.state import Move, Start, State
 
@@ -76,11 +76,8 @@ class DiffusionRelaxer:
         self._draws = method.move == "reverse" and method.stochastic
         self._needs_clean = method.move != "reverse" or method.stop.needs_clean
         self._phase = 0  # place in the noise drawn ahead, the same for all rows
-        alpha, alpha_bar = schedule.alpha, schedule.alpha_bar
-        self._table = torch.stack(
-            [1 / alpha.sqrt(), schedule.beta / (1 - alpha_bar).sqrt(), schedule.sigma, alpha_bar.sqrt(), (1 - alpha_bar).sqrt()],
-            dim=1,
-        )  # [T, 5]
+        self._place = 0  # place in the history of accelerated moves, the same for all rows
+        self._table = _coefficients(schedule)
 
     first_record = 1
 
@@ -95,7 +92,7 @@ class DiffusionRelaxer:
         method, positions = self.method, batch.positions
         if method.start == "noise":
             positions = centre(normal(method.seed, batch.keys, START_DRAW, batch.n_padded), batch.mask)
-        scratch = stopping.init(method.stop, positions)
+        scratch = stopping.init(method.stop, positions, batch.mask)
         if method.schedule == "initial":
             scratch["next_step"] = self._predicted_step(batch.numbers, positions, batch.mask)
         elif method.schedule == "fixed":
@@ -115,25 +112,27 @@ class DiffusionRelaxer:
 
     def step(self, state: State) -> Move:
         """Predict, move, and see whether that was the last step (Algorithm 2, lines 3 to 10)."""
-        method, batch, x = self.method, state.batch, state.batch.positions
+        method, x = self.method, state.batch.positions
         step, noise, predicted = self._predict(state)
-        coefficients = self._table[step][:, :, None, None]
-        clean = (x - coefficients[:, 4] * noise) / coefficients[:, 3] if self._needs_clean else None
+        row = self._table[step]
+        keep, follow, sigma, _, _, unscale, remove = row[:, :7, None, None].unbind(1)
+        clean = torch.addcmul(unscale * x, remove, noise) if self._needs_clean else None
         if method.move == "reverse":
-            moved = coefficients[:, 0] * (x - coefficients[:, 1] * noise)
+            moved = torch.addcmul(keep * x, follow, noise)
             if self._draws:
-                moved = moved + coefficients[:, 2] * self._drawn(state)
+                moved = torch.addcmul(moved, sigma, self._drawn(state))
         else:
             assert clean is not None
             moved = self._towards(clean, noise, step, state)
         taken = state.taken + 1
-        code = stopping.check(method.stop, step, clean, batch.mask, taken, state.scratch)
+        code = stopping.check(method.stop, step, clean, taken, state.scratch)
         if method.stop.needs_clean:
             assert clean is not None
             ends_clean = code != 0 if method.stop.finish == "clean" else code == int(Code.SETTLED)
             moved = torch.where(ends_clean[:, None, None], clean, moved)
-        code = torch.where((code == 0) & (taken >= method.steps), int(Code.STEP_CAP), code).to(torch.int8)
-        time = self.schedule.time(step)
+        capped = (taken >= method.steps) & (code == 0)
+        code = torch.where(capped, constant(Code.STEP_CAP, code.device), code)
+        time = row[:, 7]
         results = {"first_time": torch.where(state.taken == 0, time, state.results["first_time"]), "last_time": time}
         record = {"step": taken, "time": time} | ({} if predicted is None else {"predicted_time": predicted})
         return Move(moved, taken, code, results, record)
@@ -153,7 +152,7 @@ class DiffusionRelaxer:
     # ----------------------------------------------------------------- predictions
 
     def _predict(self, state: State) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Step [B] to take now, noise [B, N, 3] float64 centred, and times [B] predicted without being used."""
+        """Step [B] to take now, noise [B, N, 3] float64 (centred by the network), and times [B] predicted without being used."""
         batch = state.batch
         inputs = (batch.numbers, batch.positions.to(self._dtype), batch.mask)
         unused = None
@@ -176,7 +175,7 @@ class DiffusionRelaxer:
         if "next_step" in state.scratch:
             following = (step * self.method.shrink).long() if self.method.move == "ddim" else step - 1
             state.scratch["next_step"] = following.clamp(min=0)
-        return step, centre(noise.to(torch.float64), batch.mask), unused
+        return step, noise.to(torch.float64), unused
 
     def _predicted_step(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         assert self._time is not None
@@ -186,7 +185,7 @@ class DiffusionRelaxer:
 
     def _to_step(self, time: Tensor) -> Tensor:
         """Nearest step [B]; one that is no number counts as the last (its noise is none either, which is found)."""
-        return self.schedule.step(torch.nan_to_num(time.to(torch.float64), nan=1.0)).clamp(0, self.schedule.T - 1)
+        return self.schedule.step(torch.nan_to_num(time, nan=1.0))
 
     def _to_time(self, step: Tensor) -> Tensor:
         return self.schedule.time(step).to(self._dtype)
@@ -199,9 +198,10 @@ class DiffusionRelaxer:
         if self.method.move == "jump":
             return x + self.method.damping * (clean - x)
         if self.method.move == "accelerated":
-            return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch)
-        following = self._table[state.scratch["next_step"]][:, :, None, None]
-        moved = following[:, 3] * clean + following[:, 4] * noise
+            self._place = (self._place + 1) % self.method.mixing.memory
+            return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place)
+        following = self._table[state.scratch["next_step"]]
+        moved = following[:, 3, None, None] * clean + following[:, 4, None, None] * noise
         return torch.where((step <= 0)[:, None, None], clean, moved)  # the last one leaves no noise
 
     def _drawn(self, state: State) -> Tensor:
@@ -218,3 +218,15 @@ class DiffusionRelaxer:
         steps = (taken[:, None] - phase + torch.arange(n, device=taken.device)).clamp(min=0)
         drawn = normal(self.method.seed, batch.keys.repeat_interleave(n), steps.flatten(), batch.n_padded)
         return centre(drawn, batch.mask.repeat_interleave(n, dim=0)).unflatten(0, (len(batch), n))
+
+
+def _coefficients(schedule: NoiseSchedule) -> Tensor:
+    """What each step needs, [T, 8]: factors of Eq. 5 on x, on the noise and on the new noise; of Eq. 2 on the clean structure
+    and on the noise; of its inverse on x and on the noise; and the time.
+    """
+    signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
+    keep = 1 / schedule.alpha.sqrt()
+    time = schedule.time(torch.arange(schedule.T, device=schedule.device))
+    return torch.stack(
+        [keep, -keep * schedule.beta / noise, schedule.sigma, signal, noise, 1 / signal, -noise / signal, time], dim=1
+    )

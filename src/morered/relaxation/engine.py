@@ -21,13 +21,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morered.batching import bucket_of, pad, unpad
+from morered.batching import bucket_of, unpad
 from morered.relaxation.batchsize import molecules_that_fit
 from morered.relaxation.codes import Code
 from morered.relaxation.recording import Recording, StepRecords
-from morered.relaxation.state import Relaxer, State, advance, start
+from morered.relaxation.state import Relaxer, State, advance, joined, start
+from morered.relaxation.waiting import Waiting
 from morered.structures import Structures
 
+#: Molecules that left the batch until they are brought to the host together.
+_KEPT_ON_DEVICE = 512
 #: Steps between a molecule's end and its leaving the batch, on a GPU.
 LAG = 8
 
@@ -141,6 +144,7 @@ class _Engine:
         self.steps = 0
         self._running = np.empty(0, np.int64)  # molecules in the batch
         self._left: list[tuple[NDArray[np.int64], State]] = []  # rows that left the batch, still on the device
+        self._left_count = 0
         self._spent = 0.0  # seconds per molecule that a molecule in the batch all along would have cost
 
     # ----------------------------------------------------------------- queues
@@ -152,13 +156,12 @@ class _Engine:
             self._bucket(np.flatnonzero(buckets == n_padded), n_padded)
 
     def _bucket(self, members: NDArray[np.int64], n_padded: int) -> None:
-        queue: deque[int] = deque(members.tolist())
+        waiting = Waiting(self.structures, members, n_padded, self.device)
         width = self.batch_size or molecules_that_fit(self.relaxer.bytes_per_molecule(n_padded), self.device)
-        slots = np.empty(0, np.int64)
-        while queue:
-            slots = self._take(queue, width)
+        while len(waiting):
+            self._running = waiting.names(width)
             try:
-                self._drain(queue, slots, n_padded, width)
+                self._drain(waiting, width)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -169,14 +172,14 @@ class _Engine:
                 else:  # what was in the batch starts again in a smaller one: its noise does not depend on the batch
                     width = max(1, min(width, len(again)) // 2)
                     self.records.restart(again)
-                    queue.extendleft(reversed(again.tolist()))
+                    waiting.put_back(again)
         self.collect()
 
-    def _drain(self, queue: deque[int], slots: NDArray[np.int64], n_padded: int, width: int) -> None:
+    def _drain(self, waiting: Waiting, width: int) -> None:
         """Run a batch, filled up from the queue, until both are empty."""
-        self._running = slots
+        slots = self._running
         self.relaxer.begin()
-        state = self._load(slots, n_padded)
+        state = start(self.relaxer, waiting.take(width))
         entered = np.full(len(slots), self._spent)
         flags: deque[_Flags] = deque()
         clock = time.perf_counter()
@@ -198,47 +201,44 @@ class _Engine:
             rows = np.flatnonzero(done)
             self._leave(slots[rows], state.rows(self._index(rows), with_scratch=False))
             self.relaxed.seconds[slots[rows]] += self._spent - entered[rows]
-            fresh = self._take(queue, len(rows))
-            slots[rows[: len(fresh)]] = fresh
-            entered[rows[: len(fresh)]] = self._spent
-            keep = np.setdiff1d(np.arange(len(slots)), rows[len(fresh) :])
+            fresh = waiting.names(len(rows))
+            filled, emptied = rows[: len(fresh)], rows[len(fresh) :]
+            slots[filled], entered[filled] = fresh, self._spent
+            keep = np.delete(np.arange(len(slots)), emptied)
             self._running = slots[keep]
-            if len(fresh):
-                state.put(self._index(rows[: len(fresh)]), self._load(fresh, n_padded))
-            if len(keep) < len(slots):
+            if len(filled):
+                state.put(self._index(filled), start(self.relaxer, waiting.take(len(filled))))
+            if len(emptied):
                 slots, entered = slots[keep], entered[keep]
                 state = state.rows(self._index(keep))
             flags.clear()  # they belong to the rows as they were
             self._tell()
 
-    # ----------------------------------------------------------------- molecules come and go
-
-    def _take(self, queue: deque[int], count: int) -> NDArray[np.int64]:
-        return np.array([queue.popleft() for _ in range(min(count, len(queue)))], np.int64)
-
-    def _load(self, molecules: NDArray[np.int64], n_padded: int) -> State:
-        return start(self.relaxer, pad(self.structures, molecules, n_padded, self.device))
+    # ----------------------------------------------------------------- molecules leave
 
     def _leave(self, molecules: NDArray[np.int64], rows: State) -> None:
         self._left.append((molecules.copy(), rows))
+        self._left_count += len(molecules)
         self.done += len(molecules)
-        if self.device.type == "cpu":
+        if self._left_count >= _KEPT_ON_DEVICE:
             self.collect()
 
     def collect(self) -> None:
         """Bring rows that left the batch to the host; where there is a GPU this waits for it."""
-        while self._left:  # one is dropped when it has been written: an interruption loses none
-            molecules, rows = self._left[0]
-            atoms = _atoms(self.structures, molecules)
-            self.relaxed.positions[atoms] = unpad(rows.batch.positions, rows.batch.mask)
-            self.relaxed.steps[molecules] = rows.taken.cpu().numpy()
-            for name, values in rows.results.items():
-                column = values.cpu().numpy()
-                if name not in self.relaxed.results:
-                    self.relaxed.results[name] = np.full((len(self.structures), *column.shape[1:]), np.nan)
-                self.relaxed.results[name][molecules] = column
-            self.relaxed.code[molecules] = rows.code.cpu().numpy()
-            del self._left[0]
+        if not self._left:
+            return
+        molecules = np.concatenate([part for part, _ in self._left])
+        rows = joined([part for _, part in self._left])
+        atoms = _atoms(self.structures, molecules)
+        self.relaxed.positions[atoms] = unpad(rows.batch.positions, rows.batch.mask)
+        self.relaxed.steps[molecules] = rows.taken.cpu().numpy()
+        for name, values in rows.results.items():
+            column = values.cpu().numpy()
+            if name not in self.relaxed.results:
+                self.relaxed.results[name] = np.full((len(self.structures), *column.shape[1:]), np.nan)
+            self.relaxed.results[name][molecules] = column
+        self.relaxed.code[molecules] = rows.code.cpu().numpy()
+        self._left, self._left_count = [], 0  # last: an interruption loses none
 
     # ----------------------------------------------------------------- memory
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.relaxation.codes import REASONS, Code
+from morered.relaxation.codes import REASONS, Code, constant
 from morered.relaxation.methods import PotentialMethod
 from morered.relaxation.mixing import shortened
 from morered.relaxation.potentials import BatchedPotential
@@ -72,8 +72,9 @@ class LbfgsRelaxer:
         fmax = largest_forces(forces)
         converged = fmax < method.fmax
         capped = ~converged & (state.taken >= method.steps)
-        code = torch.where(converged, int(Code.CONVERGED), torch.where(capped, int(Code.STEP_CAP), 0))
-        code = torch.where(torch.isfinite(fmax), code, int(Code.NO_FORCES)).to(torch.int8)
+        code = torch.where(converged, constant(Code.CONVERGED, fmax.device), constant(Code.RUNNING, fmax.device))
+        code = torch.where(capped, constant(Code.STEP_CAP, fmax.device), code)
+        code = torch.where(torch.isfinite(fmax), code, constant(Code.NO_FORCES, fmax.device))
         self._remember(state.scratch, batch.positions.flatten(1), forces.flatten(1), state.taken > 0)
         direction = self._direction(state.scratch, forces.flatten(1)).reshape(forces.shape)
         move = shortened(direction, method.maxstep) * method.damping

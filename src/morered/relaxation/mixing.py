@@ -50,10 +50,10 @@ def init(mixing: Mixing, positions: Tensor) -> Rows:
     batch, dimensions = len(positions), positions[0].numel()
     history = positions.new_zeros(batch, mixing.memory, dimensions)
     last = positions.new_zeros(batch, dimensions)
-    return {"mixing_dx": history, "mixing_df": history.clone(), "mixing_x": last, "mixing_f": last.clone()}
+    return {"mixing_dg": history, "mixing_df": history.clone(), "mixing_g": last, "mixing_f": last.clone()}
 
 
-def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
+def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scratch: Rows, place: int) -> Tensor:
     """Where to go from positions [B, N, 3] whose jump ends at ``target`` [B, N, 3].
 
     Parameters
@@ -66,25 +66,27 @@ def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scrat
         [B] steps taken before this one.
     scratch : Rows
         As `init` gave them; changed in place.
+    place : int
+        Where in the history this step's differences go, in place of the oldest: 0, 1, ... and round again.
 
     Returns
     -------
     Tensor
         [B, N, 3]: the target itself during the warm-up, then the mixed one, no further than ``max_move``.
     """
-    x, f = positions.flatten(1), (target - positions).flatten(1)
-    dx, df = scratch["mixing_dx"], scratch["mixing_df"]
-    known = (taken > 0)[:, None]
-    # The oldest pair makes room; a first step has no difference, and its row of zeros changes nothing below.
-    dx.copy_(torch.cat([dx[:, 1:], torch.where(known, x - scratch["mixing_x"], 0.0)[:, None]], dim=1))
-    df.copy_(torch.cat([df[:, 1:], torch.where(known, f - scratch["mixing_f"], 0.0)[:, None]], dim=1))
-    scratch["mixing_x"].copy_(x)
-    scratch["mixing_f"].copy_(f)
+    g = target.flatten(1)
+    f = g - positions.flatten(1)
+    dg, df = scratch["mixing_dg"], scratch["mixing_df"]
+    known = (taken > 0).to(g.dtype)[:, None]  # a first step has no difference, and its row of zeros changes nothing below
+    torch.mul(g - scratch["mixing_g"], known, out=dg[:, place])
+    torch.mul(f - scratch["mixing_f"], known, out=df[:, place])
+    scratch["mixing_g"], scratch["mixing_f"] = g, f
     normal = df @ df.transpose(1, 2)
-    scale = normal.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
-    normal = normal + (mixing.regularisation * scale)[:, None, None] * torch.eye(mixing.memory, dtype=x.dtype, device=x.device)
-    weights = torch.linalg.solve_ex(normal, (df @ f[:, :, None]))[0]  # no check, which would make the host wait
-    mixed = (f - ((dx + df).transpose(1, 2) @ weights)[..., 0]).unflatten(1, positions.shape[1:])
+    diagonal = normal.diagonal(dim1=1, dim2=2)
+    scale = diagonal.mean(dim=1, keepdim=True).clamp(min=torch.finfo(g.dtype).tiny)
+    diagonal += mixing.regularisation * scale
+    weights = torch.linalg.solve_ex(normal, df @ f[:, :, None])[0]  # no check, which would make the host wait
+    mixed = (f - (dg.transpose(1, 2) @ weights)[..., 0]).reshape(positions.shape)
     return positions + torch.where((taken < mixing.warmup)[:, None, None], target - positions, shortened(mixed, mixing.max_move))
 
 

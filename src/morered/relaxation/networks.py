@@ -5,15 +5,20 @@ Shapes: B batch, N padded atoms.
 
 from __future__ import annotations
 
+import copy
 import os
 
 import torch
 
+from morered.models.compile import Mode, maybe_compile
+from morered.models.networks import Network
 from morered.models.weights import LoadedModel, load
 from morered.relaxation.methods import Model
 
 
-def loaded(model: Model, device: torch.device | str, role: str, precision: torch.dtype | None = None) -> LoadedModel:
+def loaded(
+    model: Model, device: torch.device | str, role: str, precision: torch.dtype | None = None, compile: Mode = "auto"
+) -> LoadedModel:
     """A model given as `LoadedModel`, by name or by path, on a device; its kind must be able to play ``role``.
 
     Parameters
@@ -26,6 +31,8 @@ def loaded(model: Model, device: torch.device | str, role: str, precision: torch
         What it is needed for.
     precision : torch.dtype, optional
         Other than its own.
+    compile : {"auto", "always", "never"}
+        See `morered.models.compile.maybe_compile`.
 
     Raises
     ------
@@ -42,11 +49,11 @@ def loaded(model: Model, device: torch.device | str, role: str, precision: torch
         wanted = {"noise": "morered-jt or noise", "time": "morered-jt or time", "potential": "mlff"}[role]
         raise ValueError(f"{name} is of kind {config.kind} and cannot be used as the {role} model: that needs {wanted}")
     parameter = next(found.network.parameters())
-    target = torch.device(device)
+    target = torch.empty(0, device=device).device  # with its index, as parameters have it
     if parameter.device != target or (precision is not None and parameter.dtype != precision):
-        import copy
-
         found = found._replace(network=copy.deepcopy(found.network).to(target, precision))
+    if isinstance(found.network, Network):
+        maybe_compile(found.network, compile)
     return found
 
 

@@ -15,6 +15,7 @@ import torch
 
 from morered import calculators
 from morered.diffusion.schedule import NoiseSchedule
+from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import ase_lbfgs, engine, physical
 from morered.relaxation.codes import Code
@@ -55,7 +56,7 @@ class Options:
     device: torch.device | str = "cpu"
     batch_size: int | None = None
     workers: int | None = None
-    compile: str = "auto"
+    compile: Mode = "auto"
     recording: Recording | None = None
     lag: int | None = None
 
@@ -92,7 +93,7 @@ def relax(
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
     workers: int | None = None,
-    compile: str = "auto",
+    compile: Mode = "auto",
     recording: Recording | None = None,
     seed: int | None = None,
     lag: int | None = None,
@@ -170,8 +171,14 @@ def _plan(method: Method, options: Options) -> _Plan:
 
 
 def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
-    noise = loaded(method.noise, options.device, "noise")
-    time = noise if method.is_joint else None if method.time is None else loaded(method.time, options.device, "time")
+    noise = loaded(method.noise, options.device, "noise", compile=options.compile)
+    time = (
+        noise
+        if method.is_joint
+        else None
+        if method.time is None
+        else loaded(method.time, options.device, "time", compile=options.compile)
+    )
     if time is not None and time.config.diffusion != noise.config.diffusion:
         raise ValueError(f"the models have different noise schedules: {noise.config.diffusion} and {time.config.diffusion}")
     diffusion = noise.config.diffusion
@@ -193,7 +200,7 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     precision = torch.float64 if method.precision == "double" else torch.float32
     potential: BatchedPotential
     if method.potential == "mlff":
-        model = loaded(method.model, options.device, "potential", precision)
+        model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
     else:
         calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))

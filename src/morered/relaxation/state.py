@@ -5,6 +5,7 @@ Shapes: B batch, N padded atoms.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.relaxation.codes import Code
+from morered.relaxation.codes import Code, constant
 
 Rows = dict[str, Tensor]
 """Named tensors whose first dimension is the batch."""
@@ -157,17 +158,17 @@ def start(relaxer: Relaxer, batch: Batch) -> State:
 def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[State, Move]:
     """One step of the rows that run, and what the relaxer proposed; frozen rows stay as they are.
 
-    ``all_run`` promises that no row is frozen, which saves the masking.
+    ``all_run`` promises that no row is frozen, and that looking at a result does not make the host wait; both save masking.
     """
     move = relaxer.step(state)
     radii = squared_radii(move.positions)
-    finite = torch.isfinite(radii)
-    sound = finite & (radii <= state.limit)
-    # A broken proposal is not taken: its row keeps its last sound positions, so that no NaN stays in the batch.
-    broken = torch.where(finite, int(Code.EXPLODED), int(Code.NOT_FINITE)).to(torch.int8)
-    code = torch.where(sound, move.code, broken)
-    positions = torch.where(sound[:, None, None], move.positions, state.batch.positions)
-    taken, results = move.taken, move.results
+    sound = radii <= state.limit  # False for NaN
+    code, positions, taken, results = move.code, move.positions, move.taken, move.results
+    if not (all_run and bool(sound.all())):
+        # A broken proposal is not taken: its row keeps its last sound positions, so that no NaN stays in the batch.
+        broken = torch.where(radii.isfinite(), constant(Code.EXPLODED, code.device), constant(Code.NOT_FINITE, code.device))
+        code = torch.where(sound, code, broken)
+        positions = torch.where(sound[:, None, None], positions, state.batch.positions)
     if not all_run:
         running = state.code == 0
         code = torch.where(running, code, state.code)
@@ -175,6 +176,29 @@ def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[Stat
         taken = torch.where(running, taken, state.taken)
         results = {name: _where(running, values, state.results[name]) for name, values in results.items()}
     return State(state.batch.with_positions(positions), code, taken, state.limit, results, state.scratch), move
+
+
+def joined(parts: list[State]) -> State:
+    """States without scratch, row after row."""
+
+    def cat(tensors: Iterable[Tensor]) -> Tensor:
+        return torch.cat(list(tensors))
+
+    batches = [part.batch for part in parts]
+    batch = Batch(
+        cat(b.numbers for b in batches),
+        cat(b.positions for b in batches),
+        cat(b.mask for b in batches),
+        cat(b.keys for b in batches),
+    )
+    return State(
+        batch=batch,
+        code=cat(part.code for part in parts),
+        taken=cat(part.taken for part in parts),
+        limit=cat(part.limit for part in parts),
+        results={name: cat(part.results[name] for part in parts) for name in parts[0].results},
+        scratch={},
+    )
 
 
 def squared_radii(positions: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from morered.relaxation.codes import Code
+from morered.relaxation.codes import Code, constant
 from morered.relaxation.state import Rows
 
 
@@ -94,19 +94,22 @@ def reached(step: Tensor, threshold: int) -> Tensor:
     return step <= threshold
 
 
-def init(rules: StopRules, positions: Tensor) -> Rows:
-    """Scratch rows of molecules that begin at positions [B, N, 3]."""
+def init(rules: StopRules, positions: Tensor, mask: Tensor) -> Rows:
+    """Scratch rows of molecules that begin at positions [B, N, 3], mask [B, N]."""
     rows: Rows = {}
     if rules.plateau is not None:
         zeros = positions.new_zeros(len(positions))
         rows |= {"plateau_sum": zeros, "plateau_best": torch.full_like(zeros, torch.inf), "plateau_since": zeros.clone()}
     if rules.settled is not None:
-        zeros = positions.new_zeros(*positions.shape[:2], positions.shape[1])
-        rows |= {"settled_sum": zeros, "settled_last": torch.full_like(zeros, torch.inf)}
+        pairs = (mask[:, :, None] & mask[:, None]).to(positions.dtype)
+        weights = pairs / (pairs.sum(dim=(1, 2), keepdim=True) - mask.sum(dim=1)[:, None, None]).clamp(min=1)
+        rows |= {"settled_last": torch.full_like(pairs, torch.inf), "settled_weights": weights}
+        if rules.settled.window > 1:
+            rows["settled_sum"] = torch.zeros_like(pairs)
     return rows
 
 
-def check(rules: StopRules, step: Tensor, clean: Tensor | None, mask: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
+def check(rules: StopRules, step: Tensor, clean: Tensor | None, taken: Tensor, scratch: Rows) -> Tensor:
     """Codes [B] int8 after a step.
 
     Parameters
@@ -117,21 +120,17 @@ def check(rules: StopRules, step: Tensor, clean: Tensor | None, mask: Tensor, ta
         [B] the predicted steps it was taken at.
     clean : Tensor or None
         [B, N, 3] the predicted clean structures, Å; needed for ``rules.settled`` alone.
-    mask : Tensor
-        [B, N] bool, atoms.
     taken : Tensor
         [B] steps taken, this one included.
     scratch : Rows
         As `init` gave them; changed in place.
     """
-    code = torch.zeros_like(step, dtype=torch.int8)
+    code = constant(Code.RUNNING, step.device)
     if rules.settled is not None and clean is not None:
-        done = _settled(rules.settled, clean, mask, taken, scratch)
-        code = torch.where(done, int(Code.SETTLED), code).to(torch.int8)
+        code = torch.where(_settled(rules.settled, clean, taken, scratch), constant(Code.SETTLED, step.device), code)
     if rules.plateau is not None:
-        done = _plateau(rules.plateau, step, taken, scratch)
-        code = torch.where(done, int(Code.STEP_PLATEAU), code).to(torch.int8)
-    return torch.where(reached(step, rules.step), int(Code.CONVERGED), code).to(torch.int8)
+        code = torch.where(_plateau(rules.plateau, step, taken, scratch), constant(Code.STEP_PLATEAU, step.device), code)
+    return torch.where(reached(step, rules.step), constant(Code.CONVERGED, step.device), code)
 
 
 def _plateau(rule: StepPlateau, step: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
@@ -146,21 +145,24 @@ def _plateau(rule: StepPlateau, step: Tensor, taken: Tensor, scratch: Rows) -> T
     return since >= rule.patience
 
 
-def _settled(rule: Settled, clean: Tensor, mask: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
-    total, last = scratch["settled_sum"], scratch["settled_last"]
-    # |a - b|² = |a|² + |b|² - 2 a.b in one matrix product; positions are centred, so float64 loses nothing that matters
-    squares = clean.square().sum(dim=-1)
-    between = squares[:, :, None] + squares[:, None] - 2 * clean @ clean.transpose(1, 2)
-    pairs = mask[:, :, None] & mask[:, None]
-    total += between.clamp(min=0.0).sqrt().masked_fill(~pairs, 0.0)
+def _settled(rule: Settled, clean: Tensor, taken: Tensor, scratch: Rows) -> Tensor:
+    last, distances = scratch["settled_last"], torch.cdist(clean, clean)
+    if rule.window == 1:
+        scratch["settled_last"] = distances
+        return _changes(distances, last, scratch) < rule.threshold**2
+    total = scratch["settled_sum"]
+    total += distances
     full = taken % rule.window == 0
     mean = total / rule.window
-    sizes = mask.sum(dim=1)
-    changed = (mean - last).square().sum(dim=(1, 2)) / (sizes * (sizes - 1)).clamp(min=1)
-    done = full & (changed < rule.threshold**2)
+    done = full & (_changes(mean, last, scratch) < rule.threshold**2)
     last.copy_(torch.where(full[:, None, None], mean, last))
     total.masked_fill_(full[:, None, None], 0.0)
     return done
+
+
+def _changes(distances: Tensor, before: Tensor, scratch: Rows) -> Tensor:
+    """Mean squared change [B] of the distances [B, N, N] between atoms; infinite or NaN where there were none before."""
+    return ((distances - before).square() * scratch["settled_weights"]).sum(dim=(1, 2))
 
 
 def _at_least_1(**values: int) -> None:

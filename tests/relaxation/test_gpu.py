@@ -1,0 +1,59 @@
+"""On a GPU: the CPU's results, and no step that makes the host wait. Collected only where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from test_garbage import METHODS
+
+from morered.batching import pad
+from morered.diffusion.schedule import NoiseSchedule
+from morered.models.config import ModelConfig
+from morered.models.networks import build
+from morered.relaxation import DiffusionMethod, relax
+from morered.relaxation.diffusion import NOISE_AHEAD, DiffusionRelaxer
+from morered.relaxation.state import advance, start
+from morered.relaxation.stopping import Settled, StepPlateau, StopRules
+from morered.structures import Structures
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mlff-ase"}))
+def test_results_are_those_of_the_cpu(name: str, noisy: Structures) -> None:
+    """In double precision, where the two differ by rounding alone; in batches that are refilled."""
+    cpu = relax(noisy, METHODS[name]).structures
+    gpu = relax(noisy, METHODS[name], device="cuda", batch_size=4).structures
+    for column in ("verdict", "steps", "reason"):
+        assert np.array_equal(gpu.column(column), cpu.column(column)), column
+    assert np.abs(gpu.positions - cpu.positions).max() < 1e-7
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("move", ["reverse", "jump", "accelerated"])
+def test_steps_do_not_make_the_host_wait(move: str, noisy: Structures) -> None:
+    network = build(ModelConfig(kind="morered-jt", features=16)).cuda().eval().requires_grad_(False)
+    rules = StopRules(plateau=StepPlateau(window=5), settled=Settled(window=2), finish="clean")
+    method = DiffusionMethod(noise="jt", time="jt", move=move, stop=rules)  # type: ignore[arg-type]
+    relaxer = DiffusionRelaxer(method, network, network, NoiseSchedule().to("cuda"), joint=True)
+    state = start(relaxer, pad(noisy.centred(), device="cuda"))
+    with torch.no_grad():
+        for _ in range(NOISE_AHEAD + 1):  # constants are sent, libraries loaded
+            state, _ = advance(relaxer, state)
+        torch.cuda.synchronize()
+        with no_waiting():
+            for _ in range(2 * NOISE_AHEAD):
+                state, _ = advance(relaxer, state)
+    assert int(state.taken.max()) > 0
