@@ -23,6 +23,7 @@ from morered.files import atomic_path
 from morered.training.averaging import State, WeightAveraging
 from morered.training.counters import Counters
 from morered.training.hooks import Hooks
+from morered.training.logs import Logs
 from morered.training.module import TrainingModule
 from morered.training.rate import LearningRate
 
@@ -31,7 +32,7 @@ BEST = "best.safetensors"
 _VERSION = 1
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
-type Part = WeightAveraging | LearningRate | EarlyStopping
+type Part = WeightAveraging | LearningRate | EarlyStopping | Logs
 
 _log = logging.getLogger(__name__)
 

@@ -94,7 +94,8 @@ class TrainingConfig:
     precision
         float32; tf32 and bf16 are faster on GPUs and less accurate.
     compile
-        Whether the network is compiled: auto does so where the run is long enough to pay for it.
+        How the network is computed, see `morered.models.compile.maybe_compile`. Results agree to rounding. Where auto turns to
+        ``torch.compile`` in the middle of a run (GPUs), two runs of one seed agree to rounding only.
     device, devices
         auto takes a GPU if there is one; several devices train one model together (DDP).
     checkpoint_minutes

@@ -44,57 +44,65 @@ class Clock(Hooks):
 
 
 class Logs(Hooks):
-    """Writes the CSV, and curves to Lightning's loggers."""
+    """Writes the CSV, and curves to Lightning's loggers.
+
+    The rows are part of the checkpoint: a resumed run writes the whole file again, without rows from after the checkpoint.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG
+        self._rows: list[dict[str, int | float | str]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"rows": self._rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self._rows = list(state["rows"])
+
+    def write(self) -> None:
+        """The whole file."""
+        with atomic_path(self._path) as path, open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self._rows[0]) if self._rows else ["step"])
+            writer.writeheader()
+            writer.writerows(self._rows)
 
     def train_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Forget rows that a run wrote after its last checkpoint: they will be written again."""
-        if trainer.is_global_zero and self._path.exists():
-            with open(self._path, newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            kept = [row for row in rows if int(row["step"]) <= module.counters.batches] if module.counters.batches else []
-            self._write(kept)
+        """Begin the file with the rows there are."""
+        if trainer.is_global_zero:
+            self.write()
 
     def batch_end(self, trainer: Trainer, module: TrainingModule) -> None:
         """A point of the training curves."""
         counters = module.counters
         if counters.batches % _CURVE_INTERVAL == 0 and not module.skipped:
-            losses = {f"train/{name}": value.item() for name, value in module._losses.items()}
+            losses = {f"train/{name}": value.item() for name, value in module.last_losses.items()}
             self._plot(trainer, {**losses, "learning_rate": _rate(trainer)}, counters.batches)
 
     def validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
         """A row."""
         counters = module.counters
-        means = counters.take_means()  # on every process: they count alike
+        means = counters.take_means()
+        self._rows.append(
+            {
+                "step": counters.batches,
+                "epoch": round(module.epoch, 4),
+                "seconds": round(counters.seconds, 2),
+                "learning_rate": _rate(trainer),
+                "skipped": counters.skipped,
+                **{f"train_{name}": means.get(name, "") for name in module.last_losses},
+                **{f"val_{name}": value for name, value in module.metrics.items()},
+            }
+        )
         if not trainer.is_global_zero:
             return
-        row: dict[str, Any] = {
-            "step": counters.batches,
-            "epoch": round(module.epoch, 4),
-            "seconds": round(counters.seconds, 2),
-            "learning_rate": _rate(trainer),
-            "skipped": counters.skipped,
-            **{f"train_{name}": means.get(name, "") for name in module._losses},
-            **{f"val_{name}": value for name, value in module.metrics.items()},
-        }
-        new = not self._path.exists()
-        with open(self._path, "a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        if len(self._rows) == 1:
+            self.write()
+        else:
+            with open(self._path, "a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, list(self._rows[0])).writerow(self._rows[-1])
         self._plot(trainer, {f"validation/{name}": value for name, value in module.metrics.items()}, counters.batches)
-
-    def _write(self, rows: list[dict[str, str]]) -> None:
-        if not rows:
-            self._path.unlink()
-            return
-        with atomic_path(self._path) as path, open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
 
     @staticmethod
     def _plot(trainer: Trainer, values: Mapping[str, float], step: int) -> None:
@@ -106,7 +114,8 @@ class Bar(Hooks):
     """One bar for the whole run, with losses; the time left is that to the first limit."""
 
     def __init__(self, show: bool | None) -> None:
-        self._show = sys.stderr.isatty() if show is None else show
+        self._terminal = sys.stderr.isatty()
+        self._show = self._terminal if show is None else show
         self._bar: tqdm | None = None
 
     def train_start(self, trainer: Trainer, module: TrainingModule) -> None:
@@ -115,8 +124,11 @@ class Bar(Hooks):
             return
         limited = module.config.is_limited
         form = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}" if limited else "{desc}: {elapsed}{postfix}"
+        interval = 0.2 if self._terminal else 20.0  # seconds: a log file need not hold every state of the bar
         total = 1.0 if limited else None
-        self._bar = tqdm(total=total, desc="training", bar_format=form, dynamic_ncols=True, initial=module.fraction)
+        self._bar = tqdm(
+            total=total, desc="training", bar_format=form, dynamic_ncols=True, initial=module.fraction, mininterval=interval
+        )
 
     def batch_end(self, trainer: Trainer, module: TrainingModule) -> None:
         """Move it."""

@@ -13,6 +13,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from morered.models.compile import maybe_compile
 from morered.models.networks import DiffusionNetwork, Potential
 from morered.structures import Structures
 from morered.training.config import TrainingConfig
@@ -45,7 +46,7 @@ class TrainingModule(lightning.LightningModule):
         self.metrics: dict[str, float] = {}
         self.skipped = False
         self._structures = (data, validation)
-        self._losses: dict[str, Tensor] = {}
+        self.last_losses: dict[str, Tensor] = {}
         self._buckets: list[Bucket] = []
         self._validation: list[Bucket] = []
         self._sums: dict[str, Tensor] = {}
@@ -81,9 +82,6 @@ class TrainingModule(lightning.LightningModule):
     def summarise(self, sums: dict[str, Tensor]) -> dict[str, float]:
         """Metrics from the sums over all batches; ``loss`` decides which weights are kept."""
 
-    def prepare_network(self) -> None:
-        """Whatever the network needs before its first step."""
-
     # ----------------------------------------------------------------- Lightning
 
     def setup(self, stage: str) -> None:
@@ -97,7 +95,11 @@ class TrainingModule(lightning.LightningModule):
             buckets[b].take(torch.arange(len(buckets[b]), device=device)[rows]) for b, rows in chunks(buckets, size)
         ]
         self.prepare_validation(self._validation)
-        self.prepare_network()
+
+    def on_fit_start(self) -> None:
+        """Decide how the network is computed, now that it is on its device."""
+        cpu_bf16 = self.device.type == "cpu" and self.config.precision == "bf16"  # the CPU's kernels know float32 only
+        maybe_compile(self.network, "never" if cpu_bf16 else self.config.compile)
 
     @property
     def round_length(self) -> int:
@@ -138,7 +140,7 @@ class TrainingModule(lightning.LightningModule):
         sums = self.squared_errors(mine if len(mine) else batch.take(slice(0, 1)), draw.number)
         losses = {name: value * share / counts[name] for name, value in sums.items()}
         loss = self.total(losses)
-        self._losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
+        self.last_losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
         return loss
 
     def configure_gradient_clipping(
@@ -149,11 +151,11 @@ class TrainingModule(lightning.LightningModule):
     ) -> None:
         """Clip by norm, and drop the gradient of a batch that cannot be used: the optimiser then changes nothing."""
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
-        losses = torch.stack([value.float() for value in self._losses.values()])
+        losses = torch.stack([value.float() for value in self.last_losses.values()])
         if self.trainer.world_size > 1:  # the processes must agree
             losses = self.trainer.strategy.reduce(losses, reduce_op="mean")
         *values, gradient = torch.cat([losses, norm.float().reshape(1)]).tolist()
-        self.skipped = not self.counters.take(dict(zip(self._losses, values, strict=True)), gradient, self.config.skip_factor)
+        self.skipped = not self.counters.take(dict(zip(self.last_losses, values, strict=True)), gradient, self.config.skip_factor)
         if self.skipped:
             optimizer.zero_grad(set_to_none=True)
 

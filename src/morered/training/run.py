@@ -116,11 +116,12 @@ def train(
         final.load_state_dict(best)
         weights.save(path, final, _header(module, data, dataset, split_digest, about))
 
-    average, rate = WeightAveraging(config.ema_decay, config.ema_warmup), LearningRate(config)
+    average, rate, logs = WeightAveraging(config.ema_decay, config.ema_warmup), LearningRate(config), Logs(folder)
     stopper = None
     if config.early_stopping is not None:
         stopper = EarlyStopping("val_loss", patience=config.early_stopping, min_delta=0.0, check_finite=False)
-    parts: dict[str, Part] = {"average": average, "rate": rate}
+    # in this order: the average leaves the network again before others look at the loss, and the checkpoint holds all of it
+    parts: dict[str, Part] = {"average": average, "rate": rate, "logs": logs}
     if stopper is not None:
         parts["stopper"] = stopper
     identity = _identity(model, config, digest)
@@ -129,12 +130,12 @@ def train(
     if state is not None:
         module.counters = Counters.from_dict(state["counters"])
     if state is None or not _is_done(module, state):
-        # in this order: the average leaves the network again before others look at the loss, and the checkpoint holds all of it
-        callbacks: list[Callback] = [Clock(), *parts.values(), Logs(folder), checkpoints, Bar(progress)]
-        _fit(module, folder, callbacks)
+        _fit(module, folder, [Clock(), *parts.values(), checkpoints, Bar(progress)])
         best = average.best
     else:
         best = state["average"]["best"]
+        logs.load_state_dict(state["logs"])
+        logs.write()
     assert best is not None  # set at the end of a run at the latest
     write(folder / WEIGHTS, best)
     return folder / WEIGHTS
