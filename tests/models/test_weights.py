@@ -145,3 +145,12 @@ def test_random_molecules_are_the_same_everywhere():
     """What the stored outputs belong to."""
     assert random_molecules((4, 6), seed=11).sizes.tolist() == [4, 6]
     assert times(pad(random_molecules((4,)))).shape == (1,)
+
+
+def test_a_copy_is_the_same_file_and_of_the_kind_asked_for(tmp_path, repository):
+    stored = repository / "tests/data/model-v1-morered-jt.safetensors"
+    weights.copy(stored, tmp_path / "copy.safetensors", kind="morered-jt")
+    assert (tmp_path / "copy.safetensors").read_bytes() == stored.read_bytes()
+    with pytest.raises(weights.WeightsError, match="of kind morered-jt, not mlff"):
+        weights.copy(stored, tmp_path / "other.safetensors", kind="mlff")
+    assert not (tmp_path / "other.safetensors").exists()

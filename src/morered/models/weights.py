@@ -147,6 +147,21 @@ def load(path_or_name: str | os.PathLike[str], device: torch.device | str = "cpu
     return LoadedModel(network.to(device).eval(), config, header, metadata["digest"])
 
 
+def copy(path_or_name: str | os.PathLike[str], out: str | os.PathLike[str], *, kind: str) -> None:
+    """Copy a weights file whose model must be of this kind.
+
+    Raises
+    ------
+    WeightsError
+        As `load`, and if the model is of another kind.
+    """
+    found = load(path_or_name)
+    if found.config.kind != kind:
+        raise WeightsError(f"{find(path_or_name)}: a model of kind {found.config.kind}, not {kind}")
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(find(path_or_name).read_bytes())
+
+
 def names() -> list[str]:
     """Names of the weights that ship with the package."""
     folder = _shipped()
