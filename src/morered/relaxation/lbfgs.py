@@ -8,7 +8,8 @@ another; here the same matrix is applied in its compact form (Byrd, Nocedal, Sch
     H = h I + [S  hY] [ R^-T (D + h Y^T Y) R^-1   -R^-T ] [ S^T  ]
                       [ -R^-1                      0    ] [ hY^T ],   R_ij = s_i^T y_j (i <= j), D = diag(R),
 
-which is a few batched products whatever the memory. It is equal to the recursion up to rounding.
+which is a few batched products whatever the memory. It is equal to the recursion up to rounding. R is upper triangular, so R^-1
+gets a column with each pair, and loses a row and a column with the oldest.
 
 Shapes: B batch, N padded atoms, D = 3N coordinates, H pairs of differences.
 """
@@ -52,13 +53,13 @@ class LbfgsRelaxer:
         x = batch.positions
         capacity, size = self.method.memory + _SLACK, x[0].numel()
         history = x.new_zeros(len(batch), capacity, size)
-        products = x.new_zeros(len(batch), capacity, capacity)
         forces = x.new_full((len(batch),), torch.nan)
         scratch = {
             "s": history,
             "y": history.clone(),
-            "sy": products,  # R: s_i.y_j for i <= j
-            "yy": products.clone(),  # y_i.y_j
+            "d": x.new_zeros(len(batch), capacity),  # D: s_i.y_i
+            "r": torch.eye(capacity, dtype=x.dtype, device=x.device).repeat(len(batch), 1, 1),  # R^-1
+            "yy": x.new_zeros(len(batch), capacity, capacity),  # y_i.y_j
             "x": x.flatten(1).clone(),
             "f": torch.zeros_like(x).flatten(1),
         }
@@ -102,25 +103,28 @@ class LbfgsRelaxer:
 
     def _remember(self, scratch: Rows, x: Tensor, f: Tensor, known: Tensor) -> None:
         """Append the differences to the last step, zeros where ``known`` [B] is false; all rows write at the same place."""
-        s, y, sy, yy = scratch["s"], scratch["y"], scratch["sy"], scratch["yy"]
+        s, y, d, r, yy = (scratch[name] for name in ("s", "y", "d", "r", "yy"))
         if self._end == s.shape[1]:
             self._end = self.method.memory
-            for history in (s, y):
+            for history in (s, y, d):
                 history[:, : self._end] = history[:, -self._end :].clone()
-            for products in (sy, yy):
-                products[:, : self._end, : self._end] = products[:, -self._end :, -self._end :].clone()
+            for matrix in (r, yy):
+                matrix[:, : self._end, : self._end] = matrix[:, -self._end :, -self._end :].clone()
         end = self._end
-        s[:, end] = torch.where(known[:, None], x - scratch["x"], 0.0)
-        y[:, end] = torch.where(known[:, None], scratch["f"] - f, 0.0)
-        self._end += 1
-        window = self._window()
+        ds, dy = x - scratch["x"], scratch["f"] - f
+        s[:, end] = torch.where(known[:, None], ds, 0.0)
+        y[:, end] = torch.where(known[:, None], dy, 0.0)
+        earlier, self._end = self._window(), end + 1
         new = y[:, end, :, None]
-        sy[:, window, end] = (s[:, window] @ new)[..., 0]
-        with_new = (y[:, window] @ new)[..., 0]
-        yy[:, window, end] = with_new
-        yy[:, end, window] = with_new
-        scratch["x"].copy_(x)
-        scratch["f"].copy_(f)
+        product = (s[:, end] * y[:, end]).sum(dim=1)
+        d[:, end] = product
+        pivot = torch.where(product == 0, 1.0, product)  # a pair of zeros has no share
+        r[:, earlier, end] = -(r[:, earlier, earlier] @ (s[:, earlier] @ new))[..., 0] / pivot[:, None]
+        r[:, end, end] = 1.0 / pivot
+        with_new = (y[:, : end + 1] @ new)[..., 0]
+        yy[:, : end + 1, end] = with_new
+        yy[:, end, : end + 1] = with_new
+        scratch["x"], scratch["f"] = x, f
 
     def _window(self) -> slice:
         return slice(max(0, self._end - self.method.memory), self._end)
@@ -128,13 +132,9 @@ class LbfgsRelaxer:
     def _direction(self, scratch: Rows, f: Tensor) -> Tensor:
         """H f [B, D], f being minus the gradient: the formula above, right to left."""
         w, h = self._window(), 1.0 / self.method.alpha
-        s, y, yy = scratch["s"][:, w], scratch["y"][:, w], scratch["yy"][:, w, w]
-        r = scratch["sy"][:, w, w].triu()
-        d = r.diagonal(dim1=1, dim2=2)
-        r = r + torch.diag_embed((d == 0).to(r.dtype))  # a pair of zeros has no share
-        a, b = s @ f[..., None], h * (y @ f[..., None])
-        u = torch.linalg.solve_triangular(r, a, upper=True)
-        top = torch.linalg.solve_triangular(r.transpose(1, 2), d[..., None] * u + h * (yy @ u) - b, upper=False)
+        s, y, d, r, yy = scratch["s"][:, w], scratch["y"][:, w], scratch["d"][:, w], scratch["r"][:, w, w], scratch["yy"][:, w, w]
+        u = r @ (s @ f[..., None])
+        top = r.transpose(1, 2) @ (d[..., None] * u + h * (yy @ u - y @ f[..., None]))
         return h * f + (s.transpose(1, 2) @ top - h * (y.transpose(1, 2) @ u))[..., 0]
 
 

@@ -186,7 +186,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         method,
         noise.network,
         None if time is None else time.network,
-        NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s).to(options.device),
+        NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s, diffusion.time_scale).to(options.device),
         joint=method.is_joint,
         dtype=noise.network.dtype,
         unused_times=options.recording is not None and options.recording.unused_times,
