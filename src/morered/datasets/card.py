@@ -17,6 +17,8 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from morered import storage
+from morered.datasets import qm7, qm7x, qm9, splits
 from morered.datasets.splits import PARTS, Split
 from morered.files import atomic_path, code_digest, sha256
 from morered.metrics.rmsd import rmsd
@@ -37,6 +39,7 @@ def data_card(
     *,
     kind: str = "",
     level: str = "",
+    labels: str = "",
     displaced: Structures | None = None,
     removed: Sequence[str] = (),
     failures: Mapping[str, str] | None = None,
@@ -49,6 +52,8 @@ def data_card(
     ----------
     name, kind, level
         Of the dataset; its kind in a config; the level of theory of its minima, in words.
+    labels
+        Where the energies and forces of the displaced structures are from, in words.
     minima
         All minima. Their columns ``forces`` (eV/Å), and ``fmax`` (eV/Å) in its absence, tell how good minima they are.
     split
@@ -69,8 +74,8 @@ def data_card(
     Returns
     -------
     dict
-        JSON: ``name``, ``kind``, ``level``, ``split`` (seed, digest), ``parts`` (part -> graphs, minima, displaced, atoms),
-        ``elements`` (part -> symbol -> minima with it), ``sizes`` and ``heavy_atoms`` (part -> number of atoms -> minima),
+        JSON: ``name``, ``kind``, ``level``, ``labels``, ``split`` (seed, digest), ``parts`` (part -> graphs, minima, displaced,
+        atoms), ``elements`` (part -> symbol -> minima with it), ``sizes`` and ``heavy_atoms`` (part -> atoms -> minima),
         ``atoms_of`` (part -> symbol -> atoms), ``minima_forces``, ``displacement_energies``, ``displacement_rmsd``,
         ``displaced_forces`` (distributions or null), ``duplicates``, ``failures``, ``digests``, ``sampled``.
 
@@ -88,6 +93,7 @@ def data_card(
         "name": name,
         "kind": kind,
         "level": level,
+        "labels": labels,
         "split": {"seed": split.seed, "digest": split.digest},
         "parts": _parts(minima, part_of, split),
         "elements": {part: _elements(minima[part_of == k]) for k, part in enumerate(PARTS)},
@@ -116,6 +122,50 @@ def data_card(
     if displaced is not None:
         _add_displaced(card, minima, part_of, displaced, sample)
     return card
+
+
+def describe(
+    name: str, files: Mapping[str, str | os.PathLike[str]], settings: Mapping[str, Any], *, sample: int = SAMPLE
+) -> dict[str, Any]:
+    """The card of a dataset that lies in files.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    files
+        ``minima``, ``split`` and, where there are any, ``displaced`` structures. What the provenance of the first and the last
+        says of duplicates, failures and labels is taken over.
+    settings
+        Of the dataset in a config: ``kind``, and of a custom one ``file`` and ``relax_with``.
+    sample
+        See `data_card`, as for the rest.
+    """
+    displaced = files.get("displaced")
+    made = storage.read_provenance(files["minima"])
+    displacing = {} if displaced is None else storage.read_provenance(displaced)
+    return data_card(
+        name,
+        storage.read(files["minima"]),
+        splits.load(files["split"]),
+        kind=settings["kind"],
+        level=level(settings),
+        labels=displacing.get("labels", ""),
+        displaced=None if displaced is None else storage.read(displaced),
+        removed=made.get("duplicates", []),
+        failures={**made.get("failures", {}), **displacing.get("failures", {})},
+        files=files.values(),
+        sample=sample,
+    )
+
+
+def level(settings: Mapping[str, Any]) -> str:
+    """The level of theory of a dataset's minima in words."""
+    kind = settings["kind"]
+    if kind == "custom":
+        relaxed, file = settings.get("relax_with"), Path(settings["file"]).name
+        return f"minima by {relaxed} of {file}" if relaxed else f"minima as given in {file}"
+    return {"qm7-pbe0": qm7.LEVEL, "qm7x": qm7x.LEVEL, "qm9": qm9.LEVEL}[kind]
 
 
 def write_card(path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from morered import formats
+from morered import formats, storage
 from morered.calculators.relaxers import RelaxedOne, relax_one
-from morered.datasets import pieces
+from morered.datasets import pieces, splits
 from morered.datasets.builder import BuildError, generator
 from morered.datasets.duplicates import ENERGY_THRESHOLD, RMSD_THRESHOLD, duplicates
 from morered.datasets.graphs import graphs, perceive
@@ -231,6 +231,34 @@ def finish(parts: Sequence[Built], settings: Making) -> Minima:
     structures = built.structures[kept].with_columns({"graph": graph})
     removed = [built.structures.ids[m].decode() for m in np.flatnonzero(repeated)]
     return Minima(structures, built.failures, removed)
+
+
+def prepare(
+    parts: Sequence[str | os.PathLike[str]],
+    minima_out: str | os.PathLike[str],
+    split_out: str | os.PathLike[str],
+    *,
+    train: int,
+    validation: int,
+    seed: int = 0,
+    settings: Making | None = None,
+) -> Minima:
+    """Write the minima of the files of all chunks (`morered.datasets.pieces.save`), and their split by molecular graph.
+
+    The provenance names the failures and the duplicates that were removed.
+
+    Raises
+    ------
+    ValueError
+        If there is no minimum, or there are too few graphs for the split.
+    """
+    minima = finish([pieces.load(path) for path in parts], settings or Making())
+    graph_names = [name.decode() for name in minima.structures.column("graph").tolist()]
+    parts_of = splits.make(minima.structures.names, graph_names, train=train, validation=validation, seed=seed)
+    splits.save(split_out, parts_of)
+    made_by = storage.provenance(parents=parts, failures=minima.failures, duplicates=minima.removed)
+    storage.write(minima_out, minima.structures, made_by)
+    return minima
 
 
 # --------------------------------------------------------------------- one molecule

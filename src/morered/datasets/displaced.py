@@ -7,6 +7,7 @@ separately.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -78,6 +79,17 @@ def displaced_structures(
     )
 
 
+def displacing(settings: Mapping[str, Any]) -> Displacing:
+    """How a config's key ``displaced`` wants minima displaced."""
+    return Displacing(
+        per_minimum=settings["per_minimum"],
+        calculator=settings["calculator"],
+        labels=settings["labels"],
+        temperature=settings["temperature"],
+        forces=True,
+    )
+
+
 def describe(settings: Displacing) -> dict[str, Any]:
     """What a file of displaced structures says about its labels, for its provenance.
 
@@ -85,10 +97,25 @@ def describe(settings: Displacing) -> dict[str, Any]:
     which are held back here may not be new to it.
     """
     labels = settings.labels or settings.calculator
-    text = f"energies and forces by {labels}, not by DFT"
+    text = f"energies and forces by {labels}" + ("" if labels.startswith("pbe0") else ", not by DFT")
     if labels == "so3lr":
         text += "; it was fitted to PBE0+MBD forces, to part of QM7-X among others: no QM7 graph is surely unseen by it"
     return {"labels": text, "label_calculator": labels, "hessian_calculator": settings.calculator, "settings": asdict(settings)}
+
+
+def training_parts(structures: Structures, split: Split) -> tuple[Structures, Structures]:
+    """The structures of the training and of the validation graphs, with the columns that a network is trained on.
+
+    Parameters
+    ----------
+    structures
+        Minima, or displaced structures with ``energy`` and ``forces``; they may be mapped: only what is taken is read.
+    split
+        Of their minima, `Split.limited` to fewer training graphs or not.
+    """
+    learned = {name: column for name, column in structures.columns.items() if name in ("energy", "forces")}
+    bare = structures.without_columns().with_columns(learned)
+    return bare[split.select(structures, "train")], bare[split.select(structures, "validation")]
 
 
 def _with_minimum(minimum: Structures, settings: Displacing, seed: int) -> Structures:

@@ -30,9 +30,9 @@ import numpy as np
 
 from morered import storage
 from morered.datasets import inputs, splits
-from morered.datasets.integrity import ArchiveError
+from morered.datasets.integrity import ArchiveError, verify
 from morered.datasets.qm7x_records import NAME, PREFIX, molecules_of
-from morered.datasets.sources import Source
+from morered.datasets.sources import Expected, Source
 from morered.datasets.spool import Spool
 from morered.datasets.unpack import unpack_xz
 from morered.structures import Structures, as_names
@@ -43,6 +43,8 @@ MOLECULES, MINIMA, STRUCTURES = 6_950, 41_537, 4_195_237
 """What the eight files hold together; 100 displaced structures belong to each minimum."""
 TRAIN_GRAPHS, VALIDATION_GRAPHS = 4500, 1250
 """The paper's split counts molecular graphs (Appendix B.1)."""
+LEVEL = "minima at DFTB3+MBD, energies and forces at PBE0+MBD"
+"""Level of theory, in words."""
 CHUNK = 50_000
 """Structures handled at a time by `join`."""
 
@@ -68,7 +70,12 @@ def unpack(source: Source, archive: str | os.PathLike[str], out: str | os.PathLi
 
 
 def parse_file(
-    path: str | os.PathLike[str], out: str | os.PathLike[str], *, float32: bool = False, progress: bool | None = None
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    expected: Expected | None = None,
+    float32: bool = False,
+    progress: bool | None = None,
 ) -> Report:
     """Turn one HDF5 file of QM7-X into a file of structures.
 
@@ -82,6 +89,8 @@ def parse_file(
         One of ``1000.hdf5`` to ``8000.hdf5``.
     out
         File to write.
+    expected
+        What the file must be; it is read once more to make sure. None believes it.
     float32
         Store positions, forces and ratios in single precision.
     progress
@@ -91,6 +100,8 @@ def parse_file(
     ------
     FileNotFoundError
         If there is no such file.
+    DigestError
+        If it is not what is expected.
     ArchiveError
         If it is damaged, or no structure of QM7-X is in it; the message names it.
     DiskError
@@ -99,6 +110,8 @@ def parse_file(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
+    if expected is not None:
+        verify(path, expected)
     problems: list[str] = []
     molecules = minima = 0
     with Spool(out, float32) as spool:
@@ -152,13 +165,16 @@ def join(
     _require_unique(files)
     if complete:
         _require_complete(files, problems)
-    removed = as_names([PREFIX + name for name in read_duplicates(duplicates)]) if duplicates is not None else as_names([])
+    listed = as_names([PREFIX + name for name in read_duplicates(duplicates)]) if duplicates is not None else as_names([])
+    removed: list[str] = []
     molecules: set[int] = set()
     minima = 0
     with Spool(out) as spool:
         for path in files:  # one at a time is mapped, so that what was read of the others need not stay in memory
             part = storage.read(path)
-            kept = np.flatnonzero(~np.isin(part.references, removed)) if len(removed) else np.arange(len(part))
+            repeated = np.isin(part.references, listed)
+            removed += part.ids[repeated & part.column("minimum")].astype(str).tolist()
+            kept = np.flatnonzero(~repeated)
             for start in range(0, len(kept), CHUNK):
                 piece = part[kept[start : start + CHUNK]]
                 spool.append(piece)
@@ -166,7 +182,7 @@ def join(
                 minima += int(piece.column("minimum").sum())
         report = Report(len(molecules), minima, spool.molecules, tuple(problems))
         parents = files if duplicates is None else [*files, Path(duplicates)]
-        spool.write(storage.provenance(parents=parents, duplicates_removed=len(removed), **asdict(report)))
+        spool.write(storage.provenance(parents=parents, duplicates=removed, **asdict(report)))
     return report
 
 
@@ -219,6 +235,31 @@ def _require_complete(files: Sequence[Path], problems: Sequence[str]) -> None:
 # --------------------------------------------------------------------- what is made of it
 
 
+def split_minima(
+    structures: str | os.PathLike[str],
+    minima_out: str | os.PathLike[str],
+    split_out: str | os.PathLike[str],
+    *,
+    train: int = TRAIN_GRAPHS,
+    validation: int = VALIDATION_GRAPHS,
+    seed: int = 0,
+) -> splits.Split:
+    """Write the minima among the structures of `join`, in double precision, and their split by molecular graph.
+
+    The provenance of the minima names the duplicates that were removed.
+    """
+    everything = storage.read(structures)
+    parts = split(everything, train, validation, seed)
+    splits.save(split_out, parts)
+    chosen = minima(everything)
+    storage.write(
+        minima_out,
+        chosen.with_positions(chosen.positions.astype(np.float64)),
+        storage.provenance(parents=[structures], duplicates=storage.read_provenance(structures).get("duplicates", [])),
+    )
+    return parts
+
+
 def minima(structures: Structures) -> Structures:
     """The minima among structures, in their order."""
     return structures[np.flatnonzero(structures.column("minimum"))]
@@ -248,7 +289,8 @@ def test_inputs(structures: Structures, references: Sequence[str]) -> Structures
     Returns
     -------
     Structures
-        In the order of the references, closest first; `morered.datasets.inputs.closest_middle_farthest` adds two columns.
+        In the order of the references, closest first, in double precision; `morered.datasets.inputs.closest_middle_farthest` adds
+        two columns.
 
     Raises
     ------
@@ -256,4 +298,5 @@ def test_inputs(structures: Structures, references: Sequence[str]) -> Structures
         If a reference is no minimum of the structures.
     """
     bare_minima = structures.without_columns()[np.flatnonzero(structures.column("minimum"))]
-    return inputs.closest_middle_farthest(structures, bare_minima, references)
+    chosen = inputs.closest_middle_farthest(structures, bare_minima, references)
+    return chosen.with_positions(chosen.positions.astype(np.float64))

@@ -33,6 +33,8 @@ from morered.units import EV_PER_HARTREE
 MOLECULES, UNCHARACTERISED = 133_885, 3_054
 TRAIN, VALIDATION = 55_000, 10_000
 """Molecules in these parts of the paper's split (Appendix B.1); the rest is for testing."""
+LEVEL = "minima at B3LYP/6-31G(2df,p)"
+"""Level of theory, in words."""
 ELEMENTS = {b"H": 1, b"C": 6, b"N": 7, b"O": 8, b"F": 9}
 BATCH = 4096
 """Molecules whose numbers are converted at a time."""

@@ -66,7 +66,7 @@ def draw(card: Mapping[str, Any]) -> Figure:
             "How high in energy",
         )
         _forces(rows[1][2], card)
-    figure.supxlabel(_footer(card), fontsize=6.5, color=_GREY, x=0.01, ha="left")
+    figure.supxlabel(_footer(card), fontsize=6.5, color=_GREY, x=0.01, ha="left", multialignment="left")
     return figure
 
 
@@ -84,13 +84,14 @@ def _title(card: Mapping[str, Any]) -> str:
 
 
 def _footer(card: Mapping[str, Any]) -> str:
+    """Two lines: levels of theory; what was left out, and digests."""
     duplicates, failures = card["duplicates"], card["failures"]["count"]
-    parts = [card["level"]] if card["level"] else []
-    parts += [f"{_thousands(duplicates['removed'])} duplicates removed"]
-    parts += [f"{_thousands(failures)} molecules failed"] if failures else []
+    levels = [text for text in (card["level"], card.get("labels", "").split(";")[0]) if text]
+    parts = [f"{_thousands(duplicates['removed'])} duplicates removed"]
+    parts += [f"failed: {_thousands(failures)}"] if failures else []
     parts += [f"distributions from a sample of {_thousands(card['sampled'])}"] if card["sampled"] else []
     parts += [f"split {card['split']['digest'][:12]}", f"structures {card['digests']['structures'][:12]}"]
-    return "  ·  ".join(parts)
+    return "\n".join("  ·  ".join(line) for line in (levels, parts) if line)
 
 
 def _parts(axes: Axes, card: Mapping[str, Any]) -> None:
