@@ -15,10 +15,17 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/qm7x.smk"
+include: "workflow/rules/qm9.smk"
+include: "workflow/rules/custom.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/cards.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -33,6 +40,7 @@ rule all:
     default_target: True
     input:
         figures_of_study(),
+        data_cards_of_study(),
 
 
 rule figures:

@@ -2,12 +2,13 @@
 import re
 import sys
 
-from morered.study import ConfigError, Study, load_schema
+from morered.study import ConfigError, Study, downloads, load_schema
 
 CONFIG_DIR = f"{workflow.basedir}/config"
 
 try:
     STUDY = Study(config, load_schema(f"{CONFIG_DIR}/schema/config.schema.yaml"), f"{CONFIG_DIR}/ablations")
+    DOWNLOADS = downloads.listed(STUDY)
 except ConfigError as error:
     # A fault of the config is no fault of the workflow: its message, no traceback of the workflow's inside.
     sys.exit(f"{', '.join(map(str, workflow.overwrite_configfiles)) or 'config/config.yaml'}: {error}")

@@ -10,7 +10,7 @@ rule prepare_qm7:
     wildcard_constraints:
         data=data_of_kind("qm7-pbe0"),
     params:
-        split=lambda wildcards: dataset_settings(wildcards)["split"],
+        split=split_settings,
     conda:
         "../../envs/morered.yaml"
     script:

@@ -3,7 +3,7 @@
 
 rule train_model:
     input:
-        minima=minima_of,
+        structures=training_data,
         split=split_of,
     output:
         weights=f"{ROOT}/models/{{model}}/weights.safetensors",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from morered import storage
 from morered.datasets import splits
+from morered.datasets.displaced import training_parts
 from morered.models.config import ModelConfig
 from morered.study.script import logged
 from morered.training import TrainingConfig, train
@@ -12,13 +13,12 @@ with logged(snakemake):
     settings = dict(snakemake.params.settings)
     training, limit = settings.pop("training"), settings.pop("train_limit", None)
     split = splits.load(snakemake.input.split)
-    used = split.limited(limit)
-    minima = storage.read(snakemake.input.minima)
+    structures, validation = training_parts(storage.read(snakemake.input.structures), split.limited(limit))
     train(
         ModelConfig.from_dict(settings),
         TrainingConfig.from_dict(training, settings["kind"]),
-        minima[used.select(minima, "train")],
-        minima[used.select(minima, "validation")],
+        structures,
+        validation,
         Path(snakemake.output.weights).parent,
         split_digest=split.digest,
         dataset=snakemake.params.dataset,

@@ -13,8 +13,9 @@ from morered.study.schema import ConfigError, Schema, check, stated
 
 Settings = dict[str, Any]
 
-# Settings of a dataset that its minima and its split do not depend on.
-_NOT_OF_THE_MINIMA = ("displaced", "chunks")
+# Settings of a dataset that its minima and its split do not depend on; and those that its minima before the split do not.
+_NOT_OF_THE_MINIMA = ("displaced", "chunks", "timeout")
+_NOT_OF_THE_SOURCE = (*_NOT_OF_THE_MINIMA, "split")
 # Settings of a method that its runs do not depend on.
 _BOOKKEEPING = ("testsets", "chunks", "seeds")
 
@@ -115,10 +116,40 @@ class Study:
         settings = {key: value for key, value in own.items() if key not in _NOT_OF_THE_MINIMA}
         return f"results/data/{dataset.split('@')[0]}-{digest(settings)}"
 
-    def displaced_dir(self, dataset: str) -> str:
-        """Folder of a dataset's displaced structures with energies and forces."""
-        displaced = stated(self.stated["datasets"][dataset], self.schema, "dataset").get("displaced", {})
-        return f"{self.data_dir(dataset)}/displaced-{digest(displaced)}"
+    def raw_dir(self, dataset: str) -> str:
+        """Folder of what a dataset is made from whatever its split: downloads, or the relaxed minima of a file of yours.
+
+        Downloads of the package's table of files lie in results/data/raw/<kind>.
+        """
+        settings = self.dataset(dataset)
+        if settings["kind"] == "custom":
+            own = stated(self.stated["datasets"][dataset], self.schema, "dataset")
+            made_of = {key: value for key, value in own.items() if key not in _NOT_OF_THE_SOURCE}
+            return f"results/data/raw/{dataset.split('@')[0]}-{digest(made_of)}"
+        table = settings.get("sources")
+        return f"results/data/raw/{settings['kind']}" + (f"-{digest({'sources': table})}" if table else "")
+
+    def displaced(self, dataset: str) -> str:
+        """Displaced structures of a dataset's training and validation graphs, made here, with energies and forces."""
+        settings = stated(self.stated["datasets"][dataset], self.schema, "dataset").get("displaced", {})
+        return f"{self.data_dir(dataset)}/displaced-{digest(settings)}.h5"
+
+    def labelled(self, dataset: str) -> str:
+        """Structures with energies and forces: those that come with QM7-X, or `displaced` ones."""
+        if self.dataset(dataset)["kind"] == "qm7x":
+            return f"{self.data_dir(dataset)}/structures.h5"
+        return self.displaced(dataset)
+
+    def training_data(self, model: str) -> str:
+        """What a model is trained on: minima, or for a force field labelled structures."""
+        settings = self.model(model)
+        if settings["kind"] == "mlff":
+            return self.labelled(settings["dataset"])
+        return f"{self.data_dir(settings['dataset'])}/minima.h5"
+
+    def card(self, dataset: str) -> str:
+        """A data card's path without its ending."""
+        return f"{self.root}/data_cards/{dataset}"
 
     def weights(self, model: str) -> str:
         """Weights file of a model."""

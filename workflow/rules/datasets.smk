@@ -1,0 +1,113 @@
+# Where the files of each dataset lie and what they are made from: helpers of the rules that make them.
+
+# Folder below results/data/raw -> dataset whose minima are made of a file of yours.
+CUSTOM = {
+    STUDY.raw_dir(name).rsplit("/", 1)[1]: name
+    for name, settings in STUDY.config["datasets"].items()
+    if settings["kind"] == "custom"
+}
+# Displaced structures with energies and forces that are made here -> dataset.
+DISPLACED = {
+    STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"
+}
+
+
+def downloaded(part):
+    """Folders (part -2) or names (part -1) of the files that are downloaded."""
+    return one_of(sorted({path.split("/")[part] for path in DOWNLOADS}))
+
+
+def listing(wildcards):
+    """What the table of files says of a download, or of what an archive holds."""
+    file = wildcards.file if "file" in wildcards.keys() else f"{wildcards.archive}.xz"
+    return DOWNLOADS[f"results/data/raw/{wildcards.raw}/{file}"]
+
+
+def source_of(wildcards):
+    return listing(wildcards).source
+
+
+def digests_of(wildcards):
+    return listing(wildcards).digests
+
+
+def qm7x_files(wildcards):
+    """The parsed files that QM7-X is joined from, and the list of duplicates where they are removed."""
+    dataset = dataset_of(wildcards)
+    folder, settings = STUDY.raw_dir(dataset), STUDY.dataset(dataset)
+    files = {"parts": [f"{folder}/{name}.h5" for name in settings["files"]]}
+    return {**files, "duplicates": f"{folder}/DupMols.dat"} if settings["remove_duplicates"] else files
+
+
+def qm9_files(wildcards):
+    """The downloads of QM9; none where a package has it."""
+    dataset = dataset_of(wildcards)
+    if dataset_settings(wildcards)["source"] == "qm9pack":
+        return {}
+    folder = STUDY.raw_dir(dataset)
+    return {"archive": f"{folder}/dsgdb9nsd.xyz.tar.bz2", "uncharacterised": f"{folder}/uncharacterized.txt"}
+
+
+def table_of(wildcards):
+    """The table that a dataset's files are listed in; None: the package's own."""
+    return dataset_settings(wildcards)["sources"]
+
+
+def split_settings(wildcards):
+    return dataset_settings(wildcards)["split"]
+
+
+def published_of(wildcards):
+    return f"{STUDY.data_dir(dataset_of(wildcards))}/structures.h5"
+
+
+def custom_settings(wildcards):
+    """What the minima of a custom dataset depend on besides its file."""
+    name = CUSTOM[wildcards.custom]
+    settings = {key: STUDY.dataset(name)[key] for key in ("relax_with", "conformers", "timeout", "chunks")}
+    return {"dataset": name.split("@")[0], **settings}
+
+
+def custom_file(wildcards):
+    return STUDY.dataset(CUSTOM[wildcards.custom])["file"]
+
+
+def custom_parts(wildcards):
+    """The chunks that a custom dataset's minima are relaxed in."""
+    dataset = dataset_of(wildcards)
+    return [f"{STUDY.raw_dir(dataset)}/minima.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
+
+
+def displaced_settings(wildcards):
+    dataset = DISPLACED[f"results/data/{wildcards.data}/{wildcards.displaced}.h5"]
+    return STUDY.dataset(dataset)["displaced"]
+
+
+def displaced_parts(wildcards):
+    chunks = displaced_settings(wildcards)["chunks"]
+    return [f"results/data/{wildcards.data}/{wildcards.displaced}.parts/{chunk}.h5" for chunk in range(chunks)]
+
+
+def training_data(wildcards):
+    """Minima, or for a force field structures with energies and forces."""
+    return STUDY.training_data(wildcards.model)
+
+
+def card_files(wildcards):
+    """What a data card describes: minima, split, and the labelled structures that come with them or that this study learns from."""
+    folder, settings = STUDY.data_dir(wildcards.dataset), STUDY.dataset(wildcards.dataset)
+    learned = {STUDY.training_data(name) for name, model in STUDY.config["models"].items() if model["source"] == "train"}
+    labelled = STUDY.labelled(wildcards.dataset)
+    files = {"minima": f"{folder}/minima.h5", "split": f"{folder}/split.json"}
+    return {**files, "displaced": labelled} if settings["kind"] == "qm7x" or labelled in learned else files
+
+
+def card_settings(wildcards):
+    """What tells the level of theory of a dataset's minima."""
+    settings = STUDY.dataset(wildcards.dataset)
+    return {key: settings[key] for key in ("kind", "file", "relax_with") if key in settings}
+
+
+def data_cards_of_study():
+    """The data card of each dataset that the config names, without those that ablations add."""
+    return [f"{STUDY.card(name)}.png" for name in STUDY.config["datasets"] if "@" not in name]
