@@ -160,7 +160,7 @@ def _pair_distances(
             continue
         first, second = np.triu_indices(n, k=1)
         points = structures.positions[block.atoms].astype(np.float64)
-        with np.errstate(invalid="ignore"):  # inf - inf: a NaN distance, which is no bond and no contact
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf: a NaN distance, which is no bond and no contact
             yield block, first, second, np.linalg.norm(points[:, first] - points[:, second], axis=2)
 
 

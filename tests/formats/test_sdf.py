@@ -62,22 +62,36 @@ def test_a_large_molecule_is_written_in_v3000(tmp_path) -> None:
     assert_same(formats.read(tmp_path / "x.sdf").structures(), s, decimals=DECIMALS)
 
 
-@pytest.mark.parametrize(
-    ("name", "column", "message"),
-    [
-        ("morered", Column(np.zeros(1)), "means something else"),
-        ("a<b>", Column(np.zeros(1)), "means something else"),
-        ("atom.dprop.x", Column(np.zeros(1)), "means something else"),
-        ("", Column(np.zeros(1)), "means something else"),
-        ("x", Column(np.zeros((3, 0)), "", True), "no values for an atom"),
-        ("x", Column(np.array([b"a", b"b c", b"d"]), "", True), "holds a blank"),
-    ],
-)
-def test_columns_that_cannot_be_written_are_refused(tmp_path, name: str, column: Column, message: str) -> None:
-    s = Structures.build([WATER[0]], [WATER[1]], ["water"]).with_columns({name: column})
-    with pytest.raises(ValueError, match=message):
-        formats.write_sdf(tmp_path / "x.sdf", s)
-    assert not (tmp_path / "x.sdf").exists()
+def test_names_that_mean_something_else_get_an_underscore(tmp_path) -> None:
+    s = Structures.build([WATER[0]], [WATER[1]], ["water"])
+    given = {
+        "morered": Column(np.ones(1)),
+        "a<b>": Column(np.zeros(1), "eV"),
+        "atom.dprop.x": Column(np.arange(1)),
+        "": Column(np.arange(1) + 1),
+        "two\nlines": Column(np.arange(3), "", True),
+        "none": Column(np.zeros((3, 0)), "", True),
+        "label": Column(np.array([b"a b", b"", b"n/a"]), "", True),
+    }
+    formats.write_sdf(tmp_path / "x.sdf", s.with_columns(given))
+    found = formats.read(tmp_path / "x.sdf").structures()
+    expected = {"morered_": "morered", "a_b_": "a<b>", "_atom.dprop.x": "atom.dprop.x", "_": "", "two_lines": "two\nlines"}
+    assert {*expected, "label"} <= set(found.columns)
+    for name, origin in expected.items():
+        np.testing.assert_array_equal(found.column(name), given[origin].values)
+        assert found.columns[name].unit == given[origin].unit
+    assert found.column("label")[:2].tolist() == [b"a_b", b"_"]
+
+
+@pytest.mark.parametrize("orders", [True, False])
+def test_broken_geometries_are_written_as_they_are(tmp_path, orders: bool) -> None:
+    """A refused molecule keeps its input, whatever that is."""
+    s = Structures.build(
+        [WATER[0], [0, 6], [1]], [[[0, 0, 0], [np.nan] * 3, [np.inf, 0, 0]], [[0, 0, 0]] * 2, [[1e7, 0, 0]]], "abc"
+    )
+    formats.write_sdf(tmp_path / "x.sdf", s, bond_orders=orders)
+    reading = formats.read(tmp_path / "x.sdf")
+    assert [record.problem is None for record in reading.records] == [False, False, True]
 
 
 @pytest.mark.parametrize("name", ["$$$$ dollars", "x" * 120, " padded ", "two\nlines", "M  END", "ends in V2000"])

@@ -55,23 +55,39 @@ def test_per_atom_tensors_come_back_flat() -> None:
     np.testing.assert_array_equal(found.column("t"), tensor.reshape(-1, 9))
 
 
-@pytest.mark.parametrize(
-    ("name", "column", "message"),
-    [
-        ("Lattice", Column(np.zeros(2)), "means something else"),
-        ("name", Column(np.zeros(2)), "means something else"),
-        ("pos", Column(np.zeros((6, 3)), "", True), "means something else"),
-        ("a:b", Column(np.zeros((6, 3)), "", True), "means something else"),
-        ("", Column(np.zeros(2)), "means something else"),
-        ("x", Column(np.zeros((6, 0)), "", True), "no values for an atom"),
-        ("x", Column(np.array([b"a b"] * 6), "", True), "holds a blank"),
-        ("x", Column(np.array([b""] * 6), "", True), "is empty"),
-    ],
-)
-def test_columns_that_cannot_be_written_are_refused(name: str, column: Column, message: str) -> None:
-    s = Structures.build([WATER[0]] * 2, [WATER[1]] * 2, ["a", "b"]).with_columns({name: column})
-    with pytest.raises(ValueError, match=message):
-        list(extxyz_frames(s))
+def test_names_that_mean_something_else_get_an_underscore() -> None:
+    """A result must not be lost because a column came in under an odd name."""
+    s = Structures.build([WATER[0]] * 2, [WATER[1]] * 2, ["a", "b"])
+    atoms = np.arange(6.0)
+    given = {
+        "Lattice": Column(np.ones(2)),
+        "name": Column(np.zeros(2)),
+        "name_": Column(np.full(2, 5.0), "eV"),
+        "id": Column(np.arange(2)),
+        "": Column(np.arange(2) + 2),
+        "pos": Column(atoms, "", True),
+        "a:b": Column(atoms + 1, "", True),
+        "a b": Column(atoms + 2, "e", True),
+        "none": Column(np.zeros((6, 0)), "", True),
+        "label": Column(np.array([b"a b", b"", b"c", b" d", b"e", b"f"]), "", True),
+    }
+    found = reading_of("".join(extxyz_frames(s.with_columns(given)))).structures()
+    assert found.names == ["a", "b"]
+    expected = {
+        "Lattice_": "Lattice",
+        "name__": "name",
+        "name_": "name_",
+        "id": "id",
+        "_": "",
+        "pos_": "pos",
+        "a_b": "a:b",
+        "a b": "a b",
+    }
+    assert set(found.columns) == {*expected, "label"}
+    for name, origin in expected.items():
+        np.testing.assert_array_equal(found.column(name), given[origin].values)
+        assert found.columns[name].unit == given[origin].unit
+    assert found.column("label").tolist() == [b"a_b", b"_", b"c", b"d", b"e", b"f"]
 
 
 # --------------------------------------------------------------------- other programs

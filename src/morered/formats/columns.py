@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +68,28 @@ def rows_of(columns: Mapping[str, Column], offsets: NDArray[np.int64], m: int) -
             else:
                 info[name] = value if np.ndim(value) == 0 else np.asarray(value)
     return info, arrays
+
+
+def renamed(columns: Mapping[str, Column], allowed: Callable[[str, Column], bool], forbidden: str = "") -> dict[str, Column]:
+    """Columns under names a format can hold: ``forbidden`` characters become _, and _ is added while a name is not allowed.
+
+    Columns without values for an atom or a molecule, [.., 0], are left out. A name must not stop a result from being written.
+    """
+    found: dict[str, Column] = {}
+    table = str.maketrans(dict.fromkeys(forbidden, "_"))
+    kept = {name: column for name, column in columns.items() if 0 not in column.values.shape[1:]}
+    for name, column in kept.items():
+        new = name.translate(table)
+        while not new or not allowed(new, column) or new in found or (new != name and new in kept):
+            # A name that is taken by its beginning ("atom.dprop.x") stays so whatever follows
+            new = f"{new}_" if allowed(f"{new}_", column) else f"_{new}"
+        found[new] = column
+    return found
+
+
+def atom_text(text: str) -> str:
+    """A per-atom text as one word: blanks become _, as does an empty one."""
+    return "_".join(text.split()) or "_"
 
 
 def units_of(columns: Mapping[str, Column]) -> dict[str, str]:

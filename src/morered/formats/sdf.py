@@ -21,7 +21,7 @@ from rdkit.Chem import rdDetermineBonds
 
 from morered.chemistry import molecule_bonds
 from morered.formats import values
-from morered.formats.columns import rows_of, units_of
+from morered.formats.columns import atom_text, renamed, rows_of, units_of
 from morered.formats.records import Reading, Record, atomic_number
 from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
 from morered.structures import Column, Structures
@@ -239,10 +239,8 @@ def write_sdf(
         Without a template, bonds come from distances; let RDKit find their orders (a molecule of total charge 0, or the column
         ``charge``) or leave single bonds. Where it finds none, single bonds are written.
 
-    Raises
-    ------
-    ValueError
-        If a column cannot be written: its name means something else in this format, or a per-atom text holds a blank.
+    A column whose name means something else in this format gets an underscore behind it; blanks in per-atom texts become
+    underscores.
     """
     write_text(path, _records(structures, templates or {}, columns, bond_orders))
 
@@ -250,8 +248,7 @@ def write_sdf(
 def _records(structures: Structures, templates: Mapping[str, Any], columns: bool, bond_orders: bool) -> Iterator[str]:
     bonds = molecule_bonds(structures)
     charges = structures.columns.get("charge")
-    kept = structures.columns if columns else {}
-    _check_names(kept)
+    kept = renamed(structures.columns, _allowed, forbidden="<>\n\r") if columns else {}
     for m, molecule in enumerate(structures):
         template = templates.get(molecule.id)
         if template is None or [a.GetAtomicNum() for a in template.GetAtoms()] != molecule.numbers.tolist():
@@ -324,20 +321,15 @@ def _data_fields(structures: Structures, columns: Mapping[str, Column], m: int) 
     for key, array in arrays.items():
         kind = _LISTS.get(array.dtype.kind, "prop")
         for i, component in enumerate(array.reshape(len(array), math.prod(array.shape[1:])).T.tolist()):
-            tokens = [_token(key, value) for value in component]
+            tokens = [_token(value) for value in component]
             fields.append((f"atom.{kind}.{key}{f'.{i}' if array.ndim > 1 else ''}", _wrapped(tokens)))
     if meta:
         fields.append((_META, [json.dumps(meta, ensure_ascii=False)]))
     return "".join(f">  <{key}>\n" + "".join(line + "\n" for line in lines) + "\n" for key, lines in fields)
 
 
-def _check_names(columns: Mapping[str, Column]) -> None:
-    for name, column in columns.items():
-        reserved = not name or name == _META or set(name) & set("<>\n\r") or (not column.per_atom and _ATOM_LIST.match(name))
-        if reserved:
-            raise ValueError(f"a column called {name!r} cannot be written: the name means something else in SDF")
-        if column.per_atom and 0 in column.values.shape[1:]:
-            raise ValueError(f"column {name!r} cannot be written: it has no values for an atom")
+def _allowed(name: str, column: Column) -> bool:
+    return name != _META and (column.per_atom or not _ATOM_LIST.match(name))
 
 
 def _field_value(value: Any) -> str:
@@ -346,15 +338,13 @@ def _field_value(value: Any) -> str:
     return "_JSON " + json.dumps(text) if text != text.strip() or text.startswith((">", "$$$$")) else text
 
 
-def _token(name: str, value: Any) -> str:
+def _token(value: Any) -> str:
     """One atom's value in an RDKit atom list."""
     if isinstance(value, bool):
         return str(int(value))
-    if not isinstance(value, str):
-        return "n/a" if value != value else repr(value)
-    if value.split() != [value] or value == "n/a":
-        raise ValueError(f"column {name!r} cannot be written: the text {value!r} of an atom is empty or holds a blank")
-    return value
+    if isinstance(value, str):
+        return atom_text(value)
+    return "n/a" if value != value else repr(value)
 
 
 def _wrapped(tokens: list[str]) -> list[str]:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morered.formats import values
-from morered.formats.columns import rows_of, units_of
+from morered.formats.columns import atom_text, renamed, rows_of, units_of
 from morered.formats.records import SYMBOLS, Reading, Record, atomic_number
 from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
-from morered.structures import Structures
+from morered.structures import Column, Structures
 
 NAME_KEYS = ("name", "id")
 NAME_LENGTH = 80
@@ -27,7 +27,7 @@ NAME_LENGTH = 80
 
 _COUNT = re.compile(r"\s*[+-]?\d+\s*$")
 _ATOM = re.compile(r"([A-Za-z]{1,2}\d*|\d{1,3})$")
-_OWN_KEYS = {"Properties", "Lattice", "pbc", "units", "reference", "comment"}
+_OWN_KEYS = {"name", "Properties", "Lattice", "pbc", "units", "reference", "comment"}
 _OWN_ARRAYS = {"species", "pos", "Z", "positions", "numbers", "symbols"}
 _TRUTH = {"T": True, "F": False, "True": True, "False": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
 
@@ -324,23 +324,15 @@ def write_extxyz(path: str | os.PathLike[str], structures: Structures, columns: 
     as further properties) where ``columns``. Positions have ``decimals`` digits after the point (Å); other numbers are printed
     so that they come back exactly. Per-atom columns come back flat: [A, 3, 3] as [A, 9], [A, 1] as [A].
 
-    Raises
-    ------
-    ValueError
-        If a column cannot be written: its name means something else in this format, or a per-atom text holds a blank.
+    A column whose name means something else in this format gets an underscore behind it; blanks in per-atom texts become
+    underscores.
     """
     write_text(path, extxyz_frames(structures, columns, decimals))
 
 
 def extxyz_frames(structures: Structures, columns: bool = True, decimals: int = 8) -> Iterator[str]:
     """The text of each molecule, as `write_extxyz` writes it."""
-    kept = structures.columns if columns else {}
-    for name, column in kept.items():
-        reserved = _OWN_ARRAYS if column.per_atom else {*_OWN_KEYS, *NAME_KEYS}
-        if not name or name in reserved or (column.per_atom and ":" in name):
-            raise ValueError(f"a column called {name!r} cannot be written: the name means something else in extended xyz")
-        if column.per_atom and 0 in column.values.shape[1:]:
-            raise ValueError(f"column {name!r} cannot be written: it has no values for an atom")
+    kept = renamed(structures.columns, _allowed, forbidden=":") if columns else {}
     units = units_of(kept)
     for m, molecule in enumerate(structures):
         info, arrays = rows_of(kept, structures.offsets, m)
@@ -356,18 +348,18 @@ def extxyz_frames(structures: Structures, columns: bool = True, decimals: int = 
         for name, array in arrays.items():
             flat = array.reshape(len(molecule.numbers), int(np.prod(array.shape[1:])))
             properties += f":{name}:{_kind(array)}:{flat.shape[1]}"
-            cells += [[_cell(name, x) for x in column] for column in flat.T.tolist()]
+            cells += [[_cell(x) for x in column] for column in flat.T.tolist()]
         atoms = "".join(" ".join(row) + "\n" for row in zip(*cells, strict=True))
         yield f"{len(molecule.numbers)}\nProperties={values.print_key(properties)} {' '.join(header)}\n{atoms}"
+
+
+def _allowed(name: str, column: Column) -> bool:
+    return name not in _OWN_ARRAYS if column.per_atom else name not in _OWN_KEYS
 
 
 def _kind(array: NDArray) -> str:
     return {"b": "L", "i": "I", "u": "I", "f": "R"}.get(array.dtype.kind, "S")
 
 
-def _cell(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        return values.print_number(value)
-    if not value or len(value.split()) != 1 or value.split()[0] != value:
-        raise ValueError(f"column {name!r} cannot be written: the text {value!r} of an atom is empty or holds a blank")
-    return value
+def _cell(value: Any) -> str:
+    return atom_text(value) if isinstance(value, str) else values.print_number(value)
