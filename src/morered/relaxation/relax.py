@@ -20,6 +20,7 @@ from morered.models.networks import Potential
 from morered.relaxation import ase_lbfgs, engine, physical
 from morered.relaxation.codes import Code
 from morered.relaxation.diffusion import DiffusionRelaxer
+from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.lbfgs import LbfgsRelaxer
 from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.relaxation.networks import loaded, pair_bytes
@@ -144,7 +145,9 @@ def relax(
     outcome.put(structures, taken, part)
     if trajectories is not None:
         trajectories = spread(trajectories, structures.ids, taken)
-    relaxation = Relaxation(judge(structures, outcome, positions_matter=matter), trajectories)
+    judged = judge(structures, outcome, positions_matter=matter)
+    notes = [note if reason is None else None for note, reason in zip(unfamiliar(structures, plan.sizes), reasons, strict=True)]
+    relaxation = Relaxation(noted(judged, notes), trajectories)
     if interrupted:
         raise RelaxationInterrupted(relaxation)
     return relaxation
@@ -155,11 +158,14 @@ Run = Callable[[Structures, engine.Progress], tuple[Outcome, Trajectories | None
 
 @dataclass(frozen=True)
 class _Plan:
-    """A method with its models loaded: the elements they know, whose elements these are, and how to run it."""
+    """A method with its models loaded: the elements they know, whose elements these are, how to run it, and the fewest and most
+    atoms of the molecules that the models have seen.
+    """
 
     elements: frozenset[int] | None
     who: str
     run: Run
+    sizes: tuple[int, int] | None = None
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -192,24 +198,28 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         unused_times=options.recording is not None and options.recording.unused_times,
         pair_bytes=pair_bytes(max(noise.config.features, 0 if time is None else time.config.features)),
     )
-    elements = [model.network.elements for model in (noise, time) if model is not None and model.network.elements]
-    return _Plan(frozenset.intersection(*elements) if elements else None, "the model", _batched(relaxer, options))
+    models = [model for model in (noise, time) if model is not None]
+    elements = [model.network.elements for model in models if model.network.elements]
+    known = frozenset.intersection(*elements) if elements else None
+    return _Plan(known, "the model", _batched(relaxer, options), common_sizes(model.header.sizes for model in models))
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     precision = torch.float64 if method.precision == "double" else torch.float32
     potential: BatchedPotential
+    sizes = None
     if method.potential == "mlff":
         model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
+        sizes = common_sizes([model.header.sizes])
     else:
         calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
         potential, elements = CalculatorPotential(calculator), calculator.elements
     who = "the force field"
     if method.optimizer == "ase":
         run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
-        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell))
-    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential), options))
+        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes)
+    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential), options), sizes)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
