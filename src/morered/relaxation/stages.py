@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,33 @@ from morered.chemistry import same_bonds
 from morered.metrics.rmsd import align
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.methods import Method
+from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
 from morered.structures import Structures
+from morered.trajectories import Trajectories
 
 _UNRELAXED = (b"refused", b"failed")
 
 
 @dataclass(frozen=True)
 class StagedRelaxation(Relaxation):
-    """A `Relaxation`, and whether Ctrl-C ended it early."""
+    """A `Relaxation` whose trajectories are the first stage's.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether Ctrl-C ended it early.
+    further : tuple of Trajectories
+        Those of each further stage that ran, without frames, of the molecules it was given.
+    """
 
     interrupted: bool = False
+    further: tuple[Trajectories, ...] = ()
 
 
-def relax_stages(structures: Structures, stages: Sequence[Method], *, recording: Any = None, **options: Any) -> StagedRelaxation:
+def relax_stages(
+    structures: Structures, stages: Sequence[Method], *, recording: Recording | None = None, **options: Any
+) -> StagedRelaxation:
     """Relax with each method in turn.
 
     Parameters
@@ -36,7 +49,7 @@ def relax_stages(structures: Structures, stages: Sequence[Method], *, recording:
         At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is not tried
         further.
     recording
-        Kept of the first stage.
+        What is kept of the steps; frames are kept of the first stage only.
     **options
         Those of `morered.relaxation.relax`.
 
@@ -47,14 +60,22 @@ def relax_stages(structures: Structures, stages: Sequence[Method], *, recording:
         first stage's, last values the last one's; bonds and stereochemistry are compared with the input.
     """
     done, interrupted = _relax(structures, stages[0], recording=recording, **options)
-    result = done.structures
+    result, further = done.structures, []
+    if recording is not None:
+        recording = replace(recording, frames=False)
     for stage in stages[1:]:
         going = np.flatnonzero(~np.isin(result.column("verdict"), _UNRELAXED))
         if interrupted or not len(going):
             break
-        part, interrupted = _relax(result.without_columns()[going], stage, **options)
+        try:
+            part, interrupted = _relax(result.without_columns()[going], stage, recording=recording, **options)
+        except KeyboardInterrupt:  # before this stage began: the one before it keeps its results
+            interrupted = True
+            break
         result = _merged(structures, result, part.structures, going)
-    return StagedRelaxation(result, done.trajectories, interrupted)
+        if part.trajectories is not None:
+            further.append(part.trajectories)
+    return StagedRelaxation(result, done.trajectories, interrupted, tuple(further))
 
 
 def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Relaxation, bool]:

@@ -13,6 +13,11 @@ Shapes: M molecules, A atoms (flat).
     closest_contact  float64  Å, shortest distance between two atoms of the result
     seconds          float64  s, its share of the time
     reason           bytes    a plain sentence
+
+and where a molecule was relaxed several times (`morered.relaxation.uncertainty`):
+
+    seed_spread      float64  Å, mean RMSD between the results
+    time_spread      float64  standard deviation over the atoms of the times predicted for the result (diffusion)
 """
 
 from __future__ import annotations
@@ -47,6 +52,8 @@ COLUMNS = (
     "seconds",
     "reason",
 )
+#: Further columns, which are there only where they were asked for.
+SPREADS = ("seed_spread", "time_spread")
 _RESULTS = {"first_time": "", "last_time": "", "first_fmax": "eV/Å", "last_fmax": "eV/Å"}
 
 
@@ -156,9 +163,9 @@ def _contacts(structures: Structures) -> NDArray[np.float64]:
 
 
 def table_of(relaxed: Structures) -> pd.DataFrame:
-    """One row for each molecule with its name, its number of atoms and the columns above, bytes as text."""
+    """One row for each molecule with its name, its number of atoms and the columns above that it has, bytes as text."""
     values: dict[str, Any] = {"name": relaxed.names, "n_atoms": relaxed.sizes}
-    for name in COLUMNS:
+    for name in (*COLUMNS[:-1], *(name for name in SPREADS if name in relaxed.columns), "reason"):
         column = relaxed.column(name)
         values[name] = [text.decode() for text in column.tolist()] if column.dtype.kind == "S" else column
     return pd.DataFrame(values)

@@ -1,0 +1,43 @@
+"""Methods one after another: what is kept of each."""
+
+import numpy as np
+import pytest
+
+from morered.relaxation import DiffusionMethod, Recording, stages
+from morered.relaxation.stages import relax_stages
+
+
+@pytest.fixture
+def two(jt):
+    return [
+        DiffusionMethod(noise=jt, time=jt, move="jump", damping=0.3, steps=2),
+        DiffusionMethod(noise=jt, time=jt, move="jump"),
+    ]
+
+
+def test_steps_of_each_stage_are_recorded_frames_of_the_first_alone(noisy, two):
+    done = relax_stages(noisy, two, recording=Recording(frames=True))
+    assert not done.interrupted
+    (second,) = done.further
+    assert done.trajectories.frames is not None
+    assert second.frames is None
+    assert (done.trajectories.lengths == 2).all()
+    np.testing.assert_array_equal(done.trajectories.lengths + second.lengths, done.structures.column("steps"))
+    assert relax_stages(noisy, two).further == ()
+
+
+def test_ctrl_c_before_a_further_stage_begins_keeps_the_results_of_the_one_before(noisy, two, monkeypatch):
+    first = relax_stages(noisy, two[:1])
+    relax, calls = stages.relax, []
+
+    def interrupted_while_loading(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return relax(*arguments, **options)
+
+    monkeypatch.setattr(stages, "relax", interrupted_while_loading)
+    done = relax_stages(noisy, two)
+    assert done.interrupted
+    np.testing.assert_array_equal(done.structures.positions, first.structures.positions)
+    np.testing.assert_array_equal(done.structures.column("verdict"), first.structures.column("verdict"))
