@@ -11,7 +11,7 @@ from morered.relaxation.methods import Method, Model, from_config
 #: Names of the weights that ship with the package, by what a method needs them for.
 SHIPPED = {"jt": "morered-jt", "noise": "morered-noise", "time": "morered-time", "mlff": "morered-mlff"}
 
-_SETTLED: dict[str, Any] = {"settled": {"window": 1, "threshold": 0.005}}
+_SETTLED: dict[str, Any] = {"settled": {"window": 1, "threshold": 0.01}}
 
 #: Name -> config; models are named by their part in `SHIPPED`.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
