@@ -251,3 +251,30 @@ def test_the_input_pose_is_kept(noisy: Structures, methods: dict[str, DiffusionM
     # Kabsch: no rigid motion brings the result nearer to its input.
     direct = np.sqrt(plain.per_molecule_mean(np.square(plain.positions - noisy.positions).sum(1)))
     assert np.allclose(direct, rmsd(plain, noisy), atol=1e-9)
+
+
+def test_the_engine_costs_little_beside_a_network(molecules: Structures) -> None:
+    """CPU time of a step of 32 molecules outside the network: 0.36 ms when measured alone, 5 % of a network of 64 features.
+
+    Three times that is allowed here, for slower machines and cold caches.
+    """
+    import time
+
+    from morered.models.networks import DiffusionOutput
+
+    class Free(Oracle):
+        def forward(
+            self, numbers: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, time: Any = None
+        ) -> DiffusionOutput:
+            return DiffusionOutput(torch.zeros_like(positions), None, torch.full((len(numbers),), 0.5))
+
+    free = model(Free(molecules, "morered-jt", dtype=torch.float32))
+    some = molecules[np.repeat(int(np.argmax(molecules.sizes)), 32)]
+    some.ids = np.array([b"%d" % i for i in range(32)])
+    method = DiffusionMethod(noise=free, time=free, steps=100)
+    costs = []
+    for _ in range(4):
+        begin = time.process_time()
+        relax(some, method)
+        costs.append((time.process_time() - begin) / 100)
+    assert min(costs) < 1.1e-3
