@@ -1,6 +1,7 @@
-"""Shared by all tests: one thread each, GPU tests only where there is a GPU, Slurm tests only when asked for."""
+"""Shared by all tests: one thread each, GPU and browser tests only where there is one, Slurm tests only when asked for."""
 
 import os
+import shutil
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,12 +27,25 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+#: Names of the browser that the pages are looked at with.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of the browser."""
+    return next(filter(None, map(shutil.which, BROWSERS)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what this machine cannot run, so that it is not counted as passed or skipped."""
     import torch
 
-    if torch.cuda.is_available():
-        return
-    chosen = [item for item in items if "gpu" not in item.keywords]
-    config.hook.pytest_deselected(items=[item for item in items if "gpu" in item.keywords])
-    items[:] = chosen
+    missing = set()
+    if not torch.cuda.is_available():
+        missing.add("gpu")
+    if not any(map(shutil.which, BROWSERS)):
+        missing.add("browser")
+    left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]

@@ -1,0 +1,194 @@
+"""One HTML file that shows a relaxation: each molecule before and after in 3D, its steps, its verdict, and a table of all.
+
+The file holds everything, the viewer (3Dmol.js) included, and its content security policy forbids it to load anything. It is
+meant for one to some hundred molecules.
+
+Shapes: M molecules, N atoms of one molecule, E bonds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+from ase.data import chemical_symbols
+from ase.formula import Formula
+from numpy.typing import NDArray
+
+from morered.chemistry import bonds
+from morered.figures.molecules import view
+from morered.files import atomic_path
+from morered.metrics.rmsd import rmsd
+from morered.metrics.tables import UNRELAXED, rows_of
+from morered.pages.curves import Stage
+from morered.relaxation.verdicts import table_of
+from morered.structures import Structures
+
+
+class _Shown(NamedTuple):
+    """A column: its head in the table, its name among the details, what it means, its kind, and whether the table has it."""
+
+    label: str
+    long: str
+    title: str
+    kind: str = "number"
+    table: bool = True
+
+
+#: Column -> how it is shown; a number that no molecule has is left out.
+_COLUMNS = {
+    "name": _Shown("name", "name", "as in the input", "text"),
+    "formula": _Shown("formula", "formula", "Hill's order", "text"),
+    "n_atoms": _Shown("atoms", "atoms", "number of atoms"),
+    "verdict": _Shown("verdict", "verdict", "converged, step-cap, refused or failed", "verdict"),
+    "steps": _Shown("steps", "steps", "steps taken"),
+    "moved": _Shown("moved", "moved (RMSD) / Å", "RMSD between input and result in Å, superposed"),
+    "first_time": _Shown("time before", "time, first", "predicted diffusion time of the input: 0 is clean", table=False),
+    "last_time": _Shown("time", "time, last", "diffusion time at the last step: 0 is clean"),
+    "first_fmax": _Shown("fmax before", "fmax, first / eV/Å", "largest force on an atom of the input", table=False),
+    "last_fmax": _Shown("fmax", "fmax, last / eV/Å", "largest force on an atom of the result in eV/Å"),
+    "bonds_kept": _Shown("bonds", "bonds", "whether input and result have the same bonds", "yesno"),
+    "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "yesno"),
+    "seed_spread": _Shown("seeds ±", "spread of seeds / Å", "mean RMSD between the results of different seeds in Å"),
+    "time_spread": _Shown("time ±", "spread of times", "spread of the predicted times over the atoms of the result"),
+    "closest_contact": _Shown(
+        "contact / Å", "closest contact / Å", "shortest distance between two atoms of the result", table=False
+    ),
+    "seconds": _Shown("s", "seconds", "the molecule's share of the time"),
+    "reason": _Shown("reason", "reason", "why it ended so", "text"),
+}
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    inputs: Structures,
+    results: Structures,
+    stages: Sequence[Stage] = (),
+    *,
+    title: str = "Relaxed molecules",
+    method: str = "",
+) -> None:
+    """Write the page, complete or not at all.
+
+    Parameters
+    ----------
+    path
+        The file.
+    inputs
+        M molecules as they were given.
+    results
+        The same, relaxed, with the columns of `morered.relaxation.verdicts`.
+    stages
+        Recorded steps of each method they went through.
+    title, method
+        Texts at the top.
+
+    Raises
+    ------
+    ValueError
+        If ``inputs`` and ``results`` are not the same molecules.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(page(inputs, results, stages, title=title, method=method), encoding="utf-8")
+
+
+def page(
+    inputs: Structures, results: Structures, stages: Sequence[Stage] = (), *, title: str = "Relaxed molecules", method: str = ""
+) -> str:
+    """The page as text; see `write_page`."""
+    viewer = json.loads(_text("viewer/VERSION.json"))
+    count = f"{len(results)} molecule" + "s" * (len(results) != 1)
+    data = {
+        "about": " · ".join(filter(None, (count, method))),
+        "foot": f"morered {version('morered')}; drawn by 3Dmol.js {viewer['version']} (its licence is in this file). "
+        "Everything shown is in this file; nothing is loaded or sent.",
+        **contents(inputs, results, stages),
+    }
+    # "<" could end the element that holds the data, or open a comment in it.
+    embedded = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {
+        "title": escape(title),
+        "css": _text("pages/page.css"),
+        "data": embedded,
+        "licence": _text("viewer/LICENSE.txt").replace("*/", "* /"),
+        "viewer": _text(f"viewer/{viewer['file']}"),
+        "script": _text("pages/page.js"),
+    }
+    pieces = _text("pages/page.html").split("@@")  # text, name, text, name, ..., text
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def contents(inputs: Structures, results: Structures, stages: Sequence[Stage] = ()) -> dict[str, Any]:
+    """What the page shows, as plain values for JSON: ``columns`` and ``molecules``.
+
+    Coordinates are in Å, turned so that the molecule is seen at its broadest, input and result alike.
+    """
+    table = table_of(results)
+    table["formula"] = [_formula(molecule.numbers) for molecule in results]
+    moved = rmsd(inputs.without_columns(), results.without_columns())
+    table["moved"] = np.where(table["verdict"].isin(UNRELAXED), np.nan, moved)
+    shown = {name: column for name, column in _COLUMNS.items() if name in table and not _is_empty(column, table[name])}
+    curves = [stage.curves() for stage in stages]
+    rows = [dict(zip(shown, map(_plain, row), strict=True)) for row in rows_of(table[list(shown)])]
+    molecules = []
+    for m, values in enumerate(rows):
+        relaxed = values["verdict"] not in UNRELAXED
+        molecules.append(
+            {
+                "values": values,
+                **_geometry(results.molecule(m).numbers, inputs.molecule(m).positions, results.molecule(m).positions, relaxed),
+                "curves": [by_name[values["name"]] for by_name in curves if values["name"] in by_name],
+            }
+        )
+    return {"columns": [{"key": name, **column._asdict()} for name, column in shown.items()], "molecules": molecules}
+
+
+def _geometry(
+    numbers: NDArray[np.uint8], before: NDArray[np.floating], after: NDArray[np.floating], relaxed: bool
+) -> dict[str, Any]:
+    """Symbols [N], flat coordinates [3 N] of input and result (None where there are none), and bonds [E, 2] kept, lost, made."""
+    symbols = [chemical_symbols[z] if z < len(chemical_symbols) else "X" for z in numbers.tolist()]
+    nothing: dict[str, Any] = {"symbols": symbols, "before": None, "after": None, "bonds": {"kept": [], "lost": [], "made": []}}
+    # Beyond this no viewer helps: a refused input may hold any number.
+    if not len(numbers) or not np.all(np.abs(before) < 1e6):
+        return nothing
+    centre = before.mean(axis=0)
+    turn = view(numbers, before) if len(numbers) > 1 else np.eye(3)
+    old = {(i, j) for i, j in bonds(numbers, before).tolist()}
+    new = {(i, j) for i, j in bonds(numbers, after).tolist()} if relaxed else old
+    return {
+        "symbols": symbols,
+        "before": ((before - centre) @ turn).round(3).ravel().tolist(),
+        "after": ((after - centre) @ turn).round(3).ravel().tolist() if relaxed else None,
+        "bonds": {"kept": sorted(old & new), "lost": sorted(old - new), "made": sorted(new - old)},
+    }
+
+
+def _formula(numbers: NDArray[np.uint8]) -> str:
+    symbols = [chemical_symbols[z] for z in numbers.tolist() if 0 < z < len(chemical_symbols)]
+    return str(Formula.from_list(symbols).convert("hill")) if symbols else ""
+
+
+def _is_empty(column: _Shown, values: Any) -> bool:
+    if column.kind == "yesno":
+        return bool((values < 0).all())
+    return column.kind == "number" and bool(values.isna().all())
+
+
+def _plain(value: Any) -> str | int | float | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _text(name: str) -> str:
+    return resources.files("morered").joinpath(name).read_text(encoding="utf-8")
