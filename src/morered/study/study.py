@@ -181,6 +181,9 @@ class Study:
             if name not in config[kind]:
                 yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(config[kind]) or 'none'}"
 
+        for name, dataset in config["datasets"].items():
+            if dataset.get("file", "").lower().endswith((".smi", ".smiles")) and dataset["relax_with"] is None:
+                yield f"datasets.{name}: conformers of SMILES are no minima: relax_with must name a calculator"
         for name, model in config["models"].items():
             yield from names(f"models.{name}.dataset", model["dataset"], "datasets")
         for name, testset in config["testsets"].items():
