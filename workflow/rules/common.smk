@@ -1,6 +1,7 @@
 # What all rules share: the study, checked; helpers that turn wildcards into paths and settings.
 import re
 import sys
+from pathlib import Path
 
 from morered.study import ConfigError, Study, downloads, load_schema
 
@@ -23,7 +24,7 @@ def one_of(names):
 
 
 def data_of_kind(kind):
-    return one_of(path.rsplit("/", 1)[1] for path, name in DATA_DIRS.items() if STUDY.dataset(name)["kind"] == kind)
+    return one_of(Path(path).name for path, name in DATA_DIRS.items() if STUDY.dataset(name)["kind"] == kind)
 
 
 def models_from(*sources):
@@ -87,7 +88,7 @@ def figures_of_study():
 
 
 wildcard_constraints:
-    data=one_of(path.rsplit("/", 1)[1] for path in DATA_DIRS),
+    data=one_of(Path(path).name for path in DATA_DIRS),
     model=one_of(STUDY.config["models"]),
     method=one_of(STUDY.config["methods"]),
     testset=one_of(STUDY.config["testsets"]),

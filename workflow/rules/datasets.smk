@@ -2,19 +2,15 @@
 
 # Folder below results/data/raw -> dataset whose minima are made of a file of yours.
 CUSTOM = {
-    STUDY.raw_dir(name).rsplit("/", 1)[1]: name
-    for name, settings in STUDY.config["datasets"].items()
-    if settings["kind"] == "custom"
+    Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "custom"
 }
 # Displaced structures with energies and forces that are made here -> dataset.
-DISPLACED = {
-    STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"
-}
+DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"}
 
 
 def downloaded(part):
     """Folders (part -2) or names (part -1) of the files that are downloaded."""
-    return one_of(sorted({path.split("/")[part] for path in DOWNLOADS}))
+    return one_of(sorted({Path(path).parts[part] for path in DOWNLOADS}))
 
 
 def listing(wildcards):
