@@ -1,14 +1,14 @@
 """Our networks beside SchNetPack's own modules, with the same weights, on the same batch -> results/bench/training.csv and .png.
 
-In one process, on one core, without data loading: 128 molecules of the embedded QM7 (4 to 23 atoms), diffused to random steps for
-the diffusion model (kind morered-jt) and displaced by 0.03 Å for the force field. SchNetPack's edges are all pairs of a molecule's
-atoms, as in the authors' code, or, in rows of their own, only the pairs within the cutoff, found beforehand. Variants take turns,
-and each number is the median of the repeats: of CPU seconds (`*_s`; what else runs on the machine disturbs them little) and of
-wall seconds. Both use the allocator's settings of the Makefile; without them the program starts itself anew.
+In one process, on one core, without data loading: 128 molecules of the embedded QM7 (4 to 23 atoms), diffused to random steps
+for the diffusion model (kind morered-jt) and displaced by 0.03 Å for the force field. SchNetPack's edges are all pairs of a
+molecule's atoms, as in the authors' code, or, in rows of their own, only the pairs within the cutoff, found beforehand. Variants
+take turns, and each number is the median of the repeats: of CPU seconds (`*_s`; what else runs on the machine disturbs them
+little) and of wall seconds. Both use the allocator's settings of the Makefile; without them the program starts itself anew.
 
-    case      forward (no gradients), step (loss, gradients, AdamW), forces (energies and forces), forces-step (and then as step)
+    case      forward (no gradients), step (loss, gradients, AdamW), forces (energies and forces), forces-step (then as step)
     ours      kernels: compiled kernels; compiled: padded tensors through torch.compile; plain: padded tensors, eager
-    peer      eager or compiled: SchNetPack's modules, as they are or through torch.compile; cutoff: eager, edges within the cutoff
+    peer      eager or compiled: SchNetPack's modules, plain or through torch.compile; cutoff: eager, edges within the cutoff
     bound_s   what the products of atoms' features with weights take at the machine's measured peak: nothing can be faster
 """
 

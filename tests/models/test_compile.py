@@ -135,7 +135,8 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch, tmp_path):
 
 def test_kernels_are_compiled_once(tmp_path):
     code = (
-        "import time, os; from pathlib import Path; from morered.models.native import library; library.load(); "
+        "import time, os; from pathlib import Path; from morered.models.native import library; "
+        "library.FLAGS = ('-O0', *library.FLAGS[2:]); library.load(); "
         "(made,) = Path(os.environ['MORERED_CACHE']).iterdir(); print(made.stat().st_mtime_ns)"
     )
     environment = {**os.environ, "MORERED_CACHE": str(tmp_path / "made" / "here")}
@@ -143,9 +144,10 @@ def test_kernels_are_compiled_once(tmp_path):
     assert len(times) == 1
 
 
-def test_threads_give_the_same_numbers():
+@pytest.mark.parametrize("kind", ["morered-jt", "mlff"])
+def test_threads_give_the_same_gradients(kind):
     batch = pad(random_molecules((9, 4, 1, 12, 5) * 30), dtype=torch.float32)
-    model = network("mlff", engine="kernels").train()
+    model = network(kind, engine="kernels").train()
     results = []
     for threads in (1, 3):
         torch.set_num_threads(threads)
@@ -155,6 +157,32 @@ def test_threads_give_the_same_numbers():
     torch.set_num_threads(1)
     for one, three in zip(*results, strict=True):
         torch.testing.assert_close(three, one, atol=1e-4, rtol=1e-4)  # sums over atoms in another order
+
+
+@pytest.mark.parametrize("kind", ["morered-jt", "mlff"])
+def test_threads_give_the_same_numbers_without_gradients(kind):
+    batch = pad(random_molecules((9, 4, 1, 12, 5) * 30), dtype=torch.float32)
+    model = network(kind, engine="kernels")
+    results = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        with torch.no_grad():
+            if kind == "mlff":
+                results.append(model.energy_forces(batch.numbers, batch.positions, batch.mask))
+            else:
+                results.append(model(batch.numbers, batch.positions, batch.mask))
+    torch.set_num_threads(1)
+    for one, three in zip(*results, strict=True):
+        torch.testing.assert_close(three, one, atol=1e-6, rtol=1e-6)  # sums over atoms in another order
+
+
+def test_a_step_that_changes_weights_before_the_way_back_is_noticed(batch):
+    model = network("time", engine="kernels").train()
+    loss = losses(model, batch)
+    with torch.no_grad():
+        model.representation.filter_net.weight.add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
 
 
 def test_positions_with_a_gradient_of_their_own_are_left_to_pytorch(batch):

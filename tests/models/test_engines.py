@@ -56,10 +56,42 @@ def test_outputs_and_gradients_agree_in_single_precision(pair):
         assert error < 1e-5, f"{name}: {error}"
 
 
-def outputs(network, batch) -> dict[str, torch.Tensor]:
+def test_a_call_without_gradients_gives_the_same(pair):
+    """The kernels compute it otherwise: the whole network in one call, a few molecules at a time."""
+    batch = pad(random_molecules((4, 11, 14, 1, 16, 9, 15, 23) * 3, seed=2), dtype=torch.float32)
+    ours, theirs = pair
+    with torch.no_grad():
+        alone = outputs(ours, batch, create_graph=False)
+    for name, expected in outputs(theirs, batch).items():
+        error = (alone[name] - expected).abs().max() / expected.abs().max()
+        assert error < 1e-5, f"{name}: {error}"
+        assert not alone[name].requires_grad
+
+
+def test_changed_weights_count_at_once(pair):
+    """Packed copies of the weights are kept between calls."""
+    batch = pad(random_molecules((4, 11), seed=2), dtype=torch.float32)
+    network = pair[0]
+    with torch.no_grad():
+        before = outputs(network, batch, create_graph=False)
+        for parameter in network.parameters():
+            parameter.mul_(1.1)
+        changed = outputs(network, batch, create_graph=False)
+    again = outputs(network, batch)
+    for name in before:
+        assert not torch.allclose(before[name], changed[name], atol=1e-7)
+        torch.testing.assert_close(changed[name], again[name].detach(), atol=1e-5, rtol=1e-4)
+    network.load_state_dict(pair[1].state_dict())
+    with torch.no_grad():
+        restored = outputs(network, batch, create_graph=False)
+    for name in before:
+        assert torch.equal(restored[name], before[name])
+
+
+def outputs(network, batch, create_graph: bool = True) -> dict[str, torch.Tensor]:
     inputs = (batch.numbers, batch.positions, batch.mask)
     if isinstance(network, Potential):
-        energy, forces = network.energy_forces(*inputs, create_graph=True)
+        energy, forces = network.energy_forces(*inputs, create_graph=create_graph)
         return {"energy": energy.float(), "forces": forces}
     assert isinstance(network, DiffusionNetwork)
     result = network(*inputs, times(batch).float() if network.time_head is None else None)

@@ -31,9 +31,13 @@ class GatedEquivariantBlock(nn.Module):
         Whether the outgoing scalars are left without activation.
     """
 
+    mix_vectors: Linear
+    scalar_net: MLP
+
     def __init__(self, features_in: int, features_out: int, hidden: int, with_time: bool, last: bool) -> None:
         super().__init__()
         self.features_in = features_in
+        self.with_time = with_time
         self.last = last
         self.mix_vectors = Linear(features_in, 2 * features_out, bias=False)
         self.scalar_net = mlp([features_in + with_time + features_out, hidden, 2 * features_out])
@@ -64,9 +68,13 @@ class NoiseHead(nn.ModuleList):
             for k, (n_in, n_out) in enumerate(pairwise(halving(features, layers)))
         )
 
+    def blocks(self) -> list[GatedEquivariantBlock]:
+        """In the order of computing."""
+        return [block for block in self if isinstance(block, GatedEquivariantBlock)]
+
     def forward(self, scalars: Tensor, vectors: Tensor, times: Tensor, ops: Ops) -> Tensor:
         """Scalars [..., F], vectors [..., 3, F], times [...] in [0, 1] -> one vector per atom [..., 3]."""
-        for k, block in enumerate(self):
+        for k, block in enumerate(self.blocks()):
             scalars, vectors = block(scalars, vectors, times if k == 0 else None, ops)
         return vectors.squeeze(-1)
 

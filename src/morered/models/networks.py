@@ -15,7 +15,10 @@ from morered.models.compile import Execution, call
 from morered.models.config import ModelConfig
 from morered.models.heads import AtomHead, NoiseHead
 from morered.models.layout import Flat, Layout, Padded
+from morered.models.native.inference import infer, packed_weights
 from morered.models.native.ops import positions_only
+from morered.models.native.packing import Packed
+from morered.models.native.representation import represent
 from morered.models.painn import N_ELEMENTS, PaiNN
 
 
@@ -82,6 +85,19 @@ class Network(nn.Module):
         """Whether the compiled kernels could compute it: PaiNN, float32, on a CPU, features a multiple of 16."""
         return isinstance(self.representation, PaiNN) and Flat.fits(self.representation)
 
+    def kernels_infer(self, forces: bool = False) -> bool:
+        """Whether the kernels compute the whole network in one call: where no gradient by the weights is wanted.
+
+        ``forces`` says that the caller wants none although PyTorch would record them.
+        """
+        return self.execution == "kernels" and (forces or not torch.is_grad_enabled()) and self.kernels_fit()
+
+    def packed(self, atom_head: AtomHead | None, noise_head: NoiseHead | None = None) -> Packed:
+        """The weights of the representation and these heads, for a call of the kernels."""
+        assert isinstance(self.representation, PaiNN)
+        layers = atom_head.outnet.layers() if atom_head is not None else ()
+        return packed_weights(self, self.representation, layers, noise_head)
+
     def represent(self, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool = False) -> tuple[Tensor, Tensor, Layout]:
         """Scalars [..., F] and vectors [..., 3, F], and the layout that `...` stands for.
 
@@ -95,7 +111,9 @@ class Network(nn.Module):
             layout = Padded(numbers, positions, mask, None)
             return *network(numbers, positions, mask), layout
         if self.execution == "kernels" and self.kernels_fit() and (forces or not positions.requires_grad):
-            layout = Flat(numbers, positions, mask, network)
+            layout = flat = Flat(numbers, positions, mask, network)
+            if not forces:
+                return *represent(network, flat.numbers, flat.pairs), layout
         else:
             layout = Padded(numbers, positions, mask, network)
         return *network(layout.numbers, layout.pairs, layout.ops), layout
@@ -197,6 +215,12 @@ class Potential(Network):
             Forces have the positions' dtype and are 0 on padding.
         """
         create_graph = self.training if create_graph is None else create_graph
+        if not create_graph and self.kernels_infer(forces=True):
+            _, atomic, gradient = infer(self.packed(self.energy_head), numbers, positions, mask, gradient=True)
+            assert atomic is not None
+            assert gradient is not None
+            energy = atomic.sum(dim=1, dtype=torch.float64) + self.reference_energy(numbers)
+            return energy, -gradient.to(positions.dtype)
         with torch.enable_grad(), positions_only():
             energy, forces = call(_energies_forces, self, numbers, positions.detach().requires_grad_(True), mask, create_graph)
         return energy if create_graph else energy.detach(), forces
@@ -208,22 +232,30 @@ def build(config: ModelConfig) -> DiffusionNetwork | Potential:
 
 
 def _predict(network: DiffusionNetwork, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None) -> DiffusionOutput:
-    scalars, vectors, layout = network.represent(numbers, positions, mask)
     noise = times = time_atoms = mean_time = None
-    if network.time_head is not None:
-        times = network.time_head(scalars, layout.ops)
-        time_atoms = layout.spread(times)
+    if network.kernels_infer():
+        noise, time_atoms, _ = infer(network.packed(network.time_head, network.noise_head), numbers, positions, mask, time)
+    else:
+        scalars, vectors, layout = network.represent(numbers, positions, mask)
+        if network.time_head is not None:
+            times = network.time_head(scalars, layout.ops)
+            time_atoms = layout.spread(times)
+        if network.noise_head is not None:
+            times = times if time is None else layout.per_atom(time.to(scalars.dtype))
+            assert times is not None
+            noise = layout.spread(network.noise_head(scalars, vectors, times, layout.ops))
+    if time_atoms is not None:
         mean_time = time_atoms.clamp(0.0, 1.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-    if network.noise_head is not None:
-        times = times if time is None else layout.per_atom(time.to(scalars.dtype))
-        assert times is not None
-        noise = _centre(layout.spread(network.noise_head(scalars, vectors, times, layout.ops)), mask)
-    return DiffusionOutput(noise, time_atoms, mean_time)
+    return DiffusionOutput(None if noise is None else _centre(noise, mask), time_atoms, mean_time)
 
 
 def _energies(network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool) -> PotentialOutput:
-    scalars, _, layout = network.represent(numbers, positions, mask, forces)
-    atomic = layout.spread(network.energy_head(scalars, layout.ops))
+    if network.kernels_infer():
+        _, atomic, _ = infer(network.packed(network.energy_head), numbers, positions, mask)
+        assert atomic is not None
+    else:
+        scalars, _, layout = network.represent(numbers, positions, mask, forces)
+        atomic = layout.spread(network.energy_head(scalars, layout.ops))
     return PotentialOutput(atomic.sum(dim=1, dtype=torch.float64) + network.reference_energy(numbers), atomic)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morered.models.geometry import Pairs
-from morered.models.layers import Linear, mlp
+from morered.models.layers import MLP, Linear, mlp
 from morered.models.torch_ops import Ops
 
 #: Rows of the embedding: atomic numbers 0 (padding) to 99, as in SchNetPack.
@@ -46,6 +46,8 @@ class CosineCutoff(nn.Module):
 class Interaction(nn.Module):
     """The context that atoms send to each other (PaiNN, Fig. 2b); how it is filtered and summed is `message` of the ops."""
 
+    interatomic_context_net: MLP
+
     def __init__(self, features: int) -> None:
         super().__init__()
         self.interatomic_context_net = mlp([features, features, 3 * features])
@@ -57,6 +59,9 @@ class Interaction(nn.Module):
 
 class Mixing(nn.Module):
     """Scalars and vectors of one atom change each other (PaiNN, Fig. 2c)."""
+
+    intraatomic_context_net: MLP
+    mu_channel_mix: Linear
 
     def __init__(self, features: int, epsilon: float = 1e-8) -> None:
         super().__init__()
@@ -100,12 +105,20 @@ class PaiNN(nn.Module):
         q: Tensor = functional.embedding(numbers, self.embedding.weight)
         mu: Tensor | None = None
         rows = 3 * self.features
-        for block, (interaction, mixing) in enumerate(zip(self.interactions, self.mixing, strict=True)):
-            if block == 0 and numbers.numel() > N_ELEMENTS:  # each element's atoms send the same: compute it once per element
-                x = functional.embedding(numbers, interaction(self.embedding.weight, ops))
-            else:
-                x = interaction(q, ops)
+        for block, (interaction, mixing) in enumerate(self.blocks()):
+            x = interaction(q, ops) if block else self.first_context(numbers, q, ops)
             part = slice(block * rows, (block + 1) * rows)
             q, mu = mixing(*ops.message(q, x, mu, self.filter_net.weight[part], self.filter_net.bias[part], pairs), ops)
         assert mu is not None
         return q, mu
+
+    def blocks(self) -> list[tuple[Interaction, Mixing]]:
+        """In the order of computing."""
+        pairs = zip(self.interactions, self.mixing, strict=True)
+        return [(first, second) for first, second in pairs if isinstance(first, Interaction) and isinstance(second, Mixing)]
+
+    def first_context(self, numbers: Tensor, q: Tensor, ops: Ops) -> Tensor:
+        """What atoms send in the first block, [..., 3F]; atoms of one element send the same, so it may be computed by element."""
+        if numbers.numel() > N_ELEMENTS:
+            return functional.embedding(numbers, self.interactions[0](self.embedding.weight, ops))
+        return self.interactions[0](q, ops)

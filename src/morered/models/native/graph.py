@@ -18,7 +18,7 @@ from morered.models.native import library
 class _Struct(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("atom_offsets", "pair_offsets", "pair_atoms", "radial", "slope", "u", "d")),
-        *((name, c_int64) for name in ("L", "K1", "F")),
+        *((name, c_int64) for name in ("L", "K1", "F", "origin")),
     ]
 
 
@@ -87,7 +87,7 @@ class Graph:
         library.parallel(describe, self.n_pairs, grain=4096)
         self._kept = (atom_offsets, pair_offsets, pair_atoms, radial, slope, u, d)  # what the struct points to
         pointers = [None if tensor is None else tensor.data_ptr() for tensor in self._kept]
-        self._struct = _Struct(*pointers, length, self.radial_basis + 1, features)
+        self._struct = _Struct(*pointers, length, self.radial_basis + 1, features, 0)
 
     @property
     def pointer(self) -> int:

@@ -19,7 +19,8 @@ import torch
 
 from morered.files import atomic_path
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER / "kernels.cpp"
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 
 #: Arguments of each kernel: P pointers (null for None), I integers, F floats.
@@ -37,6 +38,10 @@ _SIGNATURES = {
     "mix_out": "III" + "P" * 7,
     "mix_out_backward": "III" + "P" * 8,
     "mix_out_backward_twice": "III" + "P" * 13,
+    "pack_product": "PIIIIP",
+    "infer": "PIIII" + "P" * 7,
+    "represent_forward": "PPIII" + "P" * 3,
+    "represent_backward": "PPIII" + "P" * 6,
     "silu": "IPP",
     "silu_backward": "IPPP",
     "silu_backward_twice": "IPPPPP",
@@ -59,7 +64,8 @@ def load() -> ctypes.CDLL:
     compiler = find_compiler()
     if compiler is None:
         raise Unavailable("there is no C++ compiler (c++, g++, clang++, or the one that CXX names)")
-    key = hashlib.sha256("\0".join((SOURCE.read_text(), *FLAGS, compiler, _machine())).encode()).hexdigest()[:20]
+    sources = (file.read_text() for file in sorted((*FOLDER.glob("*.cpp"), *FOLDER.glob("*.h"))))
+    key = hashlib.sha256("\0".join((*sources, *FLAGS, compiler, _machine())).encode()).hexdigest()[:20]
     path = _folder() / f"kernels-{key}.so"
     if not path.is_file():
         with atomic_path(path) as temporary:
@@ -85,14 +91,19 @@ def find_compiler() -> str | None:
 
 def parallel(work: Callable[[int, int, int], None], n: int, grain: int) -> None:
     """Call ``work(thread, start, stop)`` for parts of 0..n in PyTorch's number of threads, each at least ``grain`` long."""
-    threads = max(1, min(torch.get_num_threads(), n // grain))
-    if threads == 1:
+    count = threads(n, grain)
+    if count == 1:
         work(0, 0, n)
         return
-    edges = [n * k // threads for k in range(threads + 1)]
+    edges = [n * k // count for k in range(count + 1)]
     # kernels release the interpreter's lock, so threads of Python run side by side
-    for future in [_pool().submit(work, k, edges[k], edges[k + 1]) for k in range(threads)]:
+    for future in [_pool().submit(work, k, edges[k], edges[k + 1]) for k in range(count)]:
         future.result()
+
+
+def threads(n: int, grain: int) -> int:
+    """How many threads `parallel` takes."""
+    return max(1, min(torch.get_num_threads(), n // grain))
 
 
 @functools.cache

@@ -69,7 +69,7 @@ class _Message(Function):
     def forward(
         ctx: Any, q: Tensor, x: Tensor, mu: Tensor | None, weight: Tensor, bias: Tensor, positions: Tensor, graph: Graph
     ) -> tuple[Tensor, Tensor]:
-        packed = _pack(weight, bias)
+        packed = pack_filters(weight, bias)
         q_out, mu_out = torch.empty_like(q), q.new_empty(len(q), 3, q.shape[1])
         _by_molecule("message_forward", graph, packed, q, x, mu, q_out, mu_out)
         ctx.save_for_backward(x, mu, weight, bias, packed)
@@ -230,8 +230,9 @@ def _pointer(value: Tensor | int | float | None) -> int | float | None:
     return value.data_ptr() if isinstance(value, Tensor) else value
 
 
-def _pack(weight: Tensor, bias: Tensor) -> Tensor:
+def pack_filters(weight: Tensor, bias: Tensor) -> Tensor:
     """Filter weights [3F, K] and biases [3F] in the order in which kernels read them, [F/16, K + 1, 3, 16]."""
+    weight, bias = weight.contiguous(), bias.contiguous()
     rows, radial_basis = weight.shape
     packed = weight.new_empty(rows // 48, radial_basis + 1, 3, 16)
     library.load().pack_weight(weight.data_ptr(), bias.data_ptr(), rows // 3, radial_basis, packed.data_ptr())
@@ -243,13 +244,17 @@ def _buffers(packed: Tensor) -> Tensor:
     return packed.new_zeros(torch.get_num_threads(), *packed.shape)
 
 
+def unpack_filters(packed: Tensor, features: int, radial_basis: int) -> tuple[Tensor, Tensor]:
+    """The way back of `pack_filters`: weights [3F, K] and biases [3F]."""
+    weight, bias = packed.new_empty(3 * features, radial_basis), packed.new_empty(3 * features)
+    library.load().unpack_weight(packed.data_ptr(), features, radial_basis, weight.data_ptr(), bias.data_ptr())
+    return weight, bias
+
+
 def _unpack(buffers: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the threads' packed gradients as gradients of weight [3F, K] and bias [3F]."""
     total = buffers.sum(0) if len(buffers) > 1 else buffers
-    rows, radial_basis = weight.shape
-    g_weight, g_bias = torch.empty_like(weight), weight.new_empty(rows)
-    library.load().unpack_weight(total.data_ptr(), rows // 3, radial_basis, g_weight.data_ptr(), g_bias.data_ptr())
-    return g_weight, g_bias
+    return unpack_filters(total, weight.shape[0] // 3, weight.shape[1])
 
 
 def _by_molecule(name: str, graph: Graph, *tensors: Tensor | None, buffers: Tensor | None = None) -> None:

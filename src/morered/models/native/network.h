@@ -1,0 +1,58 @@
+// The layers of a network, and memory for what goes through them.
+#pragma once
+#include "messages.h"
+#include "mixing.h"
+#include "products.h"
+
+namespace {
+
+// One interaction and one mixing.
+struct Block {
+    Dense context[2], vectors, mix[2];
+    const float* filters;
+};
+
+// One gated block of the noise head; `time` [hidden] weighs the time, null where none comes in.
+struct Gate {
+    Dense vectors, first, second;
+    const float* time;
+};
+
+struct Network {
+    const float *embedding, *context, *offsets, *widths;  // [100, F], [100, 3F]: that of the first block by element, [K], [K]
+    const Block* blocks;
+    const Dense* atom_head;  // of times or energies
+    const Gate* noise_head;
+    int64_t F, K, n_blocks, n_atom_layers, n_gates;
+    float cutoff, softening, epsilon, tiny;
+};
+
+// Memory handed out in one piece after another, the same for each group of molecules.
+class Memory {
+  public:
+    float* take(int64_t count) {
+        const int64_t at = used_;
+        used_ += (count + LANES - 1) / LANES * LANES;
+        if (used_ > int64_t(storage_.size())) grown_ = true;
+        return grown_ ? extra(count) : aligned() + at;
+    }
+    void reset() {
+        if (grown_) storage_.resize(used_ + LANES);
+        extras_.clear();
+        used_ = 0;
+        grown_ = false;
+    }
+
+  private:
+    float* aligned() { return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(storage_.data()) + 63) / 64 * 64); }
+    float* extra(int64_t count) {
+        extras_.emplace_back(count + 1);
+        return extras_.back().data();
+    }
+    std::vector<float> storage_;
+    std::vector<std::vector<float>> extras_;
+    int64_t used_ = 0;
+    bool grown_ = false;
+};
+
+}  // namespace
