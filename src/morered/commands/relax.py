@@ -1,8 +1,8 @@
 """Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or
 failed, and why.
 
-A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Exit code: 0 all converged, 1 some
-not, 2 wrong usage.
+A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Ctrl-C ends it early: what is done by
+then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ import argparse
 import os
 import sys
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
+    from morered.intake import Intake
+    from morered.relaxation import Method
+    from morered.relaxation.stages import StagedRelaxation
+    from morered.structures import Structures
 
 EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz                       the shipped model, at most 40 evaluations a molecule
   morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files; verdicts as a table as well
   morered relax in.xyz -o out.xyz --method gfn2         another method
   morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives with a physical method
+  morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
+  morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
@@ -58,6 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--finish", choices=("gfn2", "gfn1", "mmff94", "so3lr"), help="refine each result with this method")
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")
     parser.add_argument("--trajectory", metavar="FILE", help="write all steps: extxyz with a frame each, or HDF5 (.h5)")
+    parser.add_argument(
+        "--html", metavar="PAGE", help="write a page that shows each molecule before and after, its steps and verdict"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_several,
+        metavar="K",
+        help="relax K times, with K seeds or, for methods without noise, from inputs shaken by 0.05 Å; the first run is the "
+        "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
+        "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
+    )
     parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
@@ -66,15 +86,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, relax, write, sum up; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
         return _usage("give at least one INPUT or --smiles; morered relax --help has examples")
-    from morered import devices, formats, intake
-    from morered.metrics.tables import write_table
+    from morered import devices, intake
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
     from morered.relaxation.presets import preset
     from morered.relaxation.stages import relax_stages
-    from morered.relaxation.verdicts import table_of
+    from morered.relaxation.uncertainty import relax_repeatedly
 
-    for path in filter(None, (arguments.output, arguments.table, arguments.trajectory)):
+    for path in filter(None, (arguments.output, arguments.table, arguments.trajectory, arguments.html)):
         if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
             return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
     try:
@@ -89,42 +108,68 @@ def run(arguments: argparse.Namespace) -> int:
     given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed)
     for sentence in (*given.notes, *given.problems):
         print(f"morered relax: {sentence}", file=sys.stderr)
+    options: dict[str, Any] = {
+        "seed": arguments.seed,
+        "device": device,
+        "workers": arguments.workers,
+        "recording": Recording(frames=bool(arguments.trajectory)) if arguments.trajectory or arguments.html else None,
+        "progress": not arguments.quiet and sys.stderr.isatty(),
+    }
     try:
-        done = relax_stages(
-            given.structures,
-            stages,
-            seed=arguments.seed,
-            device=device,
-            workers=arguments.workers,
-            recording=Recording(frames=True) if arguments.trajectory else None,
-            progress=not arguments.quiet and sys.stderr.isatty(),
-        )
+        if arguments.seeds:
+            done = relax_repeatedly(given.structures, stages, arguments.seeds, **options)
+        else:
+            done = relax_stages(given.structures, stages, **options)
     except (WeightsError, ValueError) as error:
         return _usage(str(error))
     everything = given.complete(done.structures)
     try:
-        whole = everything[
-            everything.sizes > 0
-        ]  # of a molecule without atoms there is nothing to write but its line in the table
-        options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
-        formats.write(arguments.output, whole, **options)
-        if arguments.table:
-            write_table(table_of(everything), arguments.table)
-        if arguments.trajectory and done.trajectories is not None:
-            if formats.format_of(arguments.trajectory) == "hdf5":
-                done.trajectories.write(arguments.trajectory)
-            else:
-                formats.write(arguments.trajectory, done.trajectories.structures(given.structures))
+        _write(arguments, given, done, everything, stages)
     except (OSError, ValueError) as error:
         return _usage(str(error))
+    if done.interrupted:
+        print("morered relax: interrupted; what was done by then has been written", file=sys.stderr)
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     if not arguments.quiet:
         _summarise(everything, verdicts)
     return int(done.interrupted or set(verdicts) != {"converged"})
 
 
-def _summarise(everything, verdicts: Counter) -> None:  # type: ignore[no-untyped-def]
-    """Counts of the verdicts, and the reason of each molecule that did not converge (the first twenty)."""
+def _write(
+    arguments: argparse.Namespace, given: Intake, done: StagedRelaxation, everything: Structures, stages: Sequence[Method]
+) -> None:
+    """Write what was asked for: molecules, table, steps, page."""
+    from morered import formats
+    from morered.metrics.tables import write_table
+    from morered.relaxation.verdicts import table_of
+
+    whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
+    options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
+    formats.write(arguments.output, whole, **options)
+    if arguments.table:
+        write_table(table_of(everything), arguments.table)
+    if arguments.trajectory and done.trajectories is not None:
+        if formats.format_of(arguments.trajectory) == "hdf5":
+            done.trajectories.write(arguments.trajectory)
+        else:
+            formats.write(arguments.trajectory, done.trajectories.structures(given.structures))
+    if arguments.html:
+        from morered.pages import Stage, write_page
+
+        recorded = [steps for steps in (done.trajectories, *done.further) if steps is not None]
+        write_page(
+            arguments.html,
+            given.complete(given.structures.without_columns()),
+            everything,
+            [Stage.of(method, steps) for method, steps in zip(stages, recorded, strict=False)],  # fewer where interrupted
+            method=", then ".join(filter(None, (arguments.method, arguments.finish))),
+        )
+
+
+def _summarise(everything: Structures, verdicts: Counter[str]) -> None:
+    """Counts of the verdicts, the reason of each molecule that did not converge (the first twenty), and a warning of sizes."""
+    from morered.relaxation.familiarity import is_noted
+
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     print(f"{len(everything)} molecules: {counts}", file=sys.stderr)
     others = [m for m, verdict in enumerate(everything.column("verdict").tolist()) if verdict != b"converged"]
@@ -133,6 +178,14 @@ def _summarise(everything, verdicts: Counter) -> None:  # type: ignore[no-untype
         print(f"  {everything.ids[m].decode()}: {verdict}: {reason}", file=sys.stderr)
     if len(others) > 20:
         print(f"  and {len(others) - 20} more; --table lists all", file=sys.stderr)
+    strange = [m for m, reason in enumerate(everything.column("reason").tolist()) if is_noted(reason.decode())]
+    if strange:
+        others_like_it = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        print(
+            f"warning: the model has seen no molecules of this size: {everything.ids[strange[0]].decode()}{others_like_it}; "
+            "the reason of each tells",
+            file=sys.stderr,
+        )
 
 
 def _weights(text: str | None, method: str):  # type: ignore[no-untyped-def]
@@ -149,6 +202,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _several(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"must be at least 2, not {value}: the first run is the result, the others its measure")
     return value
 
 

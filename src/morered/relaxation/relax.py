@@ -146,7 +146,8 @@ def relax(
     if trajectories is not None:
         trajectories = spread(trajectories, structures.ids, taken)
     judged = judge(structures, outcome, positions_matter=matter)
-    notes = [note if reason is None else None for note, reason in zip(unfamiliar(structures, plan.sizes), reasons, strict=True)]
+    untried = np.isin(outcome.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
+    notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
     relaxation = Relaxation(noted(judged, notes), trajectories)
     if interrupted:
         raise RelaxationInterrupted(relaxation)
