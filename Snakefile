@@ -24,6 +24,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
+include: "workflow/rules/plans.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/cards.smk"
 
@@ -34,6 +35,7 @@ report: "workflow/report/workflow.rst"
 localrules:
     all,
     figures,
+    tables,
 
 
 rule all:
@@ -41,8 +43,14 @@ rule all:
     input:
         figures_of_study(),
         data_cards_of_study(),
+        tables_of_study(),
 
 
 rule figures:
     input:
         figures_of_study(),
+
+
+rule tables:
+    input:
+        tables_of_study(),

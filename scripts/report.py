@@ -1,4 +1,6 @@
-"""Write results/<study>/report.html, one self-contained page of what has been made: `python scripts/report.py [--configfile FILE]`."""
+"""Write results/<study>/report.html, one self-contained page of what has been made: `python scripts/report.py [--configfile
+FILE]`.
+"""
 
 from __future__ import annotations
 

@@ -32,6 +32,13 @@ def test_any_other_name_has_a_stable_colour():
     assert [style.colour(name) for name in ("my-method", "XTB-tuned")] == ["#88CCEE", "#44AA99"]
 
 
+def test_a_variant_has_its_methods_colour_where_that_is_free():
+    apart = style.palette(["MoreRed-JT-SO3Net", "MLFF-SO3Net"])
+    assert apart == {"MoreRed-JT-SO3Net": style.METHOD_COLOURS["MoreRed-JT"], "MLFF-SO3Net": style.METHOD_COLOURS["MLFF"]}
+    together = style.palette(["MoreRed-JT-SO3Net", "MoreRed-JT"])
+    assert together["MoreRed-JT"] == style.METHOD_COLOURS["MoreRed-JT"] != together["MoreRed-JT-SO3Net"]
+
+
 def test_names_of_one_figure_do_not_share_a_colour_while_there_are_any():
     names = [f"jt@{k}" for k in range(len(style.OTHER_COLOURS))]
     assert len({style.colour(name) for name in names}) < len(names)  # some do share one

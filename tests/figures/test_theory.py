@@ -98,7 +98,11 @@ class TestFigureA1:
         figA1.make(tmp_path / "left", dimensions=(3, 42), samples=2000)
         assert_figure(tmp_path / "left", style.COLUMN)
         t = np.arange(1, 1001, 50)
+        assert pd.read_csv(tmp_path / "left.times.csv").empty
         figA1.make(tmp_path / "both", {"a molecule": pd.DataFrame({"t": t, "predicted_t": t + 3})}, (3, 42), 2000)
+        times = pd.read_csv(tmp_path / "both.times.csv")
+        assert times["predicted_t"].tolist() == (t + 3).tolist()
+        assert set(times["label"]) == {"a molecule"}
         assert_figure(tmp_path / "both", style.PAGE)
 
 
@@ -142,12 +146,22 @@ class TestFigure2:
             frames.reshape(-1, 3),
             np.array([0, 90]),
         )
-        back = fig2.backward(recorded, minimum.numbers, (0, 3, 9, 10), T=10)
-        # The frame after the step at t = 10 is the structure at t = 9, the last one that at t = 0; nothing lies before the first.
-        assert [m.positions[0, 0] for m in back] == [9, 6, 0, 0]
+        schedule = NoiseSchedule(T=10)
+        back = fig2.backward(recorded, minimum, (0, 3, 9, 10), schedule=schedule)
+        # The frame after the step at t = 10 is the structure at t = 9, the last one that at t = 0; at t = 10 it started.
+        assert [float(back[t].positions[0, 0]) for t in (0, 3, 9)] == [9, 6, 0]
+        np.testing.assert_array_equal(back[10].positions, minimum.positions)
         without = Trajectories(recorded.ids, recorded.offsets, recorded.columns)
         with pytest.raises(ValueError, match="without frames"):
-            fig2.backward(without, minimum.numbers, (0, 3), T=10)
+            fig2.backward(without, minimum, (0, 3), schedule=schedule)
+
+    def test_what_a_process_that_broke_off_did_not_reach_is_not_shown(self):
+        frames = np.zeros((3 * 9, 3), np.float32)  # after the steps at t = 10, 9, 8: it stopped at t = 7
+        broken = Trajectories(
+            as_names(["imidazole"]), np.array([0, 3]), {"time": Column(np.array([9, 8, 7]) / 9)}, frames, np.array([0, 27])
+        )
+        back = fig2.backward(broken, fig2.imidazole(), (0, 6, 7, 10), schedule=NoiseSchedule(T=10))
+        assert sorted(back) == [7, 10]
 
     def test_what_cannot_be_shown_is_refused(self):
         with pytest.raises(ValueError, match="between 0 and 1000"):
@@ -169,4 +183,8 @@ class TestFigure2:
         table = fig2.make(tmp_path / "fig2", tmp_path / "reverse.h5", steps)
         assert_figure(tmp_path / "fig2", style.PAGE)
         assert len(table) == 2 * 3 * 9
+        starts = [
+            table[(table["process"] == process) & (table["t"] == 1000)][["x", "y", "z"]] for process in ("forward", "reverse")
+        ]
+        np.testing.assert_array_equal(*starts)  # the process goes back from where it came to
         assert set(fig2.make(tmp_path / "alone", steps=steps)["process"]) == {"forward"}

@@ -31,7 +31,21 @@ MOLECULES = {
     "FC=CC=CF": 3,
 }
 #: Molecules without stereoisomers, whatever their hydrogens and rotors do.
-PLAIN = ("CC", "CCO", "CC(C)C", "C1CCCCC1", "CC(C)(C)C", "c1ccccc1", "CNC(C)=O", "C=CC=C", "C=C", "CC(F)(F)F", "CCCC", "N", "O=C=O")
+PLAIN = (
+    "CC",
+    "CCO",
+    "CC(C)C",
+    "C1CCCCC1",
+    "CC(C)(C)C",
+    "c1ccccc1",
+    "CNC(C)=O",
+    "C=CC=C",
+    "C=C",
+    "CC(F)(F)F",
+    "CCCC",
+    "N",
+    "O=C=O",
+)
 
 
 def isomers(smiles: str) -> list[Chem.Mol]:

@@ -53,7 +53,11 @@ FAULTS = [
     (("methods", "JT", "fmax"), 1e-3, ["methods.JT.fmax", "not with morered"]),
     (("methods", "MMFF94", "noise"), "jt", ["methods.MMFF94.noise", "goes with morered only"]),
     (("methods", "X"), {"relaxer": "morered", "time": "jt"}, ["methods.X", "needs the key 'noise'"]),
-    (("models", "jt", "training", "noise"), {"share": 0.5}, ["models.jt.training.noise.share", "elastic only, not with isotropic"]),
+    (
+        ("models", "jt", "training", "noise"),
+        {"share": 0.5},
+        ["models.jt.training.noise.share", "elastic only, not with isotropic"],
+    ),
     (("testsets", "modes", "calculator"), "gfn3", ["testsets.modes.calculator", "gfn2"]),
     (("testsets", "modes", "temperature"), 0, ["testsets.modes.temperature", "more than 0"]),
     (("datasets",), {}, ["datasets"]),
@@ -64,7 +68,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "words"), FAULTS, ids=[".".join(path) + "=" + str(value)[:20] for path, value, _ in FAULTS])
+@pytest.mark.parametrize(
+    ("path", "value", "words"), FAULTS, ids=[".".join(path) + "=" + str(value)[:20] for path, value, _ in FAULTS]
+)
 def test_faults_are_refused_with_the_path_of_the_key_and_what_is_allowed(config, schema, path, value, words):
     entry = config
     for key in path[:-1]:
@@ -91,7 +97,13 @@ def test_a_missing_key_is_named_with_its_meaning(config, schema):
 
 
 def test_what_is_at_its_default_is_not_stated(schema):
-    model = {"kind": "morered-jt", "dataset": "qm7", "features": 256, "diffusion": {"T": 1000}, "training": {"eta": 0.9, "batch_size": 7}}
+    model = {
+        "kind": "morered-jt",
+        "dataset": "qm7",
+        "features": 256,
+        "diffusion": {"T": 1000},
+        "training": {"eta": 0.9, "batch_size": 7},
+    }
     assert stated(model, schema, "model") == {"kind": "morered-jt", "dataset": "qm7", "training": {"batch_size": 7}}
 
 

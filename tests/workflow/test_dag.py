@@ -13,12 +13,24 @@ def workflow(workflow_in, tiny, tmp_path):
     return workflow_in(tmp_path, tiny)
 
 
+def compared(config):
+    """The methods of figure 4."""
+    return [name for name in config["methods"] if "SO3Net" not in name]
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_path, name):
     config = yaml.safe_load((repository / "config" / name).read_text(encoding="utf-8"))
     config["ablations"] = {path.stem: path.name for path in (repository / "config/ablations").glob("*.yaml")}
     workflow = workflow_in(tmp_path, config)
-    targets = ["all", "figures", "data_cards", *config.get("figures", []), *(f"ablation_{sweep}" for sweep in config["ablations"])]
+    targets = [
+        "all",
+        "figures",
+        "tables",
+        "data_cards",
+        *config.get("figures", []),
+        *(f"ablation_{sweep}" for sweep in config["ablations"]),
+    ]
     jobs = workflow.planned(*targets)
     assert {"train_model", "relax_structures", "evaluate_relaxation"} <= set(jobs)
     study = Study(config, load_schema(repository / "config/schema/config.schema.yaml"), repository / "config/ablations")
@@ -28,9 +40,43 @@ def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_p
 
 def test_fig4_makes_just_what_figure_4_needs(workflow):
     jobs = workflow.planned("fig4")
-    methods, testsets = len(workflow.config["methods"]), len(workflow.config["testsets"])
+    methods, testsets = len(compared(workflow.config)), len(workflow.config["testsets"])
     assert jobs["evaluate_relaxation"] == methods * testsets
     assert not {"fig3a", "fig3b", "record_trajectories", "figC3"} & set(jobs)
+
+
+def test_several_seeds_are_run_for_the_figure_that_tells_their_spread(workflow):
+    methods = {**workflow.config["methods"], "MoreRed-JT": {**workflow.config["methods"]["MoreRed-JT"], "seeds": 3}}
+    workflow.write({**workflow.config, "methods": methods})
+    one, three = (workflow.planned(figure)["evaluate_relaxation"] for figure in ("fig4", "figB1"))
+    testsets = len(workflow.config["testsets"])
+    assert one == len(compared(workflow.config)) * testsets
+    assert three == len(compared(workflow.config)) + 2  # figure B1 shows one test set
+
+
+def test_figure_b3_needs_networks_on_so3net_alone(workflow):
+    jobs = workflow.planned("figB3")
+    assert jobs["train_model"] == jobs["evaluate_relaxation"] == 1
+
+
+def test_images_are_downloaded_only_where_the_study_takes_them(workflow):
+    assert "download_file" not in workflow.planned("figA1")
+    workflow.write({**workflow.config, "images": {"source": "cifar10"}})
+    assert workflow.planned("figA1")["download_file"] == 1
+    workflow.write({**workflow.config, "images": {"source": "none"}})
+    assert "predict_image_times" not in workflow.planned("figA1")
+
+
+def test_a_figure_that_the_study_cannot_make_says_which_key_it_lacks(workflow):
+    methods = {name: settings for name, settings in workflow.config["methods"].items() if "SO3Net" not in name}
+    workflow.write({**workflow.config, "methods": methods})  # the list of figures still holds it: refused when the config is read
+    refused = workflow.run("--dry-run", "--", "fig4", succeed=False)
+    assert "figures: figB3 needs methods" in refused
+    assert "representation is so3net" in refused
+    assert "Traceback" not in refused
+    workflow.write({**workflow.config, "figures": ["fig4"]})  # asked for on the command line alone
+    assert "figB3 needs methods" in workflow.run("--dry-run", "--", "figB3", succeed=False)
+    assert workflow.planned("fig4")
 
 
 def test_fig3b_alone_trains_only_the_models_of_its_two_methods(workflow):

@@ -83,8 +83,14 @@ def weights_of(wildcards):
 
 
 def figures_of_study():
-    """All figures that the config asks for, with the tables beside them."""
-    return [f"{STUDY.figure(name)}.png" for name in STUDY.config["figures"]] + [f"{ROOT}/tables/comparison.csv"]
+    """All figures that the config asks for."""
+    return [f"{STUDY.figure(name)}.png" for name in STUDY.config["figures"] if not name.startswith("table")]
+
+
+def tables_of_study():
+    """All tables that the config asks for, and the one that opens the report."""
+    asked = [name for name in STUDY.config["figures"] if name.startswith("table")]
+    return [f"{STUDY.table(name)}.csv" for name in [*asked, "comparison"]]
 
 
 wildcard_constraints:

@@ -7,4 +7,4 @@ from morered.study.script import logged
 
 with logged(snakemake):
     runs = [Run(*run, path) for run, path in zip(snakemake.params.runs, snakemake.input, strict=True)]
-    fig3a.make(read_runs(runs), stem_of(snakemake.output.png), snakemake.params.testset, snakemake.params.panels)
+    fig3a.make(read_runs(runs), stem_of(snakemake.output.png), **snakemake.params.plan)

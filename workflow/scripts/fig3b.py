@@ -5,4 +5,5 @@ from morered.figures.style import stem_of
 from morered.study.script import logged
 
 with logged(snakemake):
-    fig3b.make(**dict(snakemake.input.items()), stem=stem_of(snakemake.output.png), names=tuple(snakemake.params.names))
+    names = (snakemake.params.plan["adaptive"], snakemake.params.plan["fixed"])
+    fig3b.make(**dict(snakemake.input.items()), stem=stem_of(snakemake.output.png), names=names)

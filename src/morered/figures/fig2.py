@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from morered.diffusion.noise import centre, normal, stream
 from morered.diffusion.schedule import NoiseSchedule
 from morered.figures import style
 from morered.figures.molecules import draw_molecule, view
+from morered.models.weights import LoadedModel
+from morered.relaxation import DiffusionMethod, Recording, relax
+from morered.relaxation.networks import loaded
 from morered.structures import Structures
 from morered.trajectories import Trajectories
 
@@ -89,44 +92,95 @@ def forward(
     )
 
 
-def backward(trajectories: Trajectories, numbers: np.ndarray, steps: Sequence[int] = STEPS, *, T: int = 1000) -> Structures:
-    """Frames of a recorded reverse process whose times are nearest to the steps shown; the last frame for step 0.
+def record_reverse(
+    model: str | PathLike[str] | LoadedModel, steps: Sequence[int] = STEPS, *, seed: int = 0, device: torch.device | str = "cpu"
+) -> Trajectories:
+    """Take imidazole back from where `forward` ends, by the fixed schedule (DDPM), and keep every structure.
+
+    Parameters
+    ----------
+    model
+        A model that predicts noise, or its file.
+    steps
+        Those that are shown; the process starts at the last one.
+    seed
+        Of both processes.
+    device
+        Where the network runs.
+
+    Returns
+    -------
+    Trajectories
+        One molecule with frames. A process that breaks off, as that of a hardly trained network may, ends early.
+
+    Raises
+    ------
+    ValueError
+        If the model predicts no noise, or a step lies beyond its schedule.
+    """
+    model = loaded(model, device, "noise")
+    start = forward(imidazole(), steps, seed=seed, schedule=schedule_of(model))[-1]
+    method = DiffusionMethod(noise=model, schedule="fixed", start_step=steps[-1] - 1, steps=steps[-1], seed=seed)
+    trajectories = relax(start, method, device=device, recording=Recording(frames=True), progress=True).trajectories
+    assert trajectories is not None  # a recording was asked for
+    return trajectories
+
+
+def schedule_of(model: LoadedModel) -> NoiseSchedule:
+    """The schedule that a diffusion model was trained with."""
+    d = model.config.diffusion
+    return NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
+
+
+def backward(
+    trajectories: Trajectories, start: Structures, steps: Sequence[int] = STEPS, *, schedule: NoiseSchedule | None = None
+) -> dict[int, Structures]:
+    """Structures of a recorded reverse process at the steps shown.
 
     Parameters
     ----------
     trajectories
         One molecule with frames, columns as `morered.relaxation` records them.
-    numbers
-        Its atomic numbers [N].
+    start
+        Where it started: at the last of the steps.
     steps
         Steps t that are shown, ascending; 0 is the end of the process.
-    T
-        Diffusion steps.
+    schedule
+        Of the model, the paper's by default.
+
+    Returns
+    -------
+    dict
+        Step -> the frame nearest to it. A step that the process did not reach, because it broke off, is not there.
 
     Raises
     ------
     ValueError
         If no frames were kept.
     """
+    schedule = schedule or NoiseSchedule()
     trajectory = trajectories.trajectory(0)
     if trajectory.frames is None:
         raise ValueError("the reverse process was recorded without frames")
-    # A frame is the structure after a step at t: it is at t - 1.
-    after = np.rint(trajectory.columns["time"] * (T - 1))
-    last = len(after) - 1
-    places = [last if t == 0 else int(np.argmin(np.abs(after - t))) for t in steps]
-    return Structures.build(
-        [numbers] * len(steps), [trajectory.frames[p] for p in places], [f"{trajectory.id}-t{t}" for t in steps]
-    )
+    # A frame is the structure after a step at t, whose array index is t - 1: it is at t - 1.
+    after = schedule.step(torch.from_numpy(np.array(trajectory.columns["time"], np.float64))).numpy()
+    shown = {}
+    for t in steps:
+        name = f"{trajectory.id}-t{t}"
+        if t == steps[-1]:
+            shown[t] = start
+        elif len(after) and t >= after.min():
+            shown[t] = Structures.build([start.numbers], [trajectory.frames[int(np.argmin(np.abs(after - t)))]], [name])
+    return shown
 
 
-def numbers(there: Structures, back: Structures | None, steps: Sequence[int] = STEPS) -> pd.DataFrame:
+def numbers(there: Structures, back: Mapping[int, Structures], steps: Sequence[int] = STEPS) -> pd.DataFrame:
     """The coordinates drawn: process ("forward" or "reverse"), t, atom, number, x, y, z (Å)."""
     frames = []
-    for process, structures in (("forward", there), ("reverse", back)):
-        for t, molecule in zip(steps, structures or [], strict=structures is not None):
-            frame = pd.DataFrame(np.asarray(molecule.positions, float), columns=["x", "y", "z"])
-            frames.append(frame.assign(process=process, t=t, atom=range(len(frame)), number=molecule.numbers))
+    pictures = [("forward", t, there[k]) for k, t in enumerate(steps)] + [("reverse", t, back[t]) for t in steps if t in back]
+    for process, t, molecule in pictures:
+        frame = pd.DataFrame(np.asarray(molecule.positions, float), columns=["x", "y", "z"])
+        frames.append(frame.assign(process=process, t=t, atom=range(len(frame)), number=molecule.numbers))
     return pd.concat(frames, ignore_index=True)[["process", "t", "atom", "number", "x", "y", "z"]]
 
 
@@ -137,9 +191,11 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
     steps = list(dict.fromkeys(table["t"]))
     first = table[(table["process"] == "forward") & (table["t"] == steps[0])]
     rotation = view(first["number"], first[["x", "y", "z"]])
-    half = max(float(np.abs(table[["x", "y", "z"]].to_numpy() @ rotation)[:, :2].max()) + 0.45, 2.0)
+    there = table[table["process"] == "forward"]
+    # One scale for all, set by the forward process: what flew apart on the way back is cut off.
+    half = max(float(np.abs(there[["x", "y", "z"]].to_numpy() @ rotation)[:, :2].max()) + 0.45, 2.0)
     cell = style.PAGE / len(steps)
-    figure = style.new_figure(style.PAGE, len(processes) * (cell + 0.42) + 0.2)
+    figure = style.new_figure(style.PAGE, len(processes) * (cell + 0.42) + 0.26)
     figure.set_layout_engine("none")
     height = figure.get_figheight()
     titles = {
@@ -158,17 +214,25 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
         for k, t in enumerate(steps):
             axes = figure.add_axes((k / len(steps), (top - 0.34 - cell) / height, 1 / len(steps), cell / height))
             mine = table[(table["process"] == process) & (table["t"] == t)]
+            axes.set_axis_off()
+            if mine.empty:
+                axes.text(0.5, 0.5, "broke off", transform=axes.transAxes, ha="center", va="center", color="#777777", fontsize=7)
+                continue
             draw_molecule(axes, mine["number"], mine[["x", "y", "z"]], rotation=rotation)
             axes.set_xlim(-half, half)
             axes.set_ylim(-half, half)
-            axes.set_axis_off()
     for k, t in enumerate(steps):
         figure.text((k + 0.5) / len(steps), 0.03, f"$t$ = {t}", ha="center", va="bottom")
     style.save(figure, stem, table)
 
 
 def make(
-    stem: str | Path, reverse: str | PathLike[str] | None = None, steps: Sequence[int] = STEPS, *, seed: int = 0, T: int = 1000
+    stem: str | Path,
+    reverse: str | PathLike[str] | None = None,
+    steps: Sequence[int] = STEPS,
+    *,
+    seed: int = 0,
+    schedule: NoiseSchedule | None = None,
 ) -> pd.DataFrame:
     """Make the figure.
 
@@ -177,18 +241,16 @@ def make(
     stem
         Path of the figure without its ending.
     reverse
-        Trajectories of one molecule with frames: imidazole relaxed with the fixed schedule from the last step shown, starting
-        at the last structure of `forward`; None draws the forward process alone.
+        What `record_reverse` gave for the same steps, seed and schedule, as a file; None draws the forward process alone.
     steps
         Steps t that are shown, 0..T in ascending order.
     seed
         Seed of the forward process.
-    T
-        Diffusion steps.
+    schedule
+        Of the process; the paper's by default.
     """
-    minimum = imidazole()
-    there = forward(minimum, steps, seed=seed, schedule=NoiseSchedule(T=T))
-    back = None if reverse is None else backward(Trajectories.read(reverse), minimum.numbers, steps, T=T)
+    there = forward(imidazole(), steps, seed=seed, schedule=schedule)
+    back = {} if reverse is None else backward(Trajectories.read(reverse), there[-1], steps, schedule=schedule)
     table = numbers(there, back, steps)
     draw(table, stem)
     return table

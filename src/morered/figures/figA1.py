@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from morered.figures import style
+from morered.metrics.tables import write_table
 
 #: Dimensions drawn: 42 is a molecule of 14 atoms, 3072 an image of 32 x 32 pixels and three colours.
 DIMENSIONS = (3, 12, 42, 300, 3072)
@@ -62,7 +63,8 @@ def numbers(dimensions: Sequence[int] = DIMENSIONS, samples: int = 10_000, seed:
 
 @style.styled
 def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.DataFrame] | None = None) -> None:
-    """Draw the densities and, where there are predictions, predicted against true times; writes figA1.{png,pdf,csv}.
+    """Draw the densities and, where there are predictions, predicted against true times; writes figA1.{png,pdf,csv} and
+    figA1.times.csv.
 
     ``predictions`` maps a label to a frame with the columns t and predicted_t (the paper's steps).
     """
@@ -97,8 +99,17 @@ def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.Dat
         axes.plot([0, last], [0, last], color="#333333", linewidth=0.7, linestyle=(0, (4, 3)))
         axes.set_xlabel("true time step $t$")
         axes.set_ylabel(r"predicted time step $\hat{t}$")
-        axes.legend(loc="upper left", markerscale=2.5)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, markerscale=2.5)
     style.save(figure, stem, table)
+    stem = style.stem_of(stem)
+    write_table(times(predictions or {}), stem.with_name(f"{stem.name}.times.csv"))
+
+
+def times(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The points of the right panel under each other: label, t, predicted_t."""
+    frames = [rows[["t", "predicted_t"]].assign(label=label) for label, rows in predictions.items()]
+    empty = pd.DataFrame({"label": [], "t": [], "predicted_t": []})
+    return pd.concat(frames, ignore_index=True)[list(empty)] if frames else empty
 
 
 def make(

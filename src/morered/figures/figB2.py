@@ -34,10 +34,12 @@ def choose(runs: pd.DataFrame, quantiles: Sequence[float] = QUANTILES) -> dict[s
 @style.styled
 def draw(drawn: pd.DataFrame, stem: str | Path) -> None:
     """Draw what `overlays.examples` gave; writes figB2.{png,pdf,csv}."""
-    methods, letters = in_order(drawn["method"]), []
-    for k, (_, rows) in enumerate(drawn.groupby("testset", sort=False)):
-        letters += [chr(ord("a") + k)] + [""] * (rows["id"].nunique() - 1)
-    figure = overlays.draw_grid(overlays.rows_for(drawn), ["minimum", "input", *methods], letters=letters)
+    methods, letters, sides = in_order(drawn["method"]), [], []
+    for k, (testset, rows) in enumerate(drawn.groupby("testset", sort=False)):
+        others = [""] * (rows["id"].nunique() - 1)
+        letters += [chr(ord("a") + k), *others]
+        sides += [str(testset), *others]
+    figure = overlays.draw_grid(overlays.rows_for(drawn), ["minimum", "input", *methods], letters=letters, sides=sides)
     style.save(figure, stem, overlays.table_of(drawn))
 
 

@@ -128,8 +128,13 @@ def table_of(drawn: pd.DataFrame) -> pd.DataFrame:
     return drawn.drop(columns=["numbers", "minimum", "input", "positions"])
 
 
-def draw_grid(rows: Sequence[Row], heads: Sequence[str], *, columns: int = 1, letters: Sequence[str] = ()) -> Figure:
-    """Draw rows under each other, or in several columns of rows; ``letters`` stand beside the rows, empty ones are left out."""
+def draw_grid(
+    rows: Sequence[Row], heads: Sequence[str], *, columns: int = 1, letters: Sequence[str] = (), sides: Sequence[str] = ()
+) -> Figure:
+    """Draw rows under each other, or in several columns of rows.
+
+    ``letters`` stand beside the rows, and below them, upright, names (``sides``); empty ones are left out.
+    """
     across = len(heads)
     lines = -(-len(rows) // columns)
     width = style.PAGE
@@ -157,6 +162,8 @@ def draw_grid(rows: Sequence[Row], heads: Sequence[str], *, columns: int = 1, le
                 figure.text(x + w / 2, top + 0.01, heads[p], ha="center", va="bottom", fontsize=7)
         if k < len(letters) and letters[k]:
             figure.text(0.005, top - line * h - 0.02, letters[k], fontweight="bold", fontsize=9.5, va="top")
+        if k < len(sides) and sides[k]:
+            figure.text(0.009, top - (line + 0.62) * h, sides[k], fontsize=7, rotation=90, ha="left", va="center")
     return figure
 
 

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -46,7 +45,10 @@ OTHER_COLOURS = ("#AA4499", "#44AA99", "#999933", "#6699CC", "#661100", "#117733
 SERIES_COLOURS = ("#5E3C99", "#D6478F", "#E08214", "#117733", "#0072B2", "#661100", "#44AA99", "#000000")
 
 _LOOK: dict[str, Any] = {
-    **sns.axes_style("ticks"),
+    "axes.axisbelow": True,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "white",
+    "patch.force_edgecolor": True,
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.0,
@@ -88,12 +90,16 @@ def colour(method: str) -> str:
 
 
 def palette(methods: Iterable[str]) -> dict[str, str]:
-    """Colours of the methods of one figure: `colour`, but two names that share one get different ones while there are any."""
+    """Colours of the methods of one figure: `colour`, but two names that share one get different ones while there are any.
+
+    A variant whose name begins with that of a method, such as MoreRed-JT-SO3Net, has the method's colour where that is free.
+    """
     names = list(dict.fromkeys(methods))
     chosen = {name: METHOD_COLOURS[name] for name in names if name in METHOD_COLOURS}
     for name in sorted(set(names) - set(chosen)):
         start = _place(name)
-        turns = [OTHER_COLOURS[(start + turn) % len(OTHER_COLOURS)] for turn in range(len(OTHER_COLOURS))]
+        turns = [METHOD_COLOURS[known] for known in METHOD_COLOURS if name.startswith((f"{known}-", f"{known}@"))]
+        turns += [OTHER_COLOURS[(start + turn) % len(OTHER_COLOURS)] for turn in range(len(OTHER_COLOURS))]
         chosen[name] = next((c for c in turns if c not in chosen.values()), turns[0])
     return {name: chosen[name] for name in names}
 

@@ -64,7 +64,7 @@ def train(
     steps: int,
     *,
     features: int = 16,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1e-2,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: bool = False,

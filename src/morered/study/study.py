@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from morered.study import figures
 from morered.study.ablations import Ablation, expand, load_files
 from morered.study.schema import ConfigError, Schema, check, stated
 
@@ -36,7 +37,7 @@ class Study:
         self.config = check(self.stated, schema)
         self.schema = schema
         self.name: str = self.config["study"]
-        problems = list(self._dangling())
+        problems = list(self._dangling()) or list(figures.lacking(self, self.config["figures"]))
         if problems:
             raise ConfigError(problems)
 
@@ -77,9 +78,30 @@ class Study:
         """The methods as the config names them, without those that ablations added."""
         return [name for name in self.config["methods"] if "@" not in name]
 
+    @property
+    def so3net_methods(self) -> list[str]:
+        """The config's methods whose models are built on SO3Net."""
+        return [
+            name
+            for name in self.base_methods
+            if any(self.model(model)["representation"] == "so3net" for model in self.models_of(name).values())
+        ]
+
+    @property
+    def shown_methods(self) -> list[str]:
+        """The methods that figures compare: the config's own, without those on SO3Net where others are learned on PaiNN."""
+        apart = set(self.so3net_methods)
+        if all(name in apart for name in self.base_methods if self.models_of(name)):
+            return self.base_methods
+        return [name for name in self.base_methods if name not in apart]
+
+    def first_model(self, kind: str) -> str | None:
+        """The config's first model of a kind, None where there is none."""
+        return next((name for name, model in self.config["models"].items() if model["kind"] == kind and "@" not in name), None)
+
     def methods_of(self, testset: str, among: Iterable[str] | None = None) -> list[str]:
-        """The methods (by default the config's own) that relax a test set, in the config's order."""
-        chosen = self.base_methods if among is None else list(dict.fromkeys(among))
+        """The methods (by default those that figures compare) that relax a test set, in the config's order."""
+        chosen = self.shown_methods if among is None else list(dict.fromkeys(among))
         return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
 
     def models_of(self, method: str) -> dict[str, str]:
@@ -102,6 +124,10 @@ class Study:
     def chunks(self, method: str) -> range:
         """The parts that a method's input is split into."""
         return range(self.method(method)["chunks"])
+
+    def plan(self, figure: str) -> Settings:
+        """What a figure or table shows, see `morered.study.figures`; ConfigError where the study lacks what it needs."""
+        return figures.plan(self, figure)
 
     # ----------------------------------------------------------------- paths
 
@@ -171,16 +197,20 @@ class Study:
         """A figure's path without its ending."""
         return f"{self.root}/figures/{name}"
 
+    def table(self, name: str) -> str:
+        """A table's path without its ending."""
+        return f"{self.root}/tables/{name}"
+
     # ----------------------------------------------------------------- internals
+
+    def unknown(self, path: str, name: str, kind: str) -> Iterable[str]:
+        """The sentence about a key (``path``) whose value is no name of this kind of thing, if it is none."""
+        if name not in self.config[kind]:
+            yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(self.config[kind]) or 'none'}"
 
     def _dangling(self) -> Iterable[str]:
         """Names that point nowhere, or at a thing of the wrong kind."""
-        config = self.config
-
-        def names(path: str, name: str, kind: str) -> Iterable[str]:
-            if name not in config[kind]:
-                yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(config[kind]) or 'none'}"
-
+        config, names = self.config, self.unknown
         for name, dataset in config["datasets"].items():
             if dataset.get("file", "").lower().endswith((".smi", ".smiles")) and dataset["relax_with"] is None:
                 yield f"datasets.{name}: conformers of SMILES are no minima: relax_with must name a calculator"
@@ -205,11 +235,6 @@ class Study:
                 yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
             for testset in method["testsets"] or ():
                 yield from names(f"methods.{name}.testsets", testset, "testsets")
-        if "fig3b" in config["figures"]:  # the default list holds it; a study without its methods says figures: [...]
-            followed = config["trajectories"]
-            yield from names("trajectories.testset", followed["testset"], "testsets")
-            yield from names("trajectories.adaptive", followed["adaptive"], "methods")
-            yield from names("trajectories.fixed", followed["fixed"], "methods")
 
 
 def _joined(names: list[str]) -> str:

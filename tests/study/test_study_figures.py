@@ -1,0 +1,121 @@
+"""What each figure shows of a study, and what a study must have for it."""
+
+import copy
+
+import pytest
+
+from morered.study import ConfigError, Study, load_schema
+
+
+@pytest.fixture(scope="module")
+def schema(repository):
+    return load_schema(repository / "config/schema/config.schema.yaml")
+
+
+@pytest.fixture
+def config():
+    """A study with every kind of method, and figure B3's."""
+    network = {"kind": "morered-jt", "dataset": "qm7"}
+    return {
+        "study": "mine",
+        "datasets": {"qm7": {"kind": "qm7-pbe0"}},
+        "models": {
+            "jt": network,
+            "noise": {**network, "kind": "noise"},
+            "time": {**network, "kind": "time", "source": "shipped"},
+            "mlff": {**network, "kind": "mlff"},
+            "so3": {**network, "representation": "so3net"},
+        },
+        "methods": {
+            "ITP": {"relaxer": "morered", "noise": "noise", "time": "time", "schedule": "initial", "seeds": 3},
+            "AS": {"relaxer": "morered", "noise": "noise", "time": "time"},
+            "JT": {"relaxer": "morered", "noise": "jt", "time": "jt"},
+            "MLFF": {"relaxer": "mlff", "model": "mlff"},
+            "MMFF94": {"relaxer": "mmff94", "testsets": ["modes"]},
+            "JT-SO3": {"relaxer": "morered", "noise": "so3", "time": "so3", "testsets": ["modes"]},
+        },
+        "testsets": {"modes": {"kind": "normal-modes", "dataset": "qm7"}, "diffused": {"kind": "diffused", "dataset": "qm7"}},
+        "trajectories": {"testset": "modes", "adaptive": "JT", "fixed": "ITP"},
+        "figures": ["fig1"],
+    }
+
+
+def test_methods_on_so3net_are_those_of_figure_b3_alone(config, schema):
+    study = Study(config, schema)
+    assert study.plan("figB3") == {"testset": "modes", "methods": ["JT-SO3"]}
+    assert study.methods_of("modes") == ["ITP", "AS", "JT", "MLFF", "MMFF94"]
+    assert "JT-SO3" not in "".join(study.time_predictors("modes"))
+    assert study.plan("figC3")["models"] == ["jt", "noise"]  # neither the shipped one, the force field nor the other's
+
+
+def test_a_study_on_so3net_alone_shows_its_methods_in_every_figure(config, schema):
+    for model in config["models"].values():
+        model["representation"] = "so3net"
+    study = Study(config, schema)
+    assert study.methods_of("modes") == list(config["methods"])
+    assert study.plan("figB3")["methods"] == ["ITP", "AS", "JT", "MLFF", "JT-SO3"]
+
+
+def test_what_the_rules_choose(config, schema):
+    study = Study(config, schema)
+    assert study.plan("fig1") == {}
+    assert study.plan("fig2")["model"] == "noise"
+    assert study.plan("fig3a") == {"testset": "modes", "panels": {"ITP/AS": "ITP", "JT": "JT"}}
+    assert study.plan("fig5") == {"testset": "modes", "methods": ["AS", "MLFF"], "examples": 8}
+    assert study.plan("figA1") == {"model": "time", "images": "photographs"}
+    assert study.plan("figB1") == {"testset": "modes", "variants": ["ITP", "AS", "JT"], "scattered": ["ITP", "AS", "JT", "MLFF"]}
+    assert study.plan("figB2") == {"testsets": ["modes", "diffused"], "methods": ["ITP", "AS", "JT", "MLFF"]}
+    table = study.plan("tableD")
+    assert table["models"] == ["noise", "time", "jt", "mlff"]
+    assert table["roles"]["AS"] == {"noise": "noise", "time": "time"}
+    assert table["methods"]["ITP"] == {"relaxer": "morered", "schedule": "initial"}
+
+
+def test_joint_networks_stand_in_for_single_ones(config, schema):
+    config["methods"] = {"JT": config["methods"]["JT"]}
+    config["models"] = {"jt": config["models"]["jt"]}
+    study = Study(config, schema)
+    assert study.plan("fig2")["model"] == study.plan("figA1")["model"] == "jt"
+
+
+LACKING = [
+    ("fig2", ("models", {}), ["fig2", "models", "noise"]),
+    ("fig2", ("process", {"steps": [0, 500, 1001]}), ["process.steps", "at most 1000", "noise"]),
+    ("fig2", ("process", {"steps": [0, 500, 100]}), ["process.steps", "do not ascend"]),
+    ("fig3a", ("methods", ["MMFF94"]), ["fig3a", "time", "modes"]),
+    (
+        "fig3b",
+        ("trajectories", {"testset": "mode", "adaptive": "JJ", "fixed": "MMFF94"}),
+        ["trajectories.testset", "'JJ'", "MMFF94 has no"],
+    ),
+    ("fig4", ("testsets", {}), ["fig4", "testsets"]),
+    ("fig4", ("methods", []), ["fig4", "methods"]),
+    ("fig5", ("methods", ["JT"]), ["fig5", "examples.methods"]),
+    ("fig5", ("examples", {"methods": ["JT", "MLF"]}), ["examples.methods.1", "'MLF'"]),
+    ("fig5", ("examples", {"methods": ["JT", "MMFF94"], "testset": "diffused"}), ["MMFF94 does not relax diffused"]),
+    ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
+    ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
+    ("figC3", ("methods", ["MMFF94"]), ["figC3", "source: train"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("figure", "change", "words"), LACKING)
+def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, schema, figure, change, words):
+    key, value = change
+    changed = copy.deepcopy(config)
+    if key == "methods":
+        value = {name: config["methods"][name] for name in value}
+    if key == "models":
+        changed["methods"] = {"MMFF94": {"relaxer": "mmff94"}}
+    if key == "testsets":
+        for method in changed["methods"].values():
+            method.pop("testsets", None)
+    changed[key] = value
+    study = Study(changed, schema)  # a figure that is not asked for is no fault
+    with pytest.raises(ConfigError) as late:
+        study.plan(figure)
+    with pytest.raises(ConfigError) as early:
+        Study({**changed, "figures": [figure]}, schema)
+    for word in words:
+        assert word in str(late.value)
+        assert word in str(early.value)

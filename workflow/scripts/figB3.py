@@ -1,0 +1,10 @@
+"""Figure B3: methods on SO3Net."""
+
+from morered.figures import figB3
+from morered.figures.style import stem_of
+from morered.metrics.tables import Run, read_runs
+from morered.study.script import logged
+
+with logged(snakemake):
+    runs = [Run(*run, path) for run, path in zip(snakemake.params.runs, snakemake.input, strict=True)]
+    figB3.make(read_runs(runs), stem_of(snakemake.output.png), snakemake.params.plan["testset"])

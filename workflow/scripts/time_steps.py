@@ -1,0 +1,16 @@
+"""Seconds for one step of each method that runs on networks, alone and in a batch."""
+
+from morered import devices, storage
+from morered.figures import step_times
+from morered.metrics.tables import write_table
+from morered.study.script import logged
+
+with logged(snakemake):
+    plan = snakemake.params.plan
+    weights = dict(zip(plan["models"], snakemake.input.weights, strict=True))
+    methods = {
+        name: {**settings, **{role: weights[model] for role, model in plan["roles"][name].items()}}
+        for name, settings in plan["methods"].items()
+    }
+    inputs = storage.read(snakemake.input.structures)
+    write_table(step_times.measure(methods, inputs, device=devices.choose()), snakemake.output[0])
