@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.Dat
 
     ``predictions`` maps a label to a frame with the columns t and predicted_t (the paper's steps).
     """
-    figure = style.new_figure(style.PAGE if predictions else style.COLUMN, 2.7)
+    figure = style.new_figure(style.PAGE if predictions else style.COLUMN, 3.1 if predictions else 2.7)
     left, *rest = figure.subplots(1, 2 if predictions else 1, squeeze=False)[0]
     for k, (dimension, rows) in enumerate(table.groupby("dimension", sort=False)):
         colour = _COLOURS[k % len(_COLOURS)]
@@ -94,7 +95,8 @@ def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.Dat
     for axes in rest:
         for k, (label, rows) in enumerate((predictions or {}).items()):
             colour = (style.METHOD_COLOURS["MoreRed-JT"], style.METHOD_COLOURS["MLFF"])[k % 2]
-            axes.scatter(rows["t"], rows["predicted_t"], s=4, color=colour, alpha=0.5, linewidths=0, label=label, rasterized=True)
+            name = fill(label, 46)  # as wide as the panel
+            axes.scatter(rows["t"], rows["predicted_t"], s=4, color=colour, alpha=0.5, linewidths=0, label=name, rasterized=True)
         last = max(rows["t"].max() for rows in (predictions or {}).values())
         axes.plot([0, last], [0, last], color="#333333", linewidth=0.7, linestyle=(0, (4, 3)))
         axes.set_xlabel("true time step $t$")

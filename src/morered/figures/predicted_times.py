@@ -61,12 +61,12 @@ def collect(
     if weights is not None and minima is not None and split is not None:
         model = load(weights, device=device)
         minimum = choose(sample(storage.read(minima), splits.load(split)), model.network.elements)
-        shown[f"molecule of {minimum.n_atoms} atoms, $D$ = {3 * minimum.n_atoms}"] = of_molecule(
+        shown[f"molecule of {minimum.n_atoms} atoms, D = {3 * minimum.n_atoms}"] = of_molecule(
             model, minimum, seed=seed, device=device
         )
     if images is not None:
         table = pd.read_csv(images)
-        shown[f"image, $D$ = {cifar10.DIMENSION} ({table['images'].iloc[0]})"] = table
+        shown[f"image, D = {cifar10.DIMENSION} ({table['images'].iloc[0]})"] = table
     return shown
 
 
