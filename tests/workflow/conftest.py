@@ -31,7 +31,7 @@ class Workflow:
             [*snakemake, *options, *arguments],
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
             env=environment,
             cwd=self.folder,
             check=False,
