@@ -4,7 +4,7 @@ In one process, on one core, without data loading: 128 molecules of the embedded
 for the diffusion model (kind morered-jt) and displaced by 0.03 Å for the force field. SchNetPack's edges are all pairs of a
 molecule's atoms, as in the authors' code, or, in rows of their own, only the pairs within the cutoff, found beforehand. Variants
 take turns, and each number is the median of the repeats: of CPU seconds (`*_s`; what else runs on the machine disturbs them
-little) and of wall seconds. Both use the allocator's settings of the Makefile; without them the program starts itself anew.
+little) and of wall seconds. Both use the allocator's settings of the Makefile; without them the program starts itself with them.
 
     case      forward (no gradients), step (loss, gradients, AdamW), forces (energies and forces), forces-step (then as step)
     ours      kernels: compiled kernels; compiled: padded tensors through torch.compile; plain: padded tensors, eager
@@ -18,6 +18,7 @@ import argparse
 import csv
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ import torch
 from schnetpack.representation import PaiNN
 from torch import Tensor, nn
 
-from morered.batching import Batch, pad
+from morered.batching import Batch, batches, bucket_of, pad
 from morered.datasets import qm7
 from morered.diffusion.forward import diffuse
 from morered.diffusion.noise import centre, normal
@@ -108,6 +109,7 @@ class Peer(nn.Module):
         positions = self.positions.detach().requires_grad_(True)
         energies = self.atoms(self.features(positions)[0]).squeeze(1)
         (gradient,) = torch.autograd.grad(energies.sum(), positions, create_graph=create_graph)
+        energies = energies if create_graph else energies.detach()
         return energies.new_zeros(len(self.sizes)).index_add(0, self.molecule, energies), -gradient
 
 
@@ -125,6 +127,7 @@ def draw() -> tuple[Batch, Batch]:
     minima = qm7.load().without_columns()
     rng = np.random.default_rng(0)
     minima = minima[np.sort(rng.choice(len(minima), MOLECULES, replace=False))].centred()
+    minima = minima[np.argsort([bucket_of(int(size)) for size in minima.sizes], kind="stable")]  # the order of `by_bucket`
     batch = pad(minima)
     schedule = NoiseSchedule()
     steps = torch.from_numpy(rng.integers(0, schedule.T, MOLECULES))
@@ -132,6 +135,16 @@ def draw() -> tuple[Batch, Batch]:
     diffused = diffuse(batch.positions, steps, noise, schedule)
     displaced = batch.positions + 0.03 * torch.from_numpy(rng.standard_normal(batch.positions.shape)) * batch.mask[..., None]
     return batch.with_positions(diffused.float()), batch.with_positions(displaced.float())
+
+
+def by_bucket(batch: Batch) -> list[Batch]:
+    """Molecules of one bucket together, which wastes least padding, as in training."""
+    parts = []
+    for index, n_padded in batches(batch.sizes.numpy()):
+        rows = torch.from_numpy(index)
+        numbers, positions, mask = (tensor[rows, :n_padded] for tensor in (batch.numbers, batch.positions, batch.mask))
+        parts.append(Batch(numbers, positions, mask, batch.keys[rows]))
+    return parts
 
 
 def ours(features: int, mode: str, diffused: Batch, displaced: Batch) -> dict[str, Case]:
@@ -142,21 +155,25 @@ def ours(features: int, mode: str, diffused: Batch, displaced: Batch) -> dict[st
             assert maybe_compile(network).execution == "kernels"
         elif mode == "compiled":
             network.execution = "compiled"
-    inputs = (diffused.numbers, diffused.positions, diffused.mask)
-    atoms = diffused.mask
+    noisy, moved = ([batch] if mode == "kernels" else by_bucket(batch) for batch in (diffused, displaced))
+
+    def predict() -> tuple[Tensor, Tensor]:
+        outputs = [diffusion(part.numbers, part.positions, part.mask) for part in noisy]
+        return (
+            torch.cat([output.noise[part.mask] for output, part in zip(outputs, noisy, strict=True)]),
+            torch.cat([output.time_atoms[part.mask] for output, part in zip(outputs, noisy, strict=True)]),
+        )
 
     def forward() -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            output = diffusion(*inputs)
-        return output.noise[atoms], output.time_atoms[atoms]
-
-    def predict() -> tuple[Tensor, Tensor]:
-        output = diffusion(*inputs)
-        return output.noise[atoms], output.time_atoms[atoms]
+            return predict()
 
     def forces(create_graph: bool) -> tuple[Tensor, Tensor]:
-        energy, force = potential.energy_forces(displaced.numbers, displaced.positions, displaced.mask, create_graph=create_graph)
-        return energy.float(), force[displaced.mask]
+        results = [potential.energy_forces(part.numbers, part.positions, part.mask, create_graph=create_graph) for part in moved]
+        return (
+            torch.cat([energy for energy, _ in results]).float(),
+            torch.cat([force[part.mask] for (_, force), part in zip(results, moved, strict=True)]),
+        )
 
     return cases(forward, predict, forces, diffusion, potential)
 
@@ -336,7 +353,8 @@ def main() -> None:
     parser.add_argument("--peer", nargs="+", choices=("eager", "cutoff", "compiled"), default=["eager", "cutoff", "compiled"])
     arguments = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"})
+        environment = {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"}
+        sys.exit(subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode)
     torch.set_num_threads(1)
     rows = []
     for features in arguments.features:

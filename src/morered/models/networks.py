@@ -223,7 +223,7 @@ class Potential(Network):
             return energy, -gradient.to(positions.dtype)
         with torch.enable_grad(), positions_only():
             energy, forces = call(_energies_forces, self, numbers, positions.detach().requires_grad_(True), mask, create_graph)
-        return energy if create_graph else energy.detach(), forces
+        return energy, forces
 
 
 def build(config: ModelConfig) -> DiffusionNetwork | Potential:
@@ -264,6 +264,8 @@ def _energies_forces(
 ) -> tuple[Tensor, Tensor]:
     energy, atomic = _energies(network, numbers, positions, mask, True)
     (gradient,) = torch.autograd.grad(atomic.sum(), positions, create_graph=create_graph)
+    if not create_graph:
+        energy = energy.detach()  # here, not by the caller: what was compiled must not give away the graph that grad has used up
     return energy, -gradient
 
 
