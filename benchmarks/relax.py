@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from calculators import pool_seconds
 
+from calculators import pool_seconds
 from morered.calculators.relaxers import timed_relax_molecule
 from morered.datasets import qm7
 from morered.datasets.smiles import conformers
