@@ -153,6 +153,21 @@ def test_isotropic_limits() -> None:
     np.testing.assert_allclose(stiff @ stiff, (np.eye(18) - motions @ motions.T) * 18 / 12, atol=1e-4)
 
 
+def test_the_elastic_part_is_uniform_or_close_to_one() -> None:
+    keys = torch.arange(20000)
+    uniform = ElasticNetwork(share=0.6).mixture(3, keys, 0)
+    assert (uniform == 0).double().mean().item() == pytest.approx(0.4, abs=0.02)
+    assert uniform[uniform > 0].quantile(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist() == pytest.approx(
+        [0.25, 0.5, 0.75], abs=0.02
+    )
+    soft = ElasticNetwork(share=1.0, decades=2.0).mixture(3, keys, 0)
+    decades = -torch.log10(1 - soft)
+    assert decades.quantile(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist() == pytest.approx(
+        [0.5, 1.0, 1.5], abs=0.04
+    )
+    assert decades.max() < 2
+
+
 def test_atoms_without_partners_are_left_alone() -> None:
     numbers = torch.tensor([[6, 0], [0, 0]])
     mask = numbers > 0
@@ -164,7 +179,7 @@ def test_atoms_without_partners_are_left_alone() -> None:
 
 
 def test_process_reads_its_settings_strictly() -> None:
-    settings = {"kind": "elastic", "share": 0.3, "springs": [1, 0.5, 0.1, 0.01], "floor": 0.01}
+    settings = {"kind": "elastic", "share": 0.3, "springs": [1, 0.5, 0.1, 0.01], "floor": 0.01, "decades": 2.0}
     process = NoiseProcess.from_dict(settings)
     assert process.to_dict() == settings
     assert NoiseProcess.from_dict({}).to_dict() == {"kind": "isotropic"}
@@ -176,6 +191,7 @@ def test_process_reads_its_settings_strictly() -> None:
         ({"kind": "elastic", "share": 2}, "share"),
         ({"kind": "elastic", "springs": [1]}, "four numbers"),
         ({"kind": "elastic", "floor": 0}, "above 0"),
+        ({"kind": "elastic", "decades": -1}, "decades"),
     ]:
         with pytest.raises(ValueError, match=message):
             NoiseProcess.from_dict(wrong)

@@ -17,8 +17,9 @@ The noise is
 
     e = sqrt(1 - l) z_1 + sqrt(l) C^(1/2) z_2,        z_1, z_2 ~ N(0, I),
 
-that is e ~ N(0, (1 - l) I + l C), then centred. Each draw has l uniform in [0, 1] with probability ``share``, and l = 0
-otherwise. C^(1/2) is the symmetric root: it turns with the molecule, and does not depend on the signs or the order of the
+that is e ~ N(0, (1 - l) I + l C), then centred. Each draw has l = 0 but for a part ``share`` of them. There l is uniform in
+[0, 1] where ``decades`` is 0, else 1 - l is log-uniform over so many decades below 1: thermal displacements have so little
+isotropic noise on the bonds that l close to 1 alone resembles them. C^(1/2) is the symmetric root: it turns with the molecule, and does not depend on the signs or the order of the
 eigenvectors.
 
 Shapes: B batch, N padded atoms.
@@ -50,6 +51,8 @@ class ElasticNetwork:
         Constants for pairs of atoms one, two, three and more bonds apart (the unit does not matter: the variance is scaled).
     floor
         Added to the eigenvalues, so that the softest modes stay finite; above 0.
+    decades
+        0: l is uniform; else 1 - l is log-uniform in [10^-decades, 1].
 
     Raises
     ------
@@ -60,6 +63,7 @@ class ElasticNetwork:
     share: float = 0.6
     springs: tuple[float, float, float, float] = (1.0, 0.3, 0.01, 0.001)
     floor: float = 0.003
+    decades: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "springs", tuple(float(k) for k in self.springs))
@@ -69,6 +73,8 @@ class ElasticNetwork:
             raise ValueError(f"springs must be four numbers >= 0 (1, 2, 3 and more bonds apart), not {self.springs}")
         if not self.floor > 0:
             raise ValueError(f"the floor of the eigenvalues must be above 0, not {self.floor}")
+        if self.decades < 0:
+            raise ValueError(f"decades must not be negative, not {self.decades}")
 
     def hessian(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """Hessian of the springs, float64 [B, 3N, 3N], 0 on padding; numbers [B, N], positions [B, N, 3] in Å, mask [B, N]."""
@@ -101,11 +107,15 @@ class ElasticNetwork:
     def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor) -> Tensor:
         """Centred noise, float64 [B, N, 3]; keys [B] and ``count`` as for `noise.normal`, ``factor`` from `factor`."""
         n = mask.shape[1]
-        chance = uniform(stream(seed, "mixture"), keys, count, 1)[:, 0]
-        mixture = torch.where(chance[:, 0] < self.share, chance[:, 1], 0.0)
         isotropic = normal(stream(seed, "isotropic"), keys, count, n)
         elastic = normal(stream(seed, "elastic"), keys, count, n, dtype=factor.dtype)
-        return mix(isotropic, elastic, mixture, mask, factor)
+        return mix(isotropic, elastic, self.mixture(seed, keys, count), mask, factor)
+
+    def mixture(self, seed: int, keys: Tensor, count: Tensor | int) -> Tensor:
+        """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`."""
+        chance = uniform(stream(seed, "mixture"), keys, count, 1)[:, 0]
+        part = 1 - 10 ** (-self.decades * chance[:, 1]) if self.decades else chance[:, 1]
+        return torch.where(chance[:, 0] < self.share, part, 0.0)
 
     def _constants(self, bonded: Tensor) -> Tensor:
         """Spring constants [B, N, N] from the bonds [B, N, N]."""
