@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from relaxation_support import Springs, diffused, model
 
+from morered.batching import Batch, pad
+from morered.diffusion.schedule import NoiseSchedule
 from morered.metrics.rmsd import rmsd
-from morered.relaxation import PotentialMethod, engine, mixing, relax
+from morered.models.networks import DiffusionOutput
+from morered.relaxation import DiffusionMethod, PotentialMethod, engine, mixing, relax
+from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.lbfgs import Compact, LbfgsRelaxer, Recursive
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.potentials import NetworkPotential
+from morered.relaxation.state import advance, start
+from morered.relaxation.stopping import Settled, StopRules
 from morered.structures import Structures
 
+BATCH = 32
 DIMENSIONS = 21  # no multiple of what a register holds
 
 
@@ -66,3 +75,45 @@ def test_anderson_mixing_in_kernels_is_that_in_pytorch() -> None:
         assert (x - before).norm(dim=2).max() > 1e-3 or step > 8
     for name, rows in plain.items():
         assert torch.allclose(rows, compiled[name], rtol=0, atol=1e-12), name
+
+
+class FreeNetwork:
+    """Answers at once: what is left is the engine's own time."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.answer = DiffusionOutput(torch.full_like(batch.positions, 1e-3), None, torch.full((len(batch),), 0.5))
+        self.forces = torch.zeros(len(batch)), torch.full_like(batch.positions, 1e-3)
+
+    def __call__(self, *_: Any, **__: Any) -> DiffusionOutput:
+        return self.answer
+
+    def energy_forces(self, _: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.forces
+
+
+@pytest.mark.parametrize("move", ["reverse", "jump", "ddim", "accelerated", "lbfgs"])
+def test_a_step_costs_little_beside_a_network(move: str, molecules: Structures) -> None:
+    """CPU time of a step of 32 molecules outside the network: 0.17 to 0.29 ms, where 64 features take 4 ms, forces 8.7.
+
+    Three times that is allowed here, for slower machines and cold caches.
+    """
+    batch = pad(molecules[np.repeat(int(np.argmax(molecules.sizes)), BATCH)].centred())
+    free = FreeNetwork(batch)
+    if move == "lbfgs":
+        method = PotentialMethod(potential="mlff", model="free", fmax=1e-9, steps=10**6)
+        relaxer: Any = LbfgsRelaxer(method, free, kernels=True)  # type: ignore[arg-type]
+    else:
+        rules = StopRules(settled=Settled(threshold=1e-12)) if move in ("jump", "accelerated") else StopRules()
+        diffusion = DiffusionMethod(noise="free", time="free", move=move, stop=rules, steps=10**6)  # type: ignore[arg-type]
+        relaxer = DiffusionRelaxer(diffusion, free, free, NoiseSchedule(), joint=True, kernels=True)
+    costs = []
+    with torch.no_grad():
+        relaxer.begin()
+        state = start(relaxer, batch)
+        for _ in range(6):
+            begin = time.process_time()
+            for _ in range(40):
+                state, _ = advance(relaxer, state, all_run=True)
+                state.code.zero_()
+            costs.append((time.process_time() - begin) / 40)
+    assert min(costs) < 0.9e-3
