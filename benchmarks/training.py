@@ -10,6 +10,7 @@ little) and of wall seconds. Both use the allocator's settings of the Makefile; 
     ours      kernels: compiled kernels; compiled: padded tensors through torch.compile; plain: padded tensors, eager
     peer      eager or compiled: SchNetPack's modules, plain or through torch.compile; cutoff: eager, edges within the cutoff
     bound_s   what the products of atoms' features with weights take at the machine's measured peak: nothing can be faster
+    products_gflop, pairs_gflop, traffic_mb   counted, see `gflop`, `pair_gflop` and `traffic`; the last two of one forward pass
 """
 
 from __future__ import annotations
@@ -268,6 +269,28 @@ def gflop(features: int, atoms: int, kind: str) -> float:
     return total / 1e9
 
 
+def pair_gflop(features: int, batch: Batch) -> float:
+    """Operations of filters and messages in one forward pass, in 10^9: each pair within the cutoff, once for both directions.
+
+    A filter is a product of K + 1 radial functions with 3 F weights; a message multiplies and adds 17 times per feature.
+    """
+    config = ModelConfig(features=features)
+    distances = torch.cdist(batch.positions, batch.positions)
+    apart = torch.ones(batch.n_padded, batch.n_padded, dtype=torch.bool).triu(1)
+    pairs = int((batch.mask[:, :, None] & batch.mask[:, None] & apart & (distances < config.cutoff)).sum())
+    return config.interactions * pairs * features * (2 * 3 * (config.radial_basis + 1) + 2 * 17) / 1e9
+
+
+def traffic(features: int, atoms: int) -> float:
+    """10^6 bytes that one forward pass moves between the core and its caches at least: what the kernels write and read again.
+
+    21 numbers per atom, feature and interaction (`Trace` in the kernels), and all weights once for every 48 atoms.
+    """
+    config = ModelConfig(features=features)
+    weights = sum(parameter.numel() for parameter in networks(features)[0].parameters())
+    return 4 * (2 * 21 * features * atoms * config.interactions + weights * -(-atoms // 48)) / 1e6
+
+
 #: Times the forward pass: a step has two more products of the same size for each; forces one more; their step, six in all.
 PRODUCTS = {"forward": 1, "step": 3, "forces": 2, "forces-step": 6}
 
@@ -302,6 +325,8 @@ def measure(features: int, repeats: int, ours_modes: list[str], peer_modes: list
                     "ours_wall_s": round(mine[1], 5),
                     "peer_wall_s": round(theirs[1], 5),
                     "products_gflop": round(operations, 3),
+                    "pairs_gflop": round(pair_gflop(features, displaced if "forces" in case else diffused), 3),
+                    "traffic_mb": round(traffic(features, n_atoms), 1),
                     "peak_gflops": round(peak, 1),
                     "bound_s": round(operations / peak, 5),
                     "repeats": repeats,
@@ -351,7 +376,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9, help="median of so many (default: %(default)s)")
     parser.add_argument("--ours", nargs="+", choices=("kernels", "compiled", "plain"), default=["kernels", "compiled", "plain"])
     parser.add_argument("--peer", nargs="+", choices=("eager", "cutoff", "compiled"), default=["eager", "cutoff", "compiled"])
+    parser.add_argument("--quick", action="store_true", help="kernels beside the eager peer only, medians of 5")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.ours, arguments.peer, arguments.repeats = ["kernels"], ["eager"], 5
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         environment = {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"}
         sys.exit(subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode)

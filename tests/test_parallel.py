@@ -221,6 +221,41 @@ def test_the_workers_end_with_the_parent(tmp_path, how):
     assert process.returncode != 0
 
 
+#: Runs in a worker before anything else of Python's own: the worker is then in the midst of starting, for a while.
+SLOW_START = textwrap.dedent(
+    """
+    import os, sys, time
+    if "--multiprocessing-fork" in sys.orig_argv:
+        open(os.path.join(os.path.dirname(__file__), f"starting-{os.getpid()}"), "w").close()
+        time.sleep(1.5)
+    """
+)
+
+
+def test_ctrl_c_does_not_reach_a_worker_that_starts(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("120.0", "0.5"))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    end = time.monotonic() + 60
+    while len(starting := list(tmp_path.glob("starting-*"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the workers do not start"
+        time.sleep(0.02)
+    for marker in starting:  # to them alone, so that nothing else ends them before they could complain
+        os.kill(int(marker.name.removeprefix("starting-")), signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert errors == ""
+    assert sorted(output.splitlines()) == ["0 0.0", "1 0.5", "2 0.5"]
+
+
 def test_a_script_without_a_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))

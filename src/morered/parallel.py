@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection, context, parent_process
+from multiprocessing import connection, context, parent_process, resource_tracker
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal
 
@@ -132,8 +132,9 @@ def _run(
                     exhausted = True
                     break
                 if idle is None:
-                    idle = _Worker(payload, first=done == 0)
-                    pool.append(idle)
+                    with _without_ctrl_c():
+                        idle = _Worker(payload, first=done == 0)
+                        pool.append(idle)
                 idle.assign(index, task)
             busy = [worker for worker in pool if worker.index is not None]
             if not busy:
@@ -253,16 +254,16 @@ def _exit_text(code: int | None) -> str:
 
 def _work(pipe: connection.Connection, payload: bytes, path: list[str]) -> None:
     """Body of a worker process: answer tasks until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    _ignore_ctrl_c()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     sys.path[:] = path
     try:
         function = pickle.loads(payload)
     except BaseException as error:
-        pipe.send_bytes(pickle.dumps(("unusable", f"the function cannot be loaded there: {_describe(error)}")))
+        _answer(pipe, pickle.dumps(("unusable", f"the function cannot be loaded there: {_describe(error)}")))
         return
-    pipe.send_bytes(pickle.dumps(("ready", None)))
-    while True:
+    told = _answer(pipe, pickle.dumps(("ready", None)))
+    while told:
         try:
             message = pipe.recv_bytes()
         except (EOFError, OSError):
@@ -272,10 +273,26 @@ def _work(pipe: connection.Connection, payload: bytes, path: list[str]) -> None:
         except BaseException as error:  # SystemExit too: a library's sys.exit() is a failed task, not the end of the worker
             failure = TaskFailure(_describe(error), "raised", traceback.format_exc())
             answer = pickle.dumps(("result", failure))
-        try:
-            pipe.send_bytes(answer)
-        except OSError:
-            return
+        told = _answer(pipe, answer)
+
+
+def _answer(pipe: connection.Connection, message: bytes) -> bool:
+    """Send to the parent; False where it is no longer there to read it."""
+    try:
+        pipe.send_bytes(message)
+    except OSError:
+        return False
+    return True
+
+
+def _ignore_ctrl_c() -> None:
+    """Ctrl-C goes to the whole group of processes; the parent decides what becomes of a worker.
+
+    The worker was started with the signal blocked (`_without_ctrl_c`): one that came while Python started or imported is dropped
+    now that it is ignored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _leave_with_parent() -> None:
@@ -296,6 +313,20 @@ def _describe(error: BaseException) -> str:
 
 _SPAWN = context.SpawnContext()
 _ENVIRONMENT_LOCK = threading.Lock()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Block SIGINT in this thread while it starts a process, which inherits the mask from its first instruction on.
+
+    An ignored signal could not be inherited without the parent losing its own Ctrl-C for that time; a blocked one waits.
+    """
+    resource_tracker.ensure_running()  # the first process started would start it, and that ends by unblocking SIGINT
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

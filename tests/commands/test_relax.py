@@ -11,6 +11,10 @@ from ase import Atoms
 from ase.build import molecule
 
 from morered.cli import main
+from morered.models import weights as weights_files
+from morered.models.config import ModelConfig
+from morered.models.networks import build
+from morered.models.weights import WeightsHeader
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,25 @@ def test_wrong_usage_is_told_in_a_sentence_and_ends_in_2(inputs, monkeypatch, ca
     monkeypatch.chdir(inputs.parent)
     assert relax(*arguments) == 2
     assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "parts"), [("as", ["noise", "time"]), ("itp", ["noise", "time"]), ("mlff", ["mlff"])])
+def test_methods_work_as_soon_as_their_weights_ship(inputs, tmp_path, monkeypatch, capsys, method, parts):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(weights_files, "_shipped", lambda: folder)
+    assert relax(inputs, "-o", tmp_path / "out.xyz", "--method", method) == 2
+    said = capsys.readouterr().err
+    assert all(f"morered-{part}" in said for part in parts)
+    assert "--weights" in said
+    for part in parts:
+        network = build(ModelConfig(kind=part, features=16, interactions=1))
+        network.elements = frozenset({1, 6, 8})
+        weights_files.save(folder / f"morered-{part}.safetensors", network, WeightsHeader(elements=(1, 6, 8), sizes=(4, 12)))
+    assert relax(inputs, "-o", tmp_path / "out.xyz", "--method", method, "--steps", 2, "-q") in (0, 1)
+    relaxed = ase.io.read(tmp_path / "out.xyz", ":")
+    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "step-cap"}
+    assert all(atoms.info["steps"] in (1, 2) for atoms in relaxed)
 
 
 def test_help_teaches(capsys):

@@ -89,13 +89,19 @@ def run(arguments: argparse.Namespace) -> int:
     from morered import devices, intake
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
-    from morered.relaxation.presets import preset
+    from morered.relaxation.presets import missing, preset
     from morered.relaxation.stages import relax_stages
     from morered.relaxation.uncertainty import relax_repeatedly
 
     for path in filter(None, (arguments.output, arguments.table, arguments.trajectory, arguments.html)):
         if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
             return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    if not arguments.weights and (absent := missing(arguments.method)):
+        own = "NOISE,TIME" if len(absent) > 1 else "FILE"
+        return _usage(
+            f"the method {arguments.method} needs the weights {' and '.join(absent)}, which do not come with this version: give "
+            f"your own with --weights {own}, or take another method"
+        )
     try:
         settings = {} if arguments.steps is None else {"steps": arguments.steps}
         stages = [preset(arguments.method, _weights(arguments.weights, arguments.method), **settings)]

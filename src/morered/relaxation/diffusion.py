@@ -49,6 +49,8 @@ class DiffusionRelaxer:
         Record predicted times also where the schedule does not use them.
     pair_bytes : int
         Memory of the networks per pair of atoms.
+    kernels : bool
+        Whether the compiled kernels may do the mixing of accelerated moves: on a CPU, where they are there.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class DiffusionRelaxer:
         dtype: torch.dtype = torch.float32,
         unused_times: bool = False,
         pair_bytes: int = 16384,
+        kernels: bool = False,
     ) -> None:
         if method.start_step is not None and method.start_step >= schedule.T:
             raise ValueError(f"start_step must be below the schedule's {schedule.T} steps, not {method.start_step}")
@@ -73,6 +76,7 @@ class DiffusionRelaxer:
         self._dtype = dtype
         self._unused_times = unused_times and time is not None
         self._pair_bytes = pair_bytes
+        self._kernels = kernels
         self._draws = method.move == "reverse" and method.stochastic
         self._needs_clean = method.move != "reverse" or method.stop.needs_clean
         self._phase = 0  # place in the noise drawn ahead, the same for all rows
@@ -199,7 +203,7 @@ class DiffusionRelaxer:
             return x + self.method.damping * (clean - x)
         if self.method.move == "accelerated":
             self._place = (self._place + 1) % self.method.mixing.memory
-            return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place)
+            return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place, self._kernels)
         following = self._table[state.scratch["next_step"]]
         moved = following[:, 3, None, None] * clean + following[:, 4, None, None] * noise
         return torch.where((step <= 0)[:, None, None], clean, moved)  # the last one leaves no noise

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from morered.models.native import moves
 from morered.relaxation.state import Rows
 
 
@@ -53,7 +54,9 @@ def init(mixing: Mixing, positions: Tensor) -> Rows:
     return {"mixing_dg": history, "mixing_df": history.clone(), "mixing_g": last, "mixing_f": last.clone()}
 
 
-def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scratch: Rows, place: int) -> Tensor:
+def step(
+    mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scratch: Rows, place: int, kernels: bool = False
+) -> Tensor:
     """Where to go from positions [B, N, 3] whose jump ends at ``target`` [B, N, 3].
 
     Parameters
@@ -68,12 +71,18 @@ def step(mixing: Mixing, positions: Tensor, target: Tensor, taken: Tensor, scrat
         As `init` gave them; changed in place.
     place : int
         Where in the history this step's differences go, in place of the oldest: 0, 1, ... and round again.
+    kernels : bool
+        Whether the compiled kernels do it: on a CPU, where they are there.
 
     Returns
     -------
     Tensor
         [B, N, 3]: the target itself during the warm-up, then the mixed one, no further than ``max_move``.
     """
+    if kernels:
+        history = (scratch["mixing_dg"], scratch["mixing_df"], scratch["mixing_g"], scratch["mixing_f"])
+        settings = {"warmup": mixing.warmup, "regularisation": mixing.regularisation, "longest": mixing.max_move}
+        return moves.mix(positions, target, taken, history, place, **settings)  # type: ignore[arg-type]
     g = target.flatten(1)
     f = g - positions.flatten(1)
     dg, df = scratch["mixing_dg"], scratch["mixing_df"]

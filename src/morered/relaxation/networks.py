@@ -9,6 +9,7 @@ import copy
 import os
 
 import torch
+from torch import nn
 
 from morered.models.compile import Mode, maybe_compile
 from morered.models.networks import Network
@@ -55,6 +56,11 @@ def loaded(
     if isinstance(found.network, Network):
         maybe_compile(found.network, compile)
     return found
+
+
+def uses_kernels(network: nn.Module) -> bool:
+    """Whether a network runs through the compiled kernels: then they are there for other things as well."""
+    return isinstance(network, Network) and network.execution == "kernels" and network.kernels_fit()
 
 
 def pair_bytes(features: int, gradients: bool = False) -> int:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from morered.models.weights import names
 from morered.relaxation.methods import Method, Model, from_config
 
 #: Names of the weights that ship with the package, by what a method needs them for.
@@ -27,6 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "mmff94": {"relaxer": "mmff94", "variant": "tight"},
 }
 DEFAULT = "accelerated"
+_ROLES = ("model", "noise", "time")
 
 
 def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **changes: Any) -> Method:
@@ -50,12 +52,19 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
     if key not in PRESETS:
         raise ValueError(f"no method {name!r}; there are: {', '.join(PRESETS)}")
     config = dict(PRESETS[key])
-    for role in ("model", "noise", "time"):
+    for role in _ROLES:
         if role in config:
             config[role] = SHIPPED[config[role]] if weights is None else _part(weights, role)
     if weights is not None and not {"model", "noise"} & config.keys():
         raise ValueError(f"the method {name!r} has no weights")
     return from_config({**config, **changes}, path=name)
+
+
+def missing(name: str) -> list[str]:
+    """Names of the weights that a method of `PRESETS` needs and that do not ship with this version of the package."""
+    there = names()
+    config = PRESETS[name]
+    return [SHIPPED[config[role]] for role in _ROLES if role in config and SHIPPED[config[role]] not in there]
 
 
 def _part(weights: Model | Mapping[str, Model], role: str) -> Model:

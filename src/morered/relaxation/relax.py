@@ -23,7 +23,7 @@ from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.lbfgs import LbfgsRelaxer
 from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
-from morered.relaxation.networks import loaded, pair_bytes
+from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
 from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
 from morered.relaxation.progress import progress_bar
 from morered.relaxation.recording import Recording, spread
@@ -198,6 +198,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         dtype=noise.network.dtype,
         unused_times=options.recording is not None and options.recording.unused_times,
         pair_bytes=pair_bytes(max(noise.config.features, 0 if time is None else time.config.features)),
+        kernels=uses_kernels(noise.network),
     )
     models = [model for model in (noise, time) if model is not None]
     elements = [model.network.elements for model in models if model.network.elements]
@@ -208,11 +209,12 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     precision = torch.float64 if method.precision == "double" else torch.float32
     potential: BatchedPotential
-    sizes = None
+    sizes, kernels = None, False
     if method.potential == "mlff":
         model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
         sizes = common_sizes([model.header.sizes])
+        kernels = uses_kernels(model.network)
     else:
         calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
         potential, elements = CalculatorPotential(calculator), calculator.elements
@@ -220,7 +222,7 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     if method.optimizer == "ase":
         run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
         return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes)
-    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential), options), sizes)
+    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential, kernels), options), sizes)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:

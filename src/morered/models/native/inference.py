@@ -28,8 +28,7 @@ def packed_weights(
     network: nn.Module, representation: PaiNN, atom_head: Sequence[Linear], noise_head: NoiseHead | None
 ) -> Packed:
     """The weights of a network, packed anew only when they have changed."""
-    tensors = [*network.parameters(), *representation.radial_basis.buffers()]
-    state = tuple((tensor.data_ptr(), _version(tensor)) for tensor in tensors)
+    state = tuple((tensor.data_ptr(), _version(tensor)) for tensor in _tensors(network))
     known = _packed.get(network)
     if known is None or known[0] != state:
         known = _packed[network] = (state, Packed(representation, atom_head, noise_head))
@@ -72,6 +71,17 @@ def infer(
 
     library.parallel(work, len(mask), _MOLECULES)
     return noise, values, g_positions
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Parameters and buffers. `nn.Module.parameters` takes as long as a molecule's evaluation: it finds names and doubles."""
+    found: list[Tensor] = []
+    modules = [network]
+    while modules:
+        module = modules.pop()
+        found += [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+        modules += [child for child in module._modules.values() if child is not None]
+    return found
 
 
 def _version(tensor: Tensor) -> object:

@@ -10,5 +10,6 @@
 #include "inference.h"
 #include "messages.h"
 #include "mixing.h"
+#include "moves.h"
 #include "pairs.h"
 #include "training.h"

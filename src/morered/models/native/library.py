@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from ctypes import c_float, c_int64, c_void_p
+from ctypes import c_double, c_float, c_int64, c_void_p
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "kernels.cpp"
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 
-#: Arguments of each kernel: P pointers (null for None), I integers, F floats.
+#: Arguments of each kernel: P pointers (null for None), I integers, F floats, D doubles.
 _SIGNATURES = {
     "find_pairs": "PPIFPP",
     "describe_pairs": "PPIFFPPIIPPPP",
@@ -42,6 +42,8 @@ _SIGNATURES = {
     "infer": "PIIII" + "P" * 7,
     "represent_forward": "PPIII" + "P" * 3,
     "represent_backward": "PPIII" + "P" * 6,
+    "lbfgs_direction": "IIIIIID" + "P" * 5,
+    "mix": "IIIIIIDD" + "P" * 8,
     "silu": "IPP",
     "silu_backward": "IPPP",
     "silu_backward_twice": "IPPPPP",
@@ -76,7 +78,7 @@ def load() -> ctypes.CDLL:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         raise Unavailable(f"the compiled kernels cannot be loaded: {error}") from error
-    types = {"P": c_void_p, "I": c_int64, "F": c_float}
+    types = {"P": c_void_p, "I": c_int64, "F": c_float, "D": c_double}
     for name, signature in _SIGNATURES.items():
         function = getattr(library, name)
         function.argtypes = [types[letter] for letter in signature]
