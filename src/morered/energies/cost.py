@@ -1,66 +1,65 @@
-"""What single points cost, roughly, so that a dry run can say so. Nothing is computed for it."""
+"""What single points cost, roughly, so that a dry run can say so. Nothing is computed or imported for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: CPU seconds per atom and basis function with density fitting, converged on grid 1 and evaluated on grid 3 (measured on one core
-#: of a 2020s server: 0.004 to 0.006 for 7 to 22 atoms, def2-SVP and def2-TZVP).
+#: CPU seconds per atom and basis function with density fitting: 0.004 to 0.006 for 7 to 22 atoms, def2-SVP and def2-TZVP.
 SECONDS = 0.005
-#: A molecule of QM7 as they mostly are: atomic numbers.
-TYPICAL = (6, 6, 6, 6, 6, 7, 8, *[1] * 9)
-#: Exact integrals instead of density fitting.
-EXACT = 6.0
+#: Exact integrals instead of density fitting, at def2-TZVP.
+EXACT = 5.0
+#: Heavy atoms and hydrogens of a molecule of QM7 as they mostly are.
+TYPICAL = (7, 9)
+#: Basis -> functions of a second-row atom and of hydrogen.
+FUNCTIONS = {
+    "sto-3g": (5, 1),
+    "6-31g": (9, 2),
+    "6-31g*": (14, 2),
+    "def2-svp": (14, 5),
+    "cc-pvdz": (14, 5),
+    "def2-tzvp": (31, 6),
+    "def2-tzvpp": (31, 14),
+    "cc-pvtz": (30, 14),
+    "def2-qzvp": (57, 30),
+}
 
 
-def seconds(basis: str, density_fitting: bool = True) -> float:
-    """CPU seconds of one single point of a typical molecule of QM7; for other sizes they grow with the square of the atoms.
-
-    Raises
-    ------
-    ValueError
-        If the basis is unknown.
-    """
-    return SECONDS * len(TYPICAL) * _functions(basis) * (1.0 if density_fitting else EXACT)
-
-
-def estimate(name: str, points: int, jobs: int, level: Mapping[str, Any], evaluations: int = 1) -> str:
-    """A sentence about the cost of ``points`` single points, or of as many optimisations of so many ``evaluations`` each.
+def seconds(level: Mapping[str, Any]) -> float | None:
+    """CPU seconds of one single point of a typical molecule of QM7 (other sizes: with the square of the atoms); None where the
+    basis is none of `FUNCTIONS`.
 
     Parameters
     ----------
-    name
-        What it is for.
-    points
-        How many at most: geometries that turn out to be identical are computed once.
-    jobs
-        That they are split into.
     level
         Settings of `morered.energies.level.Level`; the paper's where they are missing.
-    evaluations
-        Evaluations of energy and forces in an optimisation; forces double the cost.
     """
-    basis = level.get("basis", "def2-tzvp")
-    total = points * seconds(basis, level.get("density_fitting", True)) * (evaluations if evaluations == 1 else 2 * evaluations)
-    what = "single points" if evaluations == 1 else f"optimisations of some {evaluations} evaluations"
-    return (
-        f"{name}: at most {points} {what} with {basis}, about {_text(total)} of one core for molecules of {len(TYPICAL)} atoms, "
-        f"in {jobs} job{'s' if jobs != 1 else ''} of {_text(total / jobs)}"
-    )
+    functions = FUNCTIONS.get(level.get("basis", "def2-tzvp").lower())
+    if functions is None:
+        return None
+    heavy, hydrogens = TYPICAL
+    size = (heavy + hydrogens) * (heavy * functions[0] + hydrogens * functions[1])
+    return SECONDS * size * (1.0 if level.get("density_fitting", True) else EXACT)
 
 
-def _functions(basis: str) -> int:
-    """Basis functions of the typical molecule."""
-    from ase.data import chemical_symbols
-    from pyscf import gto
-    from pyscf.lib.exceptions import BasisNotFoundError
+def of_points(count: int, jobs: int, level: Mapping[str, Any]) -> str:
+    """A sentence about ``count`` single points in so many jobs."""
+    return f"at most {count} single points with PBE0/{level.get('basis', 'def2-tzvp')}: {_cost(count, jobs, seconds(level))}"
 
-    atoms = [(chemical_symbols[z], (2.0 * k, 0.0, 0.0)) for k, z in enumerate(TYPICAL)]
-    try:
-        return int(gto.M(atom=atoms, basis=basis, spin=sum(TYPICAL) % 2, verbose=0).nao)
-    except (BasisNotFoundError, KeyError) as error:
-        raise ValueError(f"there is no basis {basis!r}: {error}") from None
+
+def of_optimisations(count: int, jobs: int, level: Mapping[str, Any], evaluations: int = 20) -> str:
+    """A sentence about ``count`` optimisations of so many evaluations each, whose forces cost as much as their energies."""
+    each = seconds(level)
+    cost = _cost(count, jobs, None if each is None else 2 * evaluations * each)
+    return f"at most {count} optimisations with PBE0/{level.get('basis', 'def2-tzvp')}: {cost}, at {evaluations} steps each"
+
+
+def _cost(count: int, jobs: int, each: float | None) -> str:
+    in_jobs = f"in {jobs} job{'s' if jobs != 1 else ''}"
+    if each is None:
+        return f"{in_jobs}; what a point costs with this basis is not known"
+    total = count * each
+    return f"about {_text(total)} of one core for molecules of {sum(TYPICAL)} atoms, {in_jobs} of {_text(total / jobs)}"
 
 
 def _text(seconds: float) -> str:

@@ -20,6 +20,7 @@ from morered.calculators.base import CalculationError, Calculator, refusals
 from morered.calculators.on_surface import OnSurface
 from morered.calculators.relaxers import largest_force
 from morered.energies.calculator import Pbe0
+from morered.energies.level import Level
 from morered.structures import Structures
 
 #: Largest force at convergence in eV/Å: 4.5e-4 hartree/bohr, the threshold that quantum chemistry programs use.
@@ -65,8 +66,14 @@ def calculator(name: str, level: Mapping[str, Any] | None = None) -> Calculator:
     name.
     """
     if name == "pbe0":
-        return Pbe0(False, **{key: value for key, value in (level or {}).items() if key != "dispersion"})
+        return Pbe0(**{**(level or {}), "dispersion": False})
     return get(name)
+
+
+def titles(level: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Names of the calculators for people; PBE0's is its level of theory."""
+    plain = Level.from_dict({**(level or {}), "dispersion": False})
+    return {"pbe0": plain.name, "gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
 
 
 def optimise(numbers: ArrayLike, positions: ArrayLike, method: Calculator, *, fmax: float = FMAX, steps: int = 200) -> Optimised:
