@@ -77,7 +77,7 @@ class Level:
     @property
     def name(self) -> str:
         """As a table says it, e.g. "PBE0+MBD/def2-TZVP"."""
-        basis = self.basis.replace("tzvp", "TZVP").replace("svp", "SVP").replace("qzvp", "QZVP").replace("sto-", "STO-")
+        basis = self.basis.replace("tzvp", "TZVP").replace("svp", "SVP").replace("qzvp", "QZVP").replace("sto-3g", "STO-3G")
         return f"{self.functional.upper()}{'+MBD' if self.dispersion else ''}/{basis}"
 
     def to_dict(self) -> dict[str, Any]:
