@@ -37,8 +37,9 @@ def sample(inputs: Structures, count: int | None, seed: int, max_atoms: int | No
     max_atoms
         Leave larger molecules out; where all are larger, the smallest ones are taken.
     """
-    limit = max(max_atoms, int(inputs.sizes.min(initial=max_atoms))) if max_atoms is not None else None
-    allowed = np.flatnonzero(inputs.sizes <= limit) if limit is not None else np.arange(len(inputs))
+    allowed = np.arange(len(inputs))
+    if max_atoms is not None and len(inputs):
+        allowed = np.flatnonzero(inputs.sizes <= max(max_atoms, inputs.sizes.min()))
     names = inputs.ids[allowed]
     # the draw of each depends on its name alone
     draws = [hashlib.blake2b(name, digest_size=8, key=f"energies {seed}".encode()).digest() for name in names.tolist()]

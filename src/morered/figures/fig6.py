@@ -13,6 +13,8 @@ from morered.metrics.tables import in_order
 
 #: Chemical accuracy in kcal/mol.
 ACCURACY = 1.0
+#: The axis ends here at most (kcal/mol); structures above it are counted.
+TOP = 20.0
 #: Column of fig6.csv -> its head in the page.
 HEADS = {
     "method": "method",
@@ -77,7 +79,7 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
         "median_energy": "median_energy",
         "bond_change": "distance_change",
     }
-    methods = table[table["method"] != INPUT].rename(columns=names)
+    methods = table.loc[table["method"] != INPUT, ["testset", "method", "n", *names]].rename(columns=names)
     return methods.melt(["testset", "method", "n"], list(names.values()), "quantity", "value")
 
 
@@ -95,9 +97,10 @@ def draw(energies: pd.DataFrame, table: pd.DataFrame, stem: str | Path, level: s
     figure = boxes.draw_boxes(
         runs,
         shown.assign(value=shown["median_energy"], note=shown["less_than_1_above_percent"].map(boxes.percent)),
-        ylabel=f"{level} energy above the reference (kcal/mol)",
+        ylabel=f"energy above the reference (kcal/mol)\n{level}",
         head=("median", "< 1 kcal/mol"),
         line=0.0,
+        top=TOP,
         bottom=None,
     )
     figure.axes[0].axhspan(-ACCURACY, ACCURACY, color="#dddddd", linewidth=0, zorder=-1)
