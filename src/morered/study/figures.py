@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from morered.energies.level import Level
 from morered.study.schema import ConfigError
 
 if TYPE_CHECKING:
@@ -119,9 +120,10 @@ def _sampled(study: Study, figure: str, key: str) -> Plan:
     problems = list(study.unknown(f"{key}.testset", testset, "testsets"))
     for place, method in enumerate(settings["methods"] or ()):
         problems += study.unknown(f"{key}.methods.{place}", method, "methods")
-    level = study.config[key]["level"]
-    if level["coarse_grid"] > level["grid"]:
-        problems.append(f"{key}.level.coarse_grid: {level['coarse_grid']} is finer than the grid, {level['grid']}")
+    try:
+        Level.from_dict({**settings["level"], **({"dispersion": False} if key == "worth" else {})})
+    except ValueError as error:
+        problems.append(f"{key}.level: {error}")
     if problems:
         raise ConfigError(problems)
     methods = study.methods_of(testset, settings["methods"])
