@@ -55,13 +55,14 @@ format: setup  ## rewrite the sources as the linters want them
 stale: setup  ## list the results that other code than today's made
 	$(BIN)/python -m morered.stale results
 
-.PHONY: bench-structures bench-training bench-calculators bench-relax
-bench-structures bench-training bench-calculators bench-relax: bench-%: setup
+.PHONY: bench-structures bench-training bench-calculators bench-relax bench-energy
+bench-structures bench-training bench-calculators bench-relax bench-energy: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 bench-structures:  ## a million molecules written, read, sliced -> results/bench/structures.csv
 bench-training:  ## our networks beside SchNetPack's -> results/bench/training.csv
 bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv
 bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
+bench-energy:  ## single points beside PySCF called plainly -> results/bench/energy.csv
 
 .PHONY: lock
 lock: setup  ## rewrite requirements.lock from pyproject.toml

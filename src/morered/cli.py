@@ -16,6 +16,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "M
 #: Subcommand -> what it does, for the overview; the module of the same name holds the rest.
 COMMANDS = {
     "relax": "relax molecules of a file; each comes back with a verdict",
+    "energy": "PBE0+MBD energies of molecules of a file, as they are",
     "info": "print what a weights file is, what it was trained on, and for which elements",
 }
 

@@ -65,6 +65,7 @@ def test_what_the_rules_choose(config, schema):
     assert study.plan("figA1") == {"model": "time", "images": "photographs"}
     assert study.plan("figB1") == {"testset": "modes", "variants": ["ITP", "AS", "JT"], "scattered": ["ITP", "AS", "JT", "MLFF"]}
     assert study.plan("figB2") == {"testsets": ["modes", "diffused"], "methods": ["ITP", "AS", "JT", "MLFF"]}
+    assert study.plan("fig6") == study.plan("worth") == {"testset": "modes", "methods": ["ITP", "AS", "JT", "MLFF", "MMFF94"]}
     table = study.plan("tableD")
     assert table["models"] == ["noise", "time", "jt", "mlff"]
     assert table["roles"]["AS"] == {"noise": "noise", "time": "time"}
@@ -93,6 +94,13 @@ LACKING = [
     ("fig5", ("methods", ["JT"]), ["fig5", "examples.methods"]),
     ("fig5", ("examples", {"methods": ["JT", "MLF"]}), ["examples.methods.1", "'MLF'"]),
     ("fig5", ("examples", {"methods": ["JT", "MMFF94"], "testset": "diffused"}), ["MMFF94 does not relax diffused"]),
+    ("fig6", ("testsets", {}), ["fig6", "testsets"]),
+    ("fig6", ("energies", {"testset": "mode"}), ["energies.testset", "'mode'"]),
+    ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
+    ("fig6", ("energies", {"testset": "diffused", "methods": ["MMFF94"]}), ["MMFF94 does not relax diffused"]),
+    ("fig6", ("energies", {"level": {"grid": 0}}), ["energies.level", "coarse_grid (1) must not be finer"]),
+    ("fig6", ("energies", {"level": {"functional": "b3lyp"}}), ["energies.level", "dispersion: false"]),
+    ("worth", ("worth", {"methods": ["MLF"]}), ["worth.methods.0", "'MLF'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
     ("figC3", ("methods", ["MMFF94"]), ["figC3", "source: train"]),
@@ -119,3 +127,29 @@ def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, schema, fi
     for word in words:
         assert word in str(late.value)
         assert word in str(early.value)
+
+
+def test_a_sample_and_its_level_say_only_what_is_not_at_its_default(config, schema):
+    study = Study({**config, "seed": 5}, schema)
+    assert study.sampling("energies") == {"molecules": 100, "max_atoms": None, "seed": 5}
+    assert study.level("energies") == {}
+    assert study.level("worth") == {"basis": "def2-svp", "grid": 2, "coarse_grid": 2}
+    changed = {"seed": 1, "max_atoms": 9, "level": {"basis": "def2-svp", "grid": 3}}
+    study = Study({**config, "energies": changed}, schema)
+    assert study.sampling("energies") == {"molecules": 100, "max_atoms": 9, "seed": 1}
+    assert study.level("energies") == {"basis": "def2-svp"}
+    study = Study({**config, "worth": {"level": {"functional": "b3lyp"}}}, schema)  # without dispersion any functional will do
+    assert study.plan("worth")["testset"] == "modes"
+
+
+def test_the_levels_of_a_config_are_those_of_a_single_point(schema):
+    from dataclasses import fields
+
+    from morered.energies.level import Level
+
+    keys = schema["$defs"]["level"]["properties"]
+    assert {name: key["default"] for name, key in keys.items()} == {
+        field.name: field.default
+        for field in fields(Level)
+        if field.name != "threads"  # the rule's
+    }

@@ -54,6 +54,20 @@ def test_several_seeds_are_run_for_the_figure_that_tells_their_spread(workflow):
     assert three == len(compared(workflow.config)) + 2  # figure B1 shows one test set
 
 
+def test_energies_are_split_into_jobs_and_a_dry_run_says_what_they_cost(workflow):
+    methods = len(compared(workflow.config))
+    workflow.write({**workflow.config, "energies": {"molecules": 50, "chunks": 7}, "worth": {"molecules": 10, "chunks": 4}})
+    jobs = workflow.planned("fig6", "worth")
+    assert jobs["compute_energies"] == 7
+    assert jobs["optimise_geometries"] == 4 + 1  # PBE0 in four jobs, GFN2-xTB in one
+    assert jobs["relax_structures"] >= methods
+    assert "evaluate_relaxation" not in jobs
+    printed = workflow.run("--dry-run", "--", "fig6", "worth")
+    assert f"at most {50 * (methods + 2)} single points with PBE0/def2-tzvp: about" in printed
+    assert "in 7 jobs of" in printed
+    assert f"at most {10 * (methods + 2)} optimisations with PBE0/def2-svp: about" in printed
+
+
 def test_figure_b3_needs_networks_on_so3net_alone(workflow):
     jobs = workflow.planned("figB3")
     assert jobs["train_model"] == jobs["evaluate_relaxation"] == 1

@@ -31,6 +31,29 @@ def test_fig4_counts_every_input_of_every_method(finished):
     assert (table[table.testset == "diffused-250"].n == molecules).all()
 
 
+def test_energies_are_of_the_same_sample_for_every_method(finished):
+    energies = pd.read_csv(finished.results / "energies/energies.csv")
+    methods = [name for name in finished.config["methods"] if "SO3Net" not in name]
+    assert list(energies["source"].unique()) == ["reference", "input", *methods]
+    assert (energies.groupby("source")["id"].apply(tuple).nunique(), energies["id"].nunique()) == (1, 2)
+    reference = energies[energies["source"] == "reference"]
+    assert (reference["status"] == "converged").all()
+    assert (reference["difference_kcal_mol"] == 0).all()
+    inputs = energies[energies["source"] == "input"]
+    assert (inputs["difference_kcal_mol"] > 0).all()  # displaced from a minimum
+    comparison = pd.read_csv(finished.results / "tables/comparison.csv")
+    told = comparison[(comparison["place"] == "Section 3.2, Fig. 6") & comparison["this_run"].notna()]
+    assert "GFN2-xTB" in set(told["method"])
+
+
+def test_optimisations_start_from_the_same_sample(finished):
+    runs = pd.read_csv(finished.results / "worth/worth.csv")
+    assert set(runs["calculator"]) == {"pbe0", "gfn2"}
+    assert set(runs["source"]) == {"reference", "input", "MMFF94"}
+    assert (runs["steps"] == finished.config["worth"]["steps"]).all()
+    assert (runs.loc[runs["calculator"] == "pbe0", "cycles"] > 2).all()
+
+
 def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in finished.run("all")
 

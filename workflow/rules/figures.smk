@@ -255,7 +255,8 @@ rule tableD:
 
 rule compare_with_paper:
     input:
-        tables_of(runs_of()),
+        tables=tables_of(runs_of()),
+        energies=energies_of_study(),
     output:
         csv=f"{ROOT}/tables/comparison.csv",
         html=report(

@@ -125,3 +125,8 @@ def networks_of_tableD(wildcards):
     """Inputs to relax for a few steps and the weights of all networks, in the order of the plan."""
     plan = STUDY.plan("tableD")
     return {"structures": STUDY.inputs(plan["testset"]), "weights": [STUDY.weights(model) for model in plan["models"]]}
+
+
+def energies_of_study():
+    """The numbers of figure 6, where the config asks for it."""
+    return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.config["figures"] else []

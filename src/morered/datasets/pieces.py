@@ -65,6 +65,7 @@ def build[T](
     workers: int | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
+    piece: int = PIECE,
 ) -> Built:
     """Apply a function to each molecule.
 
@@ -87,6 +88,8 @@ def build[T](
         Seconds for one molecule.
     progress
         Called with (molecules done, all molecules).
+    piece
+        Molecules in a piece.
 
     Returns
     -------
@@ -96,10 +99,10 @@ def build[T](
     items: Sequence[Any] = _Singles(molecules) if isinstance(molecules, Structures) else molecules
     if names is None:
         names = molecules.names if isinstance(molecules, Structures) else [str(item) for item in items]
-    slices = [slice(start, min(start + PIECE, len(items))) for start in range(0, len(items), PIECE)]
+    slices = [slice(start, min(start + piece, len(items))) for start in range(0, len(items), piece)]
     files = [None if folder is None else Path(folder) / f"{_digest(items, names, part, key)}.h5" for part in slices]
     pieces: list[Built | None] = [None if file is None else _load(file) for file in files]
-    done = sum(part.stop - part.start for part, piece in zip(slices, pieces, strict=True) if piece is not None)
+    done = sum(part.stop - part.start for part, there in zip(slices, pieces, strict=True) if there is not None)
     if progress is not None and done:
         progress(done, len(items))
     todo = [(k, m) for k, part in enumerate(slices) if pieces[k] is None for m in range(part.start, part.stop)]
@@ -114,11 +117,11 @@ def build[T](
             progress(done, len(items))
         part = slices[k]
         if len(outcomes[k]) == part.stop - part.start:
-            piece = pieces[k] = _piece(names, outcomes[k])
+            made = pieces[k] = _piece(names, outcomes[k])
             outcomes[k] = {}
             if (file := files[k]) is not None:
-                save(file, piece)
-    return Built.concatenate([piece for piece in pieces if piece is not None])
+                save(file, made)
+    return Built.concatenate([there for there in pieces if there is not None])
 
 
 def save(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, Any] | None = None, float32: bool = False) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from morered.calculators.base import CalculationError, Calculator, Surface, refusals
+from morered.calculators.base import CalculationError, Calculator, one_line, refusals
 from morered.energies.level import Level
+from morered.energies.pbe0 import NotConverged, converge, forces
 from morered.energies.single_point import single_point
 from morered.structures import Structures
 
@@ -27,13 +28,13 @@ class Pbe0(Calculator):
         self.name = "pbe0+mbd" if dispersion else "pbe0"
         self.description = f"{self.level.name} with PySCF"
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Surface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Pbe0Surface:
         """The surface of one molecule; each evaluation is a single point with forces."""
         molecule = Structures.build([numbers], [positions], ["molecule"])
         (reason,) = refusals(molecule, self.elements)
         if reason is not None:
             raise CalculationError(reason, "input")
-        return _Surface(np.asarray(numbers), self.level)
+        return Pbe0Surface(np.asarray(numbers), self.level)
 
     def _evaluate(self, structures: Structures, accepted: NDArray[np.int64], forces: bool) -> Any:
         if forces and self.level.dispersion:
@@ -46,29 +47,72 @@ class Pbe0(Calculator):
             yield m, point.total, point.forces, point.reason if point.status == "failed" else None
 
 
-class _Surface:
+class Pbe0Surface:
+    """The functional's surface of one molecule; each evaluation starts from the density of the one before.
+
+    ``cycles`` counts those of the self-consistent field in all evaluations.
+    """
+
     def __init__(self, numbers: NDArray, level: Level) -> None:
         self._numbers, self._level = numbers, level
+        self._density: NDArray[np.floating] | None = None
+        self.cycles = 0
 
     def evaluate(self, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
         """Energy (eV) and forces [N, 3] (eV/Å) of the functional at ``positions`` [N, 3] (Å)."""
         if self._level.dispersion:
             raise CalculationError("forces of MBD are not computed: use pbe0")
-        point = single_point(self._numbers, positions, self._level, forces=True)
-        if point.status == "failed" or point.forces is None:
-            raise CalculationError(point.reason)
-        return point.total, np.asarray(point.forces, dtype=np.float64)
+        if not np.all(np.isfinite(positions)):
+            raise CalculationError("its coordinates are not finite", "input")
+        try:
+            field = converge(self._numbers, positions, self._level, self._density)
+            self._density = field.density_matrix
+            self.cycles += field.cycles
+            gradient = forces(field, self._level)
+        except (NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
+            self._density = None
+            raise CalculationError(one_line(error)) from None
+        self.cycles += gradient.cycles
+        return field.energy, np.asarray(gradient.forces, dtype=np.float64)
 
 
 def pbe0(
-    *, basis: str = "def2-tzvp", grid: int = 3, coarse_grid: int = 1, density_fitting: bool = True, max_memory: int | None = None
+    *,
+    basis: str = "def2-tzvp",
+    grid: int = 3,
+    coarse_grid: int = 1,
+    density_fitting: bool = True,
+    max_memory: int | None = None,
+    threads: int | None = None,
 ) -> Pbe0:
     """PBE0."""
-    return Pbe0(False, basis=basis, grid=grid, coarse_grid=coarse_grid, density_fitting=density_fitting, max_memory=max_memory)
+    return Pbe0(
+        False,
+        basis=basis,
+        grid=grid,
+        coarse_grid=coarse_grid,
+        density_fitting=density_fitting,
+        max_memory=max_memory,
+        threads=threads,
+    )
 
 
 def pbe0_mbd(
-    *, basis: str = "def2-tzvp", grid: int = 3, coarse_grid: int = 1, density_fitting: bool = True, max_memory: int | None = None
+    *,
+    basis: str = "def2-tzvp",
+    grid: int = 3,
+    coarse_grid: int = 1,
+    density_fitting: bool = True,
+    max_memory: int | None = None,
+    threads: int | None = None,
 ) -> Pbe0:
     """PBE0+MBD."""
-    return Pbe0(True, basis=basis, grid=grid, coarse_grid=coarse_grid, density_fitting=density_fitting, max_memory=max_memory)
+    return Pbe0(
+        True,
+        basis=basis,
+        grid=grid,
+        coarse_grid=coarse_grid,
+        density_fitting=density_fitting,
+        max_memory=max_memory,
+        threads=threads,
+    )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered.energies.free_atoms import free_atom
+from morered.energies.pbe0 import on_host
 
 #: Grid points handled at once: bounds the memory of orbitals on the grid.
 BLOCK = 20_000
@@ -48,11 +49,12 @@ def partition(
     centres = system.atom_coords()  # type: ignore[attr-defined]
     if grids.coords is None:  # type: ignore[attr-defined]
         grids.build()  # type: ignore[attr-defined]
+    all_points, all_weights = on_host(grids.coords), on_host(grids.weights)  # type: ignore[attr-defined]
     atoms = [free_atom(int(z), functional, basis) for z in numbers]
     volumes, populations = np.zeros(len(numbers)), np.zeros(len(numbers))
-    for start in range(0, len(grids.weights), BLOCK):  # type: ignore[attr-defined]
-        points = grids.coords[start : start + BLOCK]  # type: ignore[attr-defined]
-        weights = grids.weights[start : start + BLOCK]  # type: ignore[attr-defined]
+    for start in range(0, len(all_weights), BLOCK):
+        points = all_points[start : start + BLOCK]
+        weights = all_weights[start : start + BLOCK]
         orbitals = dft.numint.eval_ao(system, points)
         density = np.einsum("pi,pi->p", orbitals @ density_matrix, orbitals) * weights
         radii = np.linalg.norm(points[None] - centres[:, None], axis=-1)  # [N, points]

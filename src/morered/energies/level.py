@@ -30,6 +30,8 @@ class Level:
         Cycles before the next, slower way to converge is tried.
     max_memory
         PySCF's limit in MB; None leaves PySCF's own.
+    threads
+        Threads of PySCF; None leaves OpenMP's own number.
     gpu
         Compute on a GPU through gpu4pyscf, which must be installed.
 
@@ -48,6 +50,7 @@ class Level:
     convergence: float = 1e-7
     max_cycles: int = 50
     max_memory: int | None = None
+    threads: int | None = None
     gpu: bool = False
 
     def __post_init__(self) -> None:
@@ -56,6 +59,9 @@ class Level:
                 raise ValueError(f"{name} must be one of PySCF's levels 0 to 9, not {getattr(self, name)}")
         if self.coarse_grid > self.grid:
             raise ValueError(f"coarse_grid ({self.coarse_grid}) must not be finer than grid ({self.grid})")
+        for name in ("max_memory", "threads"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
         if not self.convergence > 0:
             raise ValueError(f"convergence must be positive, not {self.convergence}")
         if self.dispersion and self.functional.lower() not in MBD_BETA:
@@ -71,7 +77,7 @@ class Level:
     @property
     def name(self) -> str:
         """As a table says it, e.g. "PBE0+MBD/def2-TZVP"."""
-        basis = self.basis.replace("tzvp", "TZVP").replace("svp", "SVP").replace("qzvp", "QZVP")
+        basis = self.basis.replace("tzvp", "TZVP").replace("svp", "SVP").replace("qzvp", "QZVP").replace("sto-3g", "STO-3G")
         return f"{self.functional.upper()}{'+MBD' if self.dispersion else ''}/{basis}"
 
     def to_dict(self) -> dict[str, Any]:

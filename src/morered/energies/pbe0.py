@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -33,6 +34,13 @@ class Field:
     way: str
     mean_field: Any
     density_matrix: NDArray[np.floating]
+
+
+class Gradient(NamedTuple):
+    """Forces [N, 3] in eV/Å, and the cycles that the field took on the fine grid to be fit for them."""
+
+    forces: NDArray[np.floating]
+    cycles: int
 
 
 class NotConverged(RuntimeError):
@@ -89,32 +97,35 @@ def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDAr
     start = time.perf_counter()
     system = molecule(numbers, positions, level)
     spent = 0
-    for way, solver in _ways(system, level):  # noqa: B007 - the way is told below
-        mean_field = solver()
-        count = [0]
-        mean_field.callback = _counter(count)
-        energy = mean_field.kernel(dm0=guess)
-        spent += count[0]
-        if mean_field.converged and np.isfinite(energy):
-            break
-    else:
-        raise NotConverged(f"no self-consistent field after {spent} cycles (DIIS, level shift with damping, second order)", spent)
-    matrix = mean_field.make_rdm1()
-    if level.grid != level.coarse_grid:
-        mean_field.grids = _grids(system, level.grid)
-        energy = mean_field.energy_tot(dm=matrix)
+    with _threads(level):
+        for way, solver in _ways(system, level):  # noqa: B007 - the way is told below
+            mean_field = solver()
+            count = [0]
+            mean_field.callback = _counter(count)
+            energy = mean_field.kernel(dm0=guess)
+            spent += count[0]
+            if mean_field.converged and np.isfinite(energy):
+                break
+        else:
+            raise NotConverged(
+                f"no self-consistent field after {spent} cycles (DIIS, level shift with damping, second order)", spent
+            )
+        matrix = mean_field.make_rdm1()
+        if level.grid != level.coarse_grid:
+            mean_field.grids.level = level.grid  # forgets the coarse points
+            energy = mean_field.energy_tot(dm=matrix)
     return Field(
         energy=float(energy) * EV_PER_HARTREE,
         cycles=spent,
         seconds=time.perf_counter() - start,
         way=way,
         mean_field=mean_field,
-        density_matrix=_on_host(matrix),
+        density_matrix=on_host(matrix),
     )
 
 
-def forces(field: Field, level: Level) -> NDArray[np.floating]:
-    """Forces [N, 3] in eV/Å of the functional.
+def forces(field: Field, level: Level) -> Gradient:
+    """Forces of the functional.
 
     A gradient needs the density that is self-consistent on its own grid, so the field is converged there first.
 
@@ -124,13 +135,18 @@ def forces(field: Field, level: Level) -> NDArray[np.floating]:
         If it does not converge on the fine grid.
     """
     mean_field = field.mean_field
-    if level.grid != level.coarse_grid:
-        mean_field.kernel(dm0=field.density_matrix)
-        if not mean_field.converged:
-            raise NotConverged("the self-consistent field did not converge on the fine grid, where forces need it", field.cycles)
-    gradient = mean_field.nuc_grad_method()
-    gradient.grid_response = True
-    return -_on_host(gradient.kernel()) * EV_PER_HARTREE / ANGSTROM_PER_BOHR
+    count = [0]
+    with _threads(level):
+        if level.grid != level.coarse_grid:
+            mean_field.callback = _counter(count)
+            mean_field.kernel(dm0=mean_field.make_rdm1())
+            if not mean_field.converged:
+                raise NotConverged(
+                    "the self-consistent field did not converge on the fine grid, where forces need it", field.cycles + count[0]
+                )
+        gradient = mean_field.nuc_grad_method()
+        gradient.grid_response = True
+        return Gradient(-on_host(gradient.kernel()) * EV_PER_HARTREE / ANGSTROM_PER_BOHR, count[0])
 
 
 def _ways(system: Any, level: Level) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -172,6 +188,13 @@ def _grids(system: Any, grid_level: int) -> Any:
     return grids
 
 
+def _threads(level: Level) -> AbstractContextManager[Any]:
+    """PySCF's number of threads while the block runs."""
+    from pyscf import lib
+
+    return nullcontext() if level.threads is None else lib.with_omp_threads(level.threads)
+
+
 def _counter(count: list[int]) -> Callable[[dict[str, Any]], None]:
     def callback(variables: dict[str, Any]) -> None:
         count[0] += 1
@@ -179,6 +202,6 @@ def _counter(count: list[int]) -> Callable[[dict[str, Any]], None]:
     return callback
 
 
-def _on_host(array: Any) -> NDArray[np.floating]:
+def on_host(array: Any) -> NDArray[np.floating]:
     """A numpy array of what may lie on a GPU (CuPy)."""
     return np.asarray(array.get() if hasattr(array, "get") else array)

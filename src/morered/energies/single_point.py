@@ -22,7 +22,7 @@ class SinglePoint:
     energy, mbd
         Of the functional, and of dispersion (0 where the level has none).
     cycles
-        Cycles of the self-consistent field, failed attempts included.
+        Cycles of the self-consistent field, failed attempts and those for the forces included.
     seconds
         Wall time.
     status
@@ -66,8 +66,12 @@ def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None =
             )
             dispersion = mbd_energy(numbers, positions, parts.volume_ratios, level.beta)
         gradient = pbe0.forces(field, level) if forces else None
+        cycles += 0 if gradient is None else gradient.cycles
     except (pbe0.NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
         spent = getattr(error, "cycles", cycles)
         return SinglePoint(np.nan, np.nan, spent, time.perf_counter() - start, "failed", " ".join(str(error).split()))
     reason = "" if field.way == "DIIS" else f"converged by {field.way}"
-    return SinglePoint(field.energy, dispersion, cycles, time.perf_counter() - start, "converged", reason, gradient)
+    seconds = time.perf_counter() - start
+    return SinglePoint(
+        field.energy, dispersion, cycles, seconds, "converged", reason, None if gradient is None else gradient.forces
+    )

@@ -32,7 +32,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "training_days": ("training time", "days"),
     "energy_error": ("error of the energy on the test split", "kcal/mol"),
     "force_error": ("error of the forces on the test split", "kcal/mol/Å"),
-    "energy_within_1_percent": ("relaxed structures within 1 kcal/mol above the minimum", "%"),
+    "energy_within_1_percent": ("relaxed structures less than 1 kcal/mol above the minimum", "%"),
     "energy_below_percent": ("relaxed structures below the minimum in energy", "%"),
     "median_energy": ("median energy above the minimum", "kcal/mol"),
     "distance_change": ("mean change of bond lengths against the minimum", "Å"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from morered.energies.level import Level
 from morered.study.schema import ConfigError
 
 if TYPE_CHECKING:
@@ -102,6 +103,35 @@ def _fig5(study: Study) -> Plan:
     return {"testset": testset, "methods": list(methods), "examples": shown["molecules"]}
 
 
+def _fig6(study: Study) -> Plan:
+    """The methods and the test set that the config names; else all methods on the first test set."""
+    return _sampled(study, "fig6", "energies")
+
+
+def _worth(study: Study) -> Plan:
+    """As figure 6."""
+    return _sampled(study, "worth", "worth")
+
+
+def _sampled(study: Study, figure: str, key: str) -> Plan:
+    """Test set and methods of a figure that computes a sample of the inputs, as the config's ``key`` says."""
+    settings = study.config[key]
+    testset = settings["testset"] or _main(study, figure)
+    problems = list(study.unknown(f"{key}.testset", testset, "testsets"))
+    for place, method in enumerate(settings["methods"] or ()):
+        problems += study.unknown(f"{key}.methods.{place}", method, "methods")
+    try:
+        Level.from_dict({**settings["level"], **({"dispersion": False} if key == "worth" else {})})
+    except ValueError as error:
+        problems.append(f"{key}.level: {error}")
+    if problems:
+        raise ConfigError(problems)
+    methods = study.methods_of(testset, settings["methods"])
+    if left_out := [method for method in settings["methods"] or () if method not in methods]:
+        raise ConfigError([f"{key}.methods: {method} does not relax {testset}" for method in left_out])
+    return {"testset": testset, "methods": methods}
+
+
 def _figA1(study: Study) -> Plan:
     """The first network that predicts times alone, else the first joint one; images as the config says. Neither is needed."""
     model = study.first_model("time") or study.first_model("morered-jt")
@@ -175,6 +205,8 @@ _RULES: dict[str, Callable[[Study], Plan]] = {
     "fig3b": _fig3b,
     "fig4": _fig4,
     "fig5": _fig5,
+    "fig6": _fig6,
+    "worth": _worth,
     "figA1": _figA1,
     "figB1": _figB1,
     "figB2": _figB2,

@@ -71,6 +71,16 @@ class Study:
         settings = stated(self.stated["methods"][name], self.schema, "method")
         return {key: value for key, value in settings.items() if key not in (*_BOOKKEEPING, "noise", "time", "model")}
 
+    def sampling(self, purpose: str) -> Settings:
+        """What the sample of inputs depends on that is computed for ``purpose`` ("energies" or "worth")."""
+        settings = self.config[purpose]
+        seed = self.config["seed"] if settings["seed"] is None else settings["seed"]
+        return {"molecules": settings["molecules"], "max_atoms": settings["max_atoms"], "seed": seed}
+
+    def level(self, purpose: str) -> Settings:
+        """The level of theory of ``purpose`` ("energies" or "worth"), without what is at its default."""
+        return stated(self.config[purpose]["level"], self.schema, "level")
+
     # ----------------------------------------------------------------- what belongs together
 
     @property

@@ -1,0 +1,68 @@
+"""What single points cost, roughly, so that a dry run can say so. Nothing is computed or imported for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: CPU seconds per atom and basis function with density fitting: 0.004 to 0.006 for 7 to 22 atoms, def2-SVP and def2-TZVP.
+SECONDS = 0.005
+#: Exact integrals instead of density fitting, at def2-TZVP.
+EXACT = 5.0
+#: Heavy atoms and hydrogens of a molecule of QM7 as they mostly are.
+TYPICAL = (7, 9)
+#: Basis -> functions of a second-row atom and of hydrogen.
+FUNCTIONS = {
+    "sto-3g": (5, 1),
+    "6-31g": (9, 2),
+    "6-31g*": (14, 2),
+    "def2-svp": (14, 5),
+    "cc-pvdz": (14, 5),
+    "def2-tzvp": (31, 6),
+    "def2-tzvpp": (31, 14),
+    "cc-pvtz": (30, 14),
+    "def2-qzvp": (57, 30),
+}
+
+
+def seconds(level: Mapping[str, Any]) -> float | None:
+    """CPU seconds of one single point of a typical molecule of QM7 (other sizes: with the square of the atoms); None where the
+    basis is none of `FUNCTIONS`.
+
+    Parameters
+    ----------
+    level
+        Settings of `morered.energies.level.Level`; the paper's where they are missing.
+    """
+    functions = FUNCTIONS.get(level.get("basis", "def2-tzvp").lower())
+    if functions is None:
+        return None
+    heavy, hydrogens = TYPICAL
+    size = (heavy + hydrogens) * (heavy * functions[0] + hydrogens * functions[1])
+    return SECONDS * size * (1.0 if level.get("density_fitting", True) else EXACT)
+
+
+def of_points(count: int, jobs: int, level: Mapping[str, Any]) -> str:
+    """A sentence about ``count`` single points in so many jobs."""
+    return f"at most {count} single points with PBE0/{level.get('basis', 'def2-tzvp')}: {_cost(count, jobs, seconds(level))}"
+
+
+def of_optimisations(count: int, jobs: int, level: Mapping[str, Any], evaluations: int = 20) -> str:
+    """A sentence about ``count`` optimisations of so many evaluations each, whose forces cost as much as their energies."""
+    each = seconds(level)
+    cost = _cost(count, jobs, None if each is None else 2 * evaluations * each)
+    return f"at most {count} optimisations with PBE0/{level.get('basis', 'def2-tzvp')}: {cost}, at {evaluations} steps each"
+
+
+def _cost(count: int, jobs: int, each: float | None) -> str:
+    in_jobs = f"in {jobs} job{'s' if jobs != 1 else ''}"
+    if each is None:
+        return f"{in_jobs}; what a point costs with this basis is not known"
+    total = count * each
+    return f"about {_text(total)} of one core for molecules of {sum(TYPICAL)} atoms, {in_jobs} of {_text(total / jobs)}"
+
+
+def _text(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

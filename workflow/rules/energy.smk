@@ -1,0 +1,203 @@
+# PBE0+MBD of a sample of relaxed structures (figure 6), and what optimisations cost that start from them (worth). Geometries that are
+# identical are computed once; each result is kept as soon as it is there, so that a job that died goes on where it was.
+from morered.energies import cost
+
+
+def sampled(figure):
+    """Input of a rule: a figure's test set, its minima, and the relaxed structures of its methods in the order of its plan."""
+
+    def files(wildcards):
+        plan = STUDY.plan(figure)
+        return {
+            "inputs": STUDY.inputs(plan["testset"]),
+            "minima": minima_of_testset(plan["testset"]),
+            "relaxed": [STUDY.relaxed(plan["testset"], method) for method in plan["methods"]],
+        }
+
+    return files
+
+
+def sources_at_most(purpose):
+    """Geometries that are computed at most: of each input the minimum, itself, and what each method makes of it."""
+    settings = STUDY.config[purpose]
+    return (settings["molecules"] or 1) * (2 + len(STUDY.shown_methods if settings["methods"] is None else settings["methods"]))
+
+
+def cost_of_energies():
+    """What the single points cost, for the dry run."""
+    return cost.of_points(sources_at_most("energies"), STUDY.config["energies"]["chunks"], STUDY.level("energies"))
+
+
+def chunks_of_worth(calculator):
+    """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
+    return STUDY.config["worth"]["chunks"] if calculator == "pbe0" else 1
+
+
+def cost_of_worth():
+    """What the optimisations with PBE0 cost."""
+    settings = STUDY.config["worth"]
+    count = sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
+    return cost.of_optimisations(count, settings["chunks"], STUDY.level("worth"), min(20, settings["steps"]))
+
+
+def level_of_worth(wildcards):
+    return STUDY.level("worth") if wildcards.calculator == "pbe0" else {}
+
+
+rule sample_energies:
+    input:
+        unpack(sampled("fig6")),
+    output:
+        geometries=f"{ROOT}/energies/geometries.h5",
+        sources=f"{ROOT}/energies/sources.csv",
+    log:
+        f"{ROOT}/logs/sample_energies.log",
+    params:
+        settings=STUDY.sampling("energies"),
+        plan=plan_of("fig6"),
+    conda:
+        "../../envs/morered.yaml"
+    message:
+        f"Sample inputs for figure 6: {cost_of_energies()}."
+    script:
+        "../scripts/sample_geometries.py"
+
+
+rule compute_energies:
+    input:
+        rules.sample_energies.output.geometries,
+    output:
+        f"{ROOT}/energies/parts/{{chunk}}.h5",
+    log:
+        f"{ROOT}/logs/compute_energies/{{chunk}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/compute_energies/{{chunk}}.tsv"
+    params:
+        level=STUDY.level("energies"),
+        chunks=STUDY.config["energies"]["chunks"],
+        timeout=STUDY.config["energies"]["timeout"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/compute_energies.py"
+
+
+rule gather_energies:
+    input:
+        sources=rules.sample_energies.output.sources,
+        parts=[f"{ROOT}/energies/parts/{chunk}.h5" for chunk in range(STUDY.config["energies"]["chunks"])],
+    output:
+        f"{ROOT}/energies/energies.csv",
+    log:
+        f"{ROOT}/logs/gather_energies.log",
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/gather_energies.py"
+
+
+rule fig6:
+    input:
+        rules.gather_energies.output[0],
+    output:
+        **shown("fig6"),
+        html=report(
+            f"{STUDY.table('fig6')}.html",
+            caption="../report/fig6.rst",
+            category="Tables",
+            labels={"table": "energies"},
+        ),
+    log:
+        f"{ROOT}/logs/fig6.log",
+    params:
+        plan=plan_of("fig6"),
+        level=STUDY.level("energies"),
+        note=STUDY.config["note"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/fig6.py"
+
+
+rule sample_worth:
+    input:
+        unpack(sampled("worth")),
+    output:
+        geometries=f"{ROOT}/worth/geometries.h5",
+        sources=f"{ROOT}/worth/sources.csv",
+    log:
+        f"{ROOT}/logs/sample_worth.log",
+    params:
+        settings=STUDY.sampling("worth"),
+        plan=plan_of("worth"),
+    conda:
+        "../../envs/morered.yaml"
+    message:
+        f"Sample inputs for the figure worth: {cost_of_worth()}."
+    script:
+        "../scripts/sample_geometries.py"
+
+
+rule optimise_geometries:
+    input:
+        rules.sample_worth.output.geometries,
+    output:
+        f"{ROOT}/worth/{{calculator}}.parts/{{chunk}}.h5",
+    log:
+        f"{ROOT}/logs/optimise_geometries/{{calculator}}.{{chunk}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/optimise_geometries/{{calculator}}.{{chunk}}.tsv"
+    wildcard_constraints:
+        calculator="pbe0|gfn2|gfn1",
+    params:
+        level=level_of_worth,
+        fmax=STUDY.config["worth"]["fmax"],
+        steps=STUDY.config["worth"]["steps"],
+        chunks=lambda wildcards: chunks_of_worth(wildcards.calculator),
+        timeout=STUDY.config["worth"]["timeout"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/optimise_geometries.py"
+
+
+rule gather_worth:
+    input:
+        **{
+            calculator: [f"{ROOT}/worth/{calculator}.parts/{chunk}.h5" for chunk in range(chunks_of_worth(calculator))]
+            for calculator in STUDY.config["worth"]["calculators"]
+        },
+        geometries=rules.sample_worth.output.geometries,
+        sources=rules.sample_worth.output.sources,
+    output:
+        f"{ROOT}/worth/worth.csv",
+    log:
+        f"{ROOT}/logs/gather_worth.log",
+    params:
+        calculators=STUDY.config["worth"]["calculators"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/gather_worth.py"
+
+
+rule worth:
+    input:
+        rules.gather_worth.output[0],
+    output:
+        **shown("worth"),
+        html=report(
+            f"{STUDY.table('worth')}.html",
+            caption="../report/worth.rst",
+            category="Tables",
+            labels={"table": "what a relaxation is worth"},
+        ),
+    log:
+        f"{ROOT}/logs/worth.log",
+    params:
+        level=STUDY.level("worth"),
+        note=STUDY.config["note"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/worth.py"

@@ -1,0 +1,22 @@
+"""Single points of one chunk of geometries; every one that is finished is kept should the job die."""
+
+from morered import storage
+from morered.datasets import pieces
+from morered.energies import batch
+from morered.energies.level import Level
+from morered.study.script import logged, progress_bar
+
+with logged(snakemake):
+    params, out = snakemake.params, snakemake.output[0]
+    geometries = storage.read(snakemake.input[0])[int(snakemake.wildcards.chunk) :: params.chunks]
+    with progress_bar("single points") as progress:
+        built = batch.compute(
+            geometries,
+            Level.from_dict(params.level),
+            folder=f"{out}.pieces",
+            workers=snakemake.threads,
+            timeout=params.timeout,
+            progress=progress,
+        )
+    pieces.save(out, built, storage.provenance(config=params.level, parents=list(snakemake.input)))
+    pieces.discard(f"{out}.pieces")

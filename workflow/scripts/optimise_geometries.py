@@ -1,0 +1,24 @@
+"""Optimise one chunk of geometries with one calculator; every one that is finished is kept should the job die."""
+
+from morered import storage
+from morered.datasets import pieces
+from morered.energies import worth
+from morered.study.script import logged, progress_bar
+
+with logged(snakemake):
+    params, out = snakemake.params, snakemake.output[0]
+    geometries = storage.read(snakemake.input[0])[int(snakemake.wildcards.chunk) :: params.chunks]
+    with progress_bar("optimisations") as progress:
+        built = worth.compute(
+            geometries,
+            snakemake.wildcards.calculator,
+            params.level,
+            fmax=params.fmax,
+            steps=params.steps,
+            folder=f"{out}.pieces",
+            workers=snakemake.threads,
+            timeout=params.timeout,
+            progress=progress,
+        )
+    pieces.save(out, built, storage.provenance(config=params.level, parents=list(snakemake.input)))
+    pieces.discard(f"{out}.pieces")
