@@ -3,8 +3,8 @@
     python tests/slurm/node.py up        start it (root); `up` again restarts what is down
     python tests/slurm/node.py down      stop it and remove what it wrote
 
-The jobs that Snakemake starts drop every SLURM_ variable before they call srun, so the configuration must lie in /etc/slurm, and nothing
-but a file that this module wrote is ever replaced there. Without a database of accounts, the status of jobs comes from squeue.
+The jobs that Snakemake starts drop every SLURM_ variable before they call srun, so the configuration must lie in /etc/slurm, and
+nothing but a file that this module wrote is ever replaced there. Without a database of accounts, the status of jobs comes from squeue.
 """
 
 from __future__ import annotations
