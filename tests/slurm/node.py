@@ -4,7 +4,7 @@
     python tests/slurm/node.py down      stop it and remove what it wrote
 
 The jobs that Snakemake starts drop every SLURM_ variable before they call srun, so the configuration must lie in /etc/slurm, and
-nothing but a file that this module wrote is ever replaced there. Without a database of accounts, the status of jobs comes from squeue.
+nothing but a file that this module wrote is ever replaced there. There is no database of accounts: squeue tells how jobs ended.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 # squeue must know ended jobs for longer than Snakemake's polling takes.
-MinJobAge=600
+MinJobAge=7200
 KillWait=5
 # Without cgroups: memory is polled, and a job over its limit is killed.
 JobAcctGatherType=jobacct_gather/linux

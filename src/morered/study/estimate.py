@@ -1,7 +1,7 @@
 """What a run would take: GPU- and CPU-hours of the jobs that it would do, by stage.
 
-The rates are measured or published ones (docs/cluster.md has them with what measured them), good to a factor of two or three: they tell
-an afternoon from a week. A job that asks for a GPU is reckoned at the rates of the P100 that the paper's times are from, any other at
+The rates are measured or published ones, named with their origins in docs/cluster.md, good to a factor of two or three: they tell
+an afternoon from a week. A job that asks for a GPU is reckoned at the rates of the P100 of the paper, any other at
 those of one CPU core, whatever number of them shares it. A rule without a rate is named, not guessed.
 """
 
