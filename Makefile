@@ -37,6 +37,12 @@ report: setup  ## results/<study>/report.html of what has been made (CONFIG=conf
 test: setup  ## every test but those that start a Slurm
 	$(BIN)/python -m pytest -m "not slurm" -n $(CORES) --dist loadfile
 
+.PHONY: test-slurm
+test-slurm: setup  ## install a one-node Slurm (root, Debian), start it, run studies and faults through it, stop it
+	command -v slurmctld slurmd sbatch munged >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge >/dev/null; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm --durations=20
+
 .PHONY: lint
 lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ include: "workflow/rules/plans.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/energy.smk"
 include: "workflow/rules/cards.smk"
+include: "workflow/rules/estimate.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing.add("gpu")
     if not any(map(shutil.which, BROWSERS)):
         missing.add("browser")
+    if "slurm" not in config.option.markexpr:
+        missing.add("slurm")
     left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]

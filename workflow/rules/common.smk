@@ -1,5 +1,7 @@
 # What all rules share: the study, checked; helpers that turn wildcards into paths and settings.
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +15,11 @@ try:
 except ConfigError as error:
     # A fault of the config is no fault of the workflow: its message, no traceback of the workflow's inside.
     sys.exit(f"{', '.join(map(str, workflow.overwrite_configfiles)) or 'config/config.yaml'}: {error}")
+
+# Slurm's warning before the time limit goes to all processes of a job, and is the training's alone: it writes a checkpoint and has its
+# job queued again.
+if "SLURM_JOB_ID" in os.environ:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 ROOT = STUDY.root
 DATA_DIRS = {STUDY.data_dir(name): name for name in STUDY.config["datasets"]}

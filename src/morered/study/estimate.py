@@ -1,0 +1,217 @@
+"""What a run would take: GPU- and CPU-hours of the jobs that it would do, by stage.
+
+The rates are measured or published ones, named with their origins in docs/cluster.md, good to a factor of two or three: they tell
+an afternoon from a week. A job that asks for a GPU is reckoned at the rates of the P100 of the paper, any other at
+those of one CPU core, whatever number of them shares it. A rule without a rate is named, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from morered.datasets import sources
+from morered.study.study import Study
+
+#: Minima of a molecular graph of QM7-X: 6 504 of the 1 200 graphs in the paper's test split.
+_MINIMA_PER_GRAPH = 6504 / 1200
+#: Molecular graphs of each kind of dataset.
+_GRAPHS = {"qm7-pbe0": 7101, "qm7x": 6950, "qm9": 130831}
+#: Mean steps of a relaxation in the paper, at most 1000.
+_STEPS = {"initial": 64, "adaptive, joint": 489, "adaptive": 992, "mlff": 122, "so3lr": 122}
+#: Seconds of one step of one molecule in a batch on a P100 (paper; MoreRed's networks have 256 features, the MLFF's 128).
+_GPU_STEP = {"morered": 0.05 / 128, "mlff": 0.03 / 128}
+#: The same on one core, for (features / 256)^2.
+_CPU_STEP = {"morered": 3.5e-4, "mlff": 1.4e-2}
+#: Seconds of a whole relaxation on one core.
+_CPU_WHOLE = {"gfn2": 0.45, "gfn1": 0.45, "mmff94": 0.022, "so3lr": 122 * 0.006}
+#: Seconds of a training step for each molecule of the batch: on a P100 three times a step without gradients, on a core measured.
+_GPU_TRAINING_STEP = {kind: 3 * seconds for kind, seconds in _GPU_STEP.items()}
+_CPU_TRAINING_STEP = {"morered": 1.8 / 128, "mlff": 4.1e-2}
+#: Features of the networks that these hold for, and the times that the paper's trainings took, where the config sets no limit.
+_FEATURES = {"morered": 256, "mlff": 128}
+_TRAINING = {"morered": 1.45 * 86400, "mlff": 7 * 86400}
+#: Seconds on one core for each structure displaced: its Hessian's share and its energy.
+_DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "pbe0": 60.0}
+#: Bytes of a packed file's content that a second unpacks, and turns into structures.
+_UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
+#: Seconds of the jobs that read, join and draw.
+_SHORT = 30.0
+
+#: Stage -> its rules, in the order of the table.
+STAGES: dict[str, tuple[str, ...]] = {
+    "data": (
+        "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "prepare_qm9", "prepare_custom",
+        "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training", "gather_displaced",
+        "describe_dataset",
+    ),
+    "training": ("train_model", "use_weights", "predict_image_times"),
+    "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "record_reverse_process"),
+    "figures": (
+        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "figA1", "figB1", "figB2", "figB3", "figC3", "time_steps", "tableD",
+        "compare_with_paper",
+    ),
+}  # fmt: skip
+#: Rules that do nothing themselves.
+_TARGETS = ("all", "figures", "tables", "data_cards")
+
+
+class Job(NamedTuple):
+    """A job that a run would do: its rule, its wildcards, what it asks for."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    gpus: int = 0
+
+
+class Stage(NamedTuple):
+    """Jobs of a stage and their hours."""
+
+    jobs: int
+    gpu_hours: float
+    cpu_hours: float
+
+
+def stages(study: Study, jobs: Iterable[Job]) -> tuple[dict[str, Stage], dict[str, int]]:
+    """Hours of each stage that has jobs, and the number of jobs of each rule without a rate."""
+    stage_of = {rule: stage for stage, rules in STAGES.items() for rule in rules}
+    found: dict[str, Stage] = {}
+    unknown: Counter[str] = Counter()
+    for job in jobs:
+        if job.rule in _TARGETS:
+            continue
+        stage = "figures" if job.rule.startswith("ablation_") else stage_of.get(job.rule)
+        seconds = None if stage is None else seconds_on_one(study, job)
+        if stage is None or seconds is None:
+            unknown[job.rule] += 1
+            continue
+        so_far = found.get(stage, Stage(0, 0.0, 0.0))
+        gpu_hours = seconds * job.gpus / 3600
+        found[stage] = Stage(so_far.jobs + 1, so_far.gpu_hours + gpu_hours, so_far.cpu_hours + seconds / 3600)
+    return {stage: found[stage] for stage in STAGES if stage in found}, dict(unknown)
+
+
+def table(study: Study, jobs: Iterable[Job]) -> str:
+    """`stages` as text; empty where there is no job."""
+    found, unknown = stages(study, jobs)
+    if not (found or unknown):
+        return ""
+    lines = ["Estimate of what this takes, to a factor of 2 or 3 (P100 GPUs; rates: docs/cluster.md)"]
+    lines.append(f"  {'stage':<12}{'jobs':>6}{'GPU-hours':>12}{'CPU-hours':>12}")
+    total = Stage(*(sum(column) for column in zip(*found.values(), strict=True))) if found else Stage(0, 0.0, 0.0)
+    for name, stage in [*found.items(), ("together", total)]:
+        lines.append(f"  {name:<12}{stage.jobs:>6}{stage.gpu_hours:>12.1f}{stage.cpu_hours:>12.1f}")
+    if unknown:
+        lines.append("  without a rate: " + ", ".join(f"{number} jobs of {rule}" for rule, number in sorted(unknown.items())))
+    return "\n".join(lines)
+
+
+def seconds_on_one(study: Study, job: Job) -> float | None:
+    """Seconds of a job on one GPU, or one core where it asks for none; None where nothing is known of it."""
+    wildcards = job.wildcards
+    if job.rule == "train_model":
+        return _training(study, wildcards["model"], job.gpus > 0)
+    if job.rule == "relax_structures":
+        return _relaxation(study, wildcards["method"], wildcards["testset"], job.gpus > 0)
+    if job.rule == "record_trajectories":
+        return study.config["trajectories"]["molecules"] * 1000 * 0.03
+    if job.rule == "predict_image_times":
+        return study.config["images"]["training_steps"] * 0.02
+    if job.rule == "displace_minima":
+        settings = study.testset(wildcards["testset"])
+        minima = molecules(study, wildcards["testset"])
+        if minima is None:
+            return None
+        return minima / 3 * settings["displacements"] * _DISPLACED[settings["calculator"]] / settings["chunks"]
+    if job.rule == "displace_for_training":
+        return _displacing(study, wildcards["data"])
+    if job.rule in ("unpack_file", "parse_qm7x"):
+        return _file_bytes(wildcards["archive"]) / (_UNPACKED_BYTES if job.rule == "unpack_file" else _PARSED_BYTES)
+    if job.rule == "join_qm7x":
+        return sum(map(_file_bytes, _archives())) / (10 * _PARSED_BYTES)
+    if job.rule == "evaluate_relaxation":
+        number = molecules(study, wildcards["testset"])
+        return None if number is None else _SHORT + 0.005 * number
+    return _SHORT
+
+
+def molecules(study: Study, testset: str) -> int | None:
+    """Structures of a test set; None for molecules of one's own, which nobody has counted yet."""
+    settings = study.testset(testset)
+    dataset = study.dataset(settings["dataset"])
+    if dataset["kind"] not in _GRAPHS:
+        return None
+    split = dataset["split"]
+    graphs = {
+        "test": _GRAPHS[dataset["kind"]] - split["train"] - split["validation"],
+        "validation": split["validation"],
+    }[settings.get("split", "test")]
+    minima = (settings.get("molecules") or graphs) * (_MINIMA_PER_GRAPH if dataset["kind"] == "qm7x" else 1)
+    return round(minima * (1 if settings["kind"] == "diffused" else 3))
+
+
+# --------------------------------------------------------------------- one rate for each kind of work
+
+
+def _training(study: Study, name: str, on_gpu: bool) -> float:
+    model = study.model(name)
+    kind = "mlff" if model["kind"] == "mlff" else "morered"
+    training, width = model["training"], model["features"]
+    if training.get("max_time"):
+        return float(training["max_time"])
+    batch = training.get("batch_size") or (10 if kind == "mlff" else 128)
+    steps = training.get("max_steps")
+    if steps is None:  # it ends by itself, as the paper's did
+        batch = 10 if kind == "mlff" else 128
+        steps = _TRAINING[kind] / (batch * _GPU_TRAINING_STEP[kind])
+    if on_gpu:
+        return steps * batch * _GPU_TRAINING_STEP[kind] * (width / _FEATURES[kind]) ** 2
+    return steps * batch * _CPU_TRAINING_STEP[kind] * (width / 256) ** 2
+
+
+def _relaxation(study: Study, name: str, testset: str, on_gpu: bool) -> float | None:
+    method, number = study.method(name), molecules(study, testset)
+    if number is None:
+        return None
+    number /= len(study.chunks(name))
+    relaxer = method["relaxer"]
+    if relaxer in _CPU_WHOLE:
+        return number * _CPU_WHOLE[relaxer]
+    if relaxer == "mlff":
+        kind, width = "mlff", study.model(method["model"])["features"]
+        steps = _STEPS["mlff"]
+    else:
+        kind, width = "morered", study.model(method["noise"])["features"]
+        schedule = method["schedule"]
+        if schedule == "adaptive" and method.get("time") == method["noise"]:
+            schedule = "adaptive, joint"
+        steps = _STEPS.get(schedule, 1000)
+    steps = min(steps, method["steps"])
+    if on_gpu:
+        return number * steps * _GPU_STEP[kind] * (width / _FEATURES[kind]) ** 2
+    return number * steps * _CPU_STEP[kind] * (width / 256) ** 2
+
+
+def _displacing(study: Study, folder: str) -> float | None:
+    for name in study.config["datasets"]:
+        settings = study.dataset(name)
+        if study.data_dir(name).endswith(f"/{folder}") and "displaced" in settings and settings["kind"] in _GRAPHS:
+            displaced, split = settings["displaced"], settings["split"]
+            graphs = (displaced["train_graphs"] or split["train"]) + (displaced["validation_graphs"] or split["validation"])
+            rate = _DISPLACED[displaced["calculator"]] + _DISPLACED[displaced["labels"] or displaced["calculator"]]
+            return graphs * displaced["per_minimum"] * rate / displaced["chunks"]
+    return None
+
+
+def _archives() -> dict[str, int]:
+    """Packed files of QM7-X without their ending -> bytes of what they hold."""
+    return {
+        source.file.name.removesuffix(".xz"): source.unpacked.bytes
+        for source in sources.table()
+        if source.unpacked is not None and source.file.name.endswith(".xz")
+    }
+
+
+def _file_bytes(archive: str) -> float:
+    return float(_archives().get(archive, 0))
