@@ -25,6 +25,7 @@ include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
 include: "workflow/rules/plans.smk"
+include: "workflow/rules/generate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/cards.smk"
 
