@@ -16,6 +16,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "M
 #: Subcommand -> what it does, for the overview; the module of the same name holds the rest.
 COMMANDS = {
     "relax": "relax molecules of a file; each comes back with a verdict",
+    "generate": "generate molecules of a composition from pure noise",
     "info": "print what a weights file is, what it was trained on, and for which elements",
 }
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog="morered",
-        description="Relax molecules by reverse diffusion with time step prediction (MoreRed).",
+        description="Relax and generate molecules by reverse diffusion with time step prediction (MoreRed).",
         epilog="morered COMMAND --help explains each command, with examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,7 +2,7 @@
 
 from morered import storage
 from morered.datasets import splits
-from morered.generation import draw
+from morered.generation.compositions import draw
 from morered.generation.examine import known_molecules
 from morered.metrics.tables import write_table
 from morered.study.script import logged, progress_bar

@@ -2,8 +2,7 @@
 
 from morered import devices, storage
 from morered.datasets import pieces, splits
-from morered.generation import from_settings
-from morered.generation.sampling import generate_to_caps
+from morered.generation.sampling import from_settings, generate_to_caps
 from morered.models import weights
 from morered.study.script import logged
 

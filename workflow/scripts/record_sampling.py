@@ -2,8 +2,8 @@
 
 from morered import devices, storage
 from morered.datasets import splits
-from morered.generation import from_settings, generate
 from morered.generation.examine import examine
+from morered.generation.sampling import from_settings, generate
 from morered.metrics.tables import write_table
 from morered.models import weights
 from morered.relaxation import Recording

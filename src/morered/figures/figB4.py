@@ -76,8 +76,8 @@ def numbers(
     Returns
     -------
     DataFrame
-        method, cap (the most steps that the fixed schedule took), quantity (valid or unique), percent, low, high (95 % interval by
-        bootstrap over samples), n, and finished_percent (ended before the cap).
+        method, cap (the most steps that the fixed schedule took), quantity (valid or unique), percent, low, high (95 %
+        interval by bootstrap over samples), n, and finished_percent (ended before the cap).
     """
     nothing = pd.DataFrame({"smiles": [], "graph": []}, dtype=str)
     groups = [(names[0], int(cap), group) for cap, group in capped.groupby("cap", sort=True)]
@@ -143,8 +143,8 @@ def _draw_steps(axes: Axes, curves: pd.DataFrame, T: int) -> None:
         first, valid = mine.iloc[0], bool(mine["valid"].iloc[0])
         axes.plot(mine["iteration"], mine["t"], color=colour, linewidth=0.9, zorder=3)
         axes.plot(
-            mine["iteration"].iloc[-1:], mine["t"].iloc[-1:], marker="o" if valid else "X", color=colour, markersize=4.5, zorder=5,
-            markeredgewidth=0.4, clip_on=False,
+            mine["iteration"].iloc[-1:], mine["t"].iloc[-1:], marker="o" if valid else "X", color=colour, markersize=4.5,
+            markeredgewidth=0.4, zorder=5, clip_on=False,
         )  # fmt: skip
         label = f"{first['formula']}, {'valid' if valid else 'not valid'}"
         handles.append(Line2D([], [], color=colour, linewidth=1.1, marker="o" if valid else "X", markersize=4, label=label))

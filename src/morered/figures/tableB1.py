@@ -36,9 +36,9 @@ def numbers(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame) -> pd.DataF
     Returns
     -------
     DataFrame
-        `COLUMNS`: those of `morered.generation.quality.QUANTITIES` in percent, steps (mean) and finished_percent (not at the cap
-        and not broken off), with 95 % confidence intervals by bootstrap; ``paper`` is empty where it has no number. Last, as method
-        "", what share of the dataset's own molecules Open Babel perceives as valid: the most that can be expected.
+        `COLUMNS`: those of `morered.generation.quality.QUANTITIES` in percent, finished_percent (neither at the cap nor broken
+        off) and mean_steps, with 95 % confidence intervals by bootstrap; ``paper`` is empty where it has no number. Last, as
+        method "", what share of the dataset's own molecules is perceived as valid: the most that can be expected.
     """
     paper = published.table().set_index(["method", "quantity"])["value"]
     rows = []
@@ -63,8 +63,8 @@ def write(table: pd.DataFrame, stem: str | Path, *, title: str = "Generated mole
     body.append(_page_table(methods, FIRST, with_paper=True))
     if own["n"]:
         body.append(
-            f"<p>Of the dataset's own {int(own['n'])} molecules of these compositions {html.short(own['value'])} % are perceived as "
-            "valid.</p>"
+            f"<p>Of the dataset's own {int(own['n'])} molecules of these compositions {html.short(own['value'])} % are perceived "
+            "as valid.</p>"
         )
     body += ["<h2>Further measures</h2>", _page_table(methods, (*SECOND, "finished_percent", "mean_steps"), with_paper=False)]
     with atomic_path(stem.with_name(f"{stem.name}.html")) as path:

@@ -55,8 +55,8 @@ def examine(structures: Structures, *, workers: int = 1, progress: Progress | No
     Parameters
     ----------
     structures
-        As `morered.generation.generate` gives them, with the columns ``verdict`` and ``steps``; without them (real molecules) every
-        structure counts as converged after 0 steps.
+        As `morered.generation.sampling.generate` gives them, with the columns ``verdict`` and ``steps``; without them (real
+        molecules) every structure counts as converged after 0 steps.
     workers
         Processes; with 1 it is done in this one.
     progress

@@ -69,8 +69,8 @@ def by_openbabel(numbers: NDArray[np.integer], positions: NDArray[np.floating]) 
 def by_rdkit(numbers: NDArray[np.integer], positions: NDArray[np.floating]) -> Chem.Mol | None:
     """The molecule with its conformer, numbers [N], positions [N, 3] in Å; None where it is no valid one.
 
-    Valid: connected, neutral, without unpaired electrons, and with charges on bonded atoms only where they cancel each other (as in
-    a nitro group).
+    Valid: connected, neutral, without unpaired electrons, and with charges on bonded atoms only where they cancel each other (as
+    in a nitro group).
     """
     points = np.asarray(positions, np.float64)
     if not np.isfinite(points).all():
@@ -120,6 +120,7 @@ def _mend(molecule: Any) -> bool:
     if not _find_orders(copy):
         return False
     Chem.Kekulize(copy, clearAromaticFlags=True)
+    _without_charges(copy)
     for atom, found in zip(ob.OBMolAtomIter(molecule), copy.GetAtoms(), strict=True):
         atom.SetFormalCharge(found.GetFormalCharge())
         atom.SetAromatic(False)
@@ -130,6 +131,16 @@ def _mend(molecule: Any) -> bool:
     molecule.SetAromaticPerceived(False)  # by the wrong orders
     molecule.SetChiralityPerceived(False)
     return bond_problem(molecule) is None
+
+
+def _without_charges(molecule: Chem.RWMol) -> None:
+    """Write nitro groups and N-oxides as Open Babel does, with five-valent nitrogen: one molecule has one name."""
+    for bond in molecule.GetBonds():
+        ends = sorted((bond.GetBeginAtom(), bond.GetEndAtom()), key=lambda atom: atom.GetFormalCharge())
+        if [(atom.GetAtomicNum(), atom.GetFormalCharge()) for atom in ends] == [(8, -1), (7, 1)]:
+            bond.SetBondType(Chem.BondType.DOUBLE)
+            for atom in ends:
+                atom.SetFormalCharge(0)
 
 
 def _mirrored(molecule: Any) -> Any:

@@ -16,11 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.datasets.splits import Split
 from morered.diffusion.noise import stream
 from morered.relaxation import DiffusionMethod, Relaxation, relax
 from morered.relaxation.methods import Model
-from morered.structures import Column, Structures, as_names, offsets_of
+from morered.structures import Column, Structures, as_names
 
 #: Cap on the steps of the adaptive schedule in the paper.
 STEPS = 2000
@@ -45,43 +44,6 @@ def from_settings(settings: Mapping[str, Any], *, seed: int = 0) -> DiffusionMet
         # The schedule itself ends after its T steps; the cap only has to lie beyond them.
         return DiffusionMethod(noise=noise, schedule="fixed", start="noise", steps=steps or 10**9, seed=seed)
     return DiffusionMethod(noise=noise, time=time, start="noise", steps=steps or STEPS, seed=seed)
-
-
-# --------------------------------------------------------------------- compositions
-
-
-def compositions(numbers: NDArray[np.integer], count: int, name: str) -> Structures:
-    """``count`` molecules of one composition, numbers [N], without positions (all at the origin), ids ``<name>/0001`` ..."""
-    digits = max(4, len(str(count)))
-    ids = [f"{name}/{k + 1:0{digits}d}" for k in range(count)]
-    return _placeless(np.tile(np.asarray(numbers, np.uint8), count), np.full(count, len(numbers)), ids, [name] * count)
-
-
-def draw(minima: Structures, split: Split, count: int, *, part: str = "test", seed: int = 0) -> Structures:
-    """Compositions of ``count`` minima drawn at random, with replacement, from a part of the split.
-
-    Returns
-    -------
-    Structures
-        [count] molecules without positions (all at the origin), ids ``sample/00001`` ..., references the minima's ids.
-
-    Raises
-    ------
-    ValueError
-        If the part has no minimum with two atoms.
-    """
-    there = split.select(minima, part)
-    there = there[minima.sizes[there] > 1]
-    if not len(there):
-        raise ValueError(f"no molecule of two atoms or more is in the {part} split")
-    chosen = minima.without_columns()[np.random.default_rng(stream(seed, "compositions", part)).choice(there, count)]
-    return _placeless(chosen.numbers, chosen.sizes, [f"sample/{k + 1:05d}" for k in range(count)], chosen.ids)
-
-
-def _placeless(
-    numbers: NDArray[np.uint8], sizes: NDArray[np.integer], ids: Sequence[str], references: Sequence[str] | NDArray[np.bytes_]
-) -> Structures:
-    return Structures(numbers, np.zeros((len(numbers), 3)), offsets_of(sizes), as_names(ids), as_names(references))
 
 
 # --------------------------------------------------------------------- sampling

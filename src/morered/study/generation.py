@@ -42,7 +42,7 @@ def folder(study: Study, sampler: str = "") -> str:
 
 
 def dangling(study: Study) -> Iterable[str]:
-    """Names in the config's ``generation`` that point nowhere, or at a model of the wrong kind, and samplers that do not go together."""
+    """What is wrong with the config's ``generation``: names that point nowhere, models of the wrong kind, impossible caps."""
     fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt")}
     faults = []
     for name in samplers(study):
