@@ -19,7 +19,9 @@ int main() {
                 memory.take(40);
                 const float* piece = memory.take(count);
                 const float* end = memory.storage_.data() + memory.storage_.size();
-                if (!memory.grown_ && piece + count > end) return std::printf("%ld floats beyond\\n", long(piece + count - end)), 1;
+                if (memory.grown_ || piece + count <= end) continue;
+                std::printf("%ld floats beyond\\n", long(piece + count - end));
+                return 1;
             }
         }
     return 0;

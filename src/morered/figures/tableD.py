@@ -68,7 +68,8 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `HEADS`; the interval of the mean is bootstrapped over minima. A molecule that was refused or failed has no number of steps and enters no mean; one at the cap
+        The columns of `HEADS`; the interval of the mean is bootstrapped over minima. A molecule that was refused or failed has
+        no number of steps and enters no mean; one at the cap
         enters with the cap. Seconds are wall time per molecule, its share where molecules are relaxed in batches;
         seconds_per_step is their sum over the sum of steps.
     """
