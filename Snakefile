@@ -30,7 +30,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/cards.smk"
 
 
-report: "workflow/report/workflow.rst"
+report: opening_of_report()
 
 
 localrules:

@@ -59,6 +59,15 @@ def test_figure_b3_needs_networks_on_so3net_alone(workflow):
     assert jobs["train_model"] == jobs["evaluate_relaxation"] == 1
 
 
+def test_generation_needs_neither_test_sets_nor_what_other_samplers_made(workflow):
+    jobs = workflow.planned("figD2")
+    assert jobs["generate_structures"] == jobs["examine_samples"] == jobs["train_model"] == 1
+    assert not {"relax_structures", "displace_minima", "generate_to_caps"} & set(jobs)
+    jobs = workflow.planned("tableB1")
+    assert jobs["examine_samples"] == len(workflow.config["generation"]["methods"])
+    assert "generate_to_caps" not in jobs
+
+
 def test_images_are_downloaded_only_where_the_study_takes_them(workflow):
     assert "download_file" not in workflow.planned("figA1")
     workflow.write({**workflow.config, "images": {"source": "cifar10"}})
