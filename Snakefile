@@ -25,13 +25,14 @@ include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
 include: "workflow/rules/plans.smk"
+include: "workflow/rules/generate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/energy.smk"
 include: "workflow/rules/cards.smk"
 include: "workflow/rules/estimate.smk"
 
 
-report: "workflow/report/workflow.rst"
+report: opening_of_report()
 
 
 localrules:

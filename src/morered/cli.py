@@ -17,6 +17,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "M
 COMMANDS = {
     "relax": "relax molecules of a file; each comes back with a verdict",
     "energy": "PBE0+MBD energies of molecules of a file, as they are",
+    "generate": "generate molecules of a composition from pure noise",
     "info": "print what a weights file is, what it was trained on, and for which elements",
 }
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog="morered",
-        description="Relax molecules by reverse diffusion with time step prediction (MoreRed).",
+        description="Relax and generate molecules by reverse diffusion with time step prediction (MoreRed).",
         epilog="morered COMMAND --help explains each command, with examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -55,8 +55,10 @@ def test_molecules_without_a_prediction_are_left_out_and_methods_without_any_are
         fig3a.numbers(runs, "normal-modes", {"MMFF94": "MMFF94"})
 
 
-def test_a_constant_prediction_has_no_correlation():
-    assert np.isnan(fig3a.pearson(np.array([1.0, 2.0]), np.array([3.0, 3.0])))
+def test_a_constant_prediction_has_no_correlation(table):
+    runs = table("MoreRed-JT", [0.3, 0.3, 0.3], [0.1, 0.2, 0.3])
+    summary = fig3a.numbers(runs, "normal-modes", {"JT": "MoreRed-JT"})[1]
+    assert np.isnan(summary.loc[0, ["pearson_r", "pearson_r_low", "pearson_r_high"]].astype(float)).all()
 
 
 def test_files(table, tmp_path, assert_figure):

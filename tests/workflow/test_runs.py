@@ -24,7 +24,12 @@ def test_every_figure_is_there_with_its_numbers(finished):
 
 def test_fig4_counts_every_input_of_every_method(finished):
     table = pd.read_csv(finished.results / "figures/fig4.csv")
-    assert list(table.columns) == ["testset", "method", "n", "median_ratio", "failure_percent", "median_rmsd"]
+    quantities = ["median_ratio", "failure_percent", "median_rmsd"]
+    limits = [f"{quantity}_{end}" for quantity in quantities for end in ("low", "high")]
+    assert list(table.columns) == ["testset", "method", "n", *quantities, *limits]
+    for quantity in quantities:
+        assert (table[f"{quantity}_low"] <= table[quantity]).all()
+        assert (table[quantity] <= table[f"{quantity}_high"]).all()
     assert set(table.method) == {name for name in finished.config["methods"] if "SO3Net" not in name}
     molecules = finished.config["testsets"]["normal-modes"]["molecules"]
     assert (table[table.testset == "normal-modes"].n == 3 * molecules).all()

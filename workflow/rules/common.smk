@@ -100,6 +100,12 @@ def tables_of_study():
     return [f"{STUDY.table(name)}.csv" for name in [*asked, "comparison"]]
 
 
+def opening_of_report():
+    """The report's first page: this run beside the paper, where that table has been made already."""
+    made = Path(f"{ROOT}/tables/comparison.fragment.html").is_file()
+    return "workflow/report/workflow.rst" if made else "workflow/report/unfinished.rst"
+
+
 wildcard_constraints:
     data=one_of(Path(path).name for path in DATA_DIRS),
     model=one_of(STUDY.config["models"]),

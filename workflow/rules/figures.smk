@@ -255,7 +255,8 @@ rule tableD:
 
 rule compare_with_paper:
     input:
-        tables=tables_of(runs_of()),
+        unpack(generation_in_comparison),
+        runs=tables_of(runs_of()),
         energies=energies_of_study(),
     output:
         csv=f"{ROOT}/tables/comparison.csv",

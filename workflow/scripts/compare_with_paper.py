@@ -8,7 +8,10 @@ from morered.metrics.tables import Run, read_runs
 from morered.study.script import logged
 
 with logged(snakemake):
-    runs = [Run(*run, path) for run, path in zip(snakemake.params.runs, snakemake.input.tables, strict=True)]
-    measured = [comparison.measured_relaxations(read_runs(runs), panels=snakemake.params.panels)]
-    measured += [fig6.compared(pd.read_csv(path)) for path in snakemake.input.energies]
-    comparison.write(comparison.compare(measured), stem_of(snakemake.output.csv), note=snakemake.params.note)
+    files, params = snakemake.input, snakemake.params
+    runs = [Run(*run, path) for run, path in zip(params.runs, files.runs, strict=True)]
+    measured = [comparison.measured_relaxations(read_runs(runs), panels=params.panels)]
+    measured += [fig6.compared(pd.read_csv(path)) for path in files.energies]
+    if "generation" in dict(files.items()):
+        measured.append(comparison.measured_generation(files.generation))
+    comparison.write(comparison.compare(measured), stem_of(snakemake.output.csv), note=params.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,13 @@ def measured_relaxations(
         long = first.melt(["method", "n"], ["pearson_r", "zero"], "quantity", "value").assign(testset=published.NORMAL)
         rows.append(long[[*_KEY, "value", "n"]])
     return pd.concat([frame for frame in rows if len(frame)], ignore_index=True)
+
+
+def measured_generation(table: str | PathLike[str]) -> pd.DataFrame:
+    """What tableB1.csv says about the paper's statements; columns as of `measured_relaxations`, ``testset`` empty."""
+    rows = pd.read_csv(table, keep_default_na=False, na_values=[""])
+    rows = rows[rows["quantity"].isin(list(published.QUANTITIES))]
+    return rows.assign(testset="")[[*_KEY, "value", "n"]]
 
 
 def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from morered.figures import style
+from morered.metrics import statistics
 from morered.metrics.tables import one_seed, rows_of, write_table
 
 #: Panel (top to bottom) -> the method whose first prediction it shows. MoreRed-ITP and MoreRed-AS share one time predictor.
@@ -48,8 +49,8 @@ def numbers(
     points
         panel, method, id, rmsd (Å), step (array index i) and t = i + 1, the paper's time step.
     summary
-        panel, method, n, pearson_r between RMSD and t, zero (inputs predicted to be at i = 0, where a relaxation ends at once),
-        median_t.
+        panel, method, n, pearson_r between RMSD and t with its 95 % confidence interval (bootstrap over minima), zero (inputs
+        predicted to be at i = 0, where a relaxation ends at once), median_t.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def numbers(
         if rows.empty:
             raise ValueError(f"no predicted times by {method} on {testset}")
         step = np.rint(np.clip(rows["first_time"], 0, 1) * (steps - 1)).astype(int)
+        correlation = statistics.pearson(rows["rmsd_before"], step + 1, groups=rows["reference"])
         frame = pd.DataFrame(
             {"panel": panel, "method": method, "id": rows["id"], "rmsd": rows["rmsd_before"], "step": step, "t": step + 1}
         )
@@ -72,21 +74,15 @@ def numbers(
                 "panel": panel,
                 "method": method,
                 "n": len(frame),
-                "pearson_r": pearson(frame["rmsd"].to_numpy(), frame["t"].to_numpy()),
+                "pearson_r": correlation.value,
+                "pearson_r_low": correlation.low,
+                "pearson_r_high": correlation.high,
                 "zero": int((step == 0).sum()),
                 "median_t": frame["t"].median(),
             }
         )
         shown.append(frame.sample(points, random_state=seed).sort_index() if len(frame) > points else frame)
     return pd.concat(shown, ignore_index=True), pd.DataFrame(summary)
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation of x and y [M]; NaN where one of them does not vary."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
 
 
 @style.styled

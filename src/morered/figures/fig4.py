@@ -7,10 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from morered.figures import boxes, style
+from morered.metrics.intervals import limits_of, with_intervals
 from morered.metrics.tables import one_seed, summarise
 
+#: What fig4.csv tells of each test set and method, each with the limits of its 95 % confidence interval in two columns more.
+QUANTITIES = ["median_ratio", "failure_percent", "median_rmsd"]
 #: Columns of fig4.csv.
-COLUMNS = ["testset", "method", "n", "median_ratio", "failure_percent", "median_rmsd"]
+COLUMNS = ["testset", "method", "n", *QUANTITIES, *limits_of(QUANTITIES)]
 
 
 def numbers(runs: pd.DataFrame) -> pd.DataFrame:
@@ -25,9 +28,9 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `COLUMNS`; ``failure_percent`` counts ratios of 1 and more (refused and failed molecules have exactly 1),
-        ``median_rmsd`` in Å is after relaxation.
+        ``median_rmsd`` in Å is after relaxation. Intervals are bootstrapped over minima.
     """
-    return summarise(one_seed(runs))[COLUMNS]
+    return with_intervals(summarise(one_seed(runs)), runs, QUANTITIES)[COLUMNS]
 
 
 @style.styled

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from morered.figures import boxes, style
+from morered.metrics.intervals import limits_of, with_intervals, with_spread
 from morered.metrics.tables import in_order, one_seed, summarise, write_table
 
 #: Methods of panel b, run with several seeds.
@@ -19,6 +20,13 @@ VARIANTS = ("MoreRed-ITP", "MoreRed-JT", "MoreRed-AS")
 SCATTERED = (*VARIANTS, "MLFF")
 #: Equally filled bins of panel b.
 BINS = 8
+#: Of panel a, with interval and spread over seeds.
+QUANTITIES = ["median_rmsd", "failure_percent"]
+#: Columns of figB1.csv.
+COLUMNS = [
+    "method", "n", "median_rmsd", "mean_rmsd", "failure_percent", *limits_of(QUANTITIES), "seeds",
+    *(f"{quantity}_spread" for quantity in QUANTITIES),
+]  # fmt: skip
 #: So many points are shown in each picture of panel c.
 POINTS = 10_000
 
@@ -49,7 +57,8 @@ def numbers(
     Returns
     -------
     methods
-        method, n, median_rmsd, mean_rmsd (Å) and failure_percent of the first seed.
+        method, n, median_rmsd, mean_rmsd (Å) and failure_percent of the first seed, the limits of the 95 % confidence intervals
+        (bootstrap over minima) of `QUANTITIES`, seeds, and the standard deviations of `QUANTITIES` over them (empty for one).
     bins
         method, bin (from 0), n, seeds, rmsd_before and rmsd_after (means over molecules and seeds, Å), spread (standard
         deviation over the seeds of a molecule's RMSD, mean over molecules, Å) and spread_of_mean (standard deviation over the
@@ -59,9 +68,9 @@ def numbers(
     """
     runs = runs[runs["testset"] == testset]
     first = one_seed(runs)
-    methods = summarise(first)[["method", "n", "median_rmsd", "failure_percent"]]
+    methods = with_spread(with_intervals(summarise(first), first, QUANTITIES), runs, QUANTITIES)
     means = first.groupby("method", sort=False)["rmsd_after"].mean().rename("mean_rmsd").reset_index()
-    methods = methods.merge(means, on="method")[["method", "n", "median_rmsd", "mean_rmsd", "failure_percent"]]
+    methods = methods.merge(means, on="method")[COLUMNS]
     there = set(first["method"])
     binned = [_binned(runs[runs["method"] == method], bins).assign(method=method) for method in variants if method in there]
     columns = ["method", "bin", "n", "seeds", "rmsd_before", "rmsd_after", "spread", "spread_of_mean"]

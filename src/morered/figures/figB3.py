@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from morered.figures import boxes, style
-from morered.figures.fig4 import COLUMNS
+from morered.figures.fig4 import COLUMNS, QUANTITIES
+from morered.metrics.intervals import with_intervals
 from morered.metrics.tables import one_seed, summarise
 
 
@@ -25,9 +26,11 @@ def numbers(runs: pd.DataFrame, testset: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of fig4.csv: testset, method, n, median_ratio, failure_percent (ratios of 1 and more), median_rmsd (Å, after).
+        The columns of fig4.csv: testset, method, n, median_ratio, failure_percent (ratios of 1 and more), median_rmsd (Å, after),
+        and the limits of their 95 % confidence intervals.
     """
-    return summarise(one_seed(runs[runs["testset"] == testset]))[COLUMNS]
+    runs = runs[runs["testset"] == testset]
+    return with_intervals(summarise(one_seed(runs)), runs, QUANTITIES)[COLUMNS]
 
 
 @style.styled

@@ -13,6 +13,7 @@ import pandas as pd
 from morered.figures import html, published
 from morered.figures.style import stem_of
 from morered.files import atomic_path
+from morered.metrics.intervals import with_intervals
 from morered.metrics.tables import UNRELAXED, one_seed, write_table
 from morered.models.weights import load
 
@@ -23,6 +24,8 @@ HEADS = {
     "n": "relaxed",
     "unrelaxed": "refused or failed",
     "mean_steps": "steps, mean",
+    "mean_steps_low": "95 % from",
+    "mean_steps_high": "to",
     "paper_mean_steps": "(paper)",
     "median_steps": "steps, median",
     "paper_median_steps": "(paper)",
@@ -65,7 +68,8 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `HEADS`. A molecule that was refused or failed has no number of steps and enters no mean; one at the cap
+        The columns of `HEADS`; the interval of the mean is bootstrapped over minima. A molecule that was refused or failed has
+        no number of steps and enters no mean; one at the cap
         enters with the cap. Seconds are wall time per molecule, its share where molecules are relaxed in batches;
         seconds_per_step is their sum over the sum of steps.
     """
@@ -90,7 +94,7 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
                 "median_seconds": seconds.median(),
             }
         )
-    return pd.DataFrame(rows)[list(HEADS)]
+    return with_intervals(pd.DataFrame(rows), runs, ["mean_steps"])[list(HEADS)]
 
 
 def steps(measured: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,8 @@ def expand(config: Config) -> tuple[Config, dict[str, Ablation]]:
     Raises
     ------
     ConfigError
-        If a sweep or an entry names a dataset, model, method or test set that is not there.
+        If a sweep or an entry names a dataset, model, method or test set that is not there, or changes a model whose weights are
+        taken as they are.
     """
     expanded = copy.deepcopy(config)
     for kind in KINDS:
@@ -106,6 +107,11 @@ def _add_entry(
                 continue
             uses = {key: renamed[used][thing[key]] for key, used in USES.get(kind, {}).items() if thing.get(key) in renamed[used]}
             changed = changes.get(kind, {}).get(name)
+            if kind == "models" and changed and "source" not in changed and thing.get("source", "train") != "train":
+                problems.append(
+                    f"{path}.models.{name}: its weights are not trained here (source: {thing['source']}), so that the sweep would "
+                    "change nothing; sweep a model with source: train"
+                )
             if uses or changed:
                 renamed[kind][name] = f"{name}@{label}"
                 expanded[kind][renamed[kind][name]] = {**merge(thing, changed or {}), **uses}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from morered.energies.level import Level
+from morered.study import generation
 from morered.study.schema import ConfigError
 
 if TYPE_CHECKING:
@@ -211,6 +212,10 @@ _RULES: dict[str, Callable[[Study], Plan]] = {
     "figB1": _figB1,
     "figB2": _figB2,
     "figB3": _figB3,
+    "figB4": generation.figB4,
     "figC3": _figC3,
+    "figD1": generation.figD1,
+    "figD2": generation.figD2,
+    "tableB1": generation.tableB1,
     "tableD": _tableD,
 }

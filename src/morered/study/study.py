@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from morered.study import figures
+from morered.study import figures, generation
 from morered.study.ablations import Ablation, expand, load_files
 from morered.study.schema import ConfigError, Schema, check, stated
 
@@ -245,6 +245,7 @@ class Study:
                 yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
             for testset in method["testsets"] or ():
                 yield from names(f"methods.{name}.testsets", testset, "testsets")
+        yield from generation.dangling(self)
 
 
 def _joined(names: list[str]) -> str:

@@ -33,7 +33,7 @@ class Memory {
     float* take(int64_t count) {
         const int64_t at = used_;
         used_ += (count + LANES - 1) / LANES * LANES;
-        if (used_ > int64_t(storage_.size())) grown_ = true;
+        if (used_ + LANES > int64_t(storage_.size())) grown_ = true;  // what is aligned begins up to LANES further on
         return grown_ ? extra(count) : aligned() + at;
     }
     void reset() {

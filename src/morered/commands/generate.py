@@ -1,0 +1,165 @@
+"""Generate molecules of a composition from pure noise. Each one has a verdict on the process (converged, step-cap, refused or
+failed) and is looked at: valid or not and why, its SMILES, its geometry.
+
+What comes out is a sample of what the model has learned, not a list of all isomers, and not all of it is valid. A process that
+failed leaves no structure: it is in the table alone. Ctrl-C ends it early: what is done by then is written. Exit code: 0 all
+converged, 1 some not, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
+    import pandas as pd
+
+    from morered.structures import Structures
+
+EXAMPLES = """examples:
+  morered generate C7H10O2 -n 100 -o out.sdf             MoreRed: time steps predicted, at most 2000 steps a molecule
+  morered generate C7H10O2 -n 100 -o out.sdf --method ddpm   the fixed schedule of 1000 steps
+  morered generate C6H6 C5H5N -n 20 -o out.xyz           several compositions
+  morered generate C7H10O2 -n 100 -o out.sdf --valid     only what is valid, once each
+  morered generate C7H10O2 -o out.sdf --table t.csv      one line for each: verdict, valid, SMILES, why not
+
+methods:
+  jt    MoreRed-JT, as in the paper: from noise until the predicted time step is 0
+  ddpm  the same noise model with the fixed schedule
+"""
+
+METHODS = ("jt", "ddpm")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("formulas", nargs="+", metavar="FORMULA", help="composition, such as C7H10O2")
+    parser.add_argument(
+        "-n", "--number", type=_positive, default=10, metavar="N", help="molecules of each composition (default: 10)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="OUT",
+        help="SDF, extxyz, HDF5 or ASE database by ending; - (default) is standard output",
+    )
+    parser.add_argument("--method", choices=METHODS, default="jt", help="how to generate (default: jt)")
+    parser.add_argument("--weights", default="morered-jt", metavar="FILE", help="weights in place of the shipped ones")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="cap on the steps (default: 2000; ddpm: its schedule)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--valid", action="store_true", help="write valid molecules only, and of the same ones the first")
+    parser.add_argument("--table", metavar="CSV", help="write one line for each molecule, those without a structure included")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Generate, look, write, sum up; returns the exit code."""
+    from ase.data import chemical_symbols
+
+    from morered import devices
+    from morered.generation.compositions import repeated
+    from morered.generation.examine import examine
+    from morered.generation.formula import FormulaError, formula_of, numbers_of
+    from morered.generation.sampling import generate, preset
+    from morered.models import weights
+    from morered.relaxation import RelaxationInterrupted
+    from morered.structures import Structures
+
+    for path in filter(None, (arguments.output, arguments.table)):
+        if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
+            return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    try:
+        compositions = [numbers_of(formula) for formula in arguments.formulas]
+        device = devices.choose(arguments.device)
+        model = weights.load(arguments.weights)
+    except (FormulaError, weights.WeightsError, ValueError) as error:
+        return _usage(str(error))
+    known = model.network.elements
+    for formula, numbers in zip(arguments.formulas, compositions, strict=True):
+        if known and (strange := sorted(set(numbers.tolist()) - known)):
+            there = ", ".join(chemical_symbols[z] for z in sorted(known))
+            return _usage(
+                f"{formula}: the model has never seen {' or '.join(chemical_symbols[z] for z in strange)}; it knows {there}"
+            )
+    names = [formula_of(numbers) for numbers in compositions]
+    if len(set(names)) < len(names):
+        return _usage(f"{', '.join(arguments.formulas)}: a composition is given twice")
+
+    wanted = Structures.concatenate(repeated(z, arguments.number, name) for z, name in zip(compositions, names, strict=True))
+    interrupted = False
+    try:
+        method = preset(arguments.method, model, steps=arguments.steps, seed=arguments.seed)
+        done = generate(wanted, method, device=device, progress=not arguments.quiet and sys.stderr.isatty())
+    except RelaxationInterrupted as stop:
+        done, interrupted = stop.relaxation, True
+    except ValueError as error:  # a model that does not predict what the method needs
+        return _usage(f"{arguments.weights}: {error}")
+    table = examine(done.structures)
+    try:
+        _write(arguments, done.structures, table)
+    except (OSError, ValueError) as error:
+        return _usage(str(error))
+    if interrupted:
+        print("morered generate: interrupted; what was done by then has been written", file=sys.stderr)
+    if not arguments.quiet:
+        _summarise(table)
+    return int(interrupted or set(table["verdict"]) != {"converged"})
+
+
+def _write(arguments: argparse.Namespace, structures: Structures, table: pd.DataFrame) -> None:
+    """Write what has a structure, with what was found out about it, and the table of all."""
+    import numpy as np
+
+    from morered import formats
+    from morered.datasets.graphs import bonded
+    from morered.generation.perception import by_rdkit
+    from morered.metrics.tables import write_table
+    from morered.structures import Column
+
+    def texts(name: str, otherwise: str) -> Column:
+        return Column(np.array([(text or otherwise).encode() for text in table[name]], dtype=np.bytes_).reshape(len(table)))
+
+    found = {name: Column(table[name].to_numpy(np.int8)) for name in ("valid", "valid_rdkit", "stable")}
+    found |= {"smiles": texts("smiles", "-"), "problem": texts("problem", "none"), "geometry": texts("geometry", "unknown")}
+    own = {name: structures.columns[name] for name in ("verdict", "steps", "closest_contact", "seconds", "reason")}
+    written = ~table["verdict"].isin(["failed", "refused"]).to_numpy()
+    if arguments.valid:
+        written &= (table["valid"] == 1) & ~table["smiles"].where(table["valid"] == 1).duplicated().to_numpy()
+    chosen = structures.without_columns().with_columns(own | found)[np.flatnonzero(written)]
+    options = {}
+    if formats.format_of(arguments.output) == "sdf":  # where there is no valid molecule, single bonds
+        options["templates"] = {m.id: by_rdkit(m.numbers, m.positions) or bonded(m.numbers, m.positions) for m in chosen}
+    formats.write(arguments.output, chosen, **options)
+    if arguments.table:
+        reasons = [reason.decode() for reason in structures.column("reason").tolist()]
+        write_table(table.drop(columns="reference").assign(reason=reasons), arguments.table)
+
+
+def _summarise(table: pd.DataFrame) -> None:
+    """Verdicts, how many are valid and different, and the most frequent reasons of the others."""
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(table["verdict"]).most_common())
+    valid = table[table["valid"] == 1]
+    different = f", {valid['smiles'].nunique()} of them different" if len(valid) else ""
+    print(f"{len(table)} molecules: {counts}; {len(valid)} valid{different}", file=sys.stderr)
+    for formula, part in table.groupby("formula", sort=False):
+        if table["formula"].nunique() > 1:
+            print(f"  {formula}: {int((part['valid'] == 1).sum())} of {len(part)} valid", file=sys.stderr)
+    if len(valid) < len(table):
+        print("  --table tells of each why it is not valid", file=sys.stderr)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _usage(sentence: str) -> int:
+    print(f"morered generate: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,132 @@
+"""What a study generates: its samplers, where their molecules lie, and what figures B4, D1, D2 and table B1 show of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from morered.study.schema import ConfigError
+
+if TYPE_CHECKING:
+    from morered.study.study import Study
+
+Settings = dict[str, Any]
+
+
+def samplers(study: Study) -> dict[str, Settings]:
+    """Name -> settings of each sampler, in the config's order."""
+    return study.config["generation"]["methods"]
+
+
+def models_of(study: Study, sampler: str) -> dict[str, str]:
+    """Role ("noise", "time") -> name of the model that a sampler uses for it."""
+    settings = samplers(study)[sampler]
+    return {role: settings[role] for role in ("noise", "time") if settings[role] is not None}
+
+
+def dataset(study: Study) -> str:
+    """The dataset that compositions are drawn from and that novelty is measured against: that of the models."""
+    first = next(iter(samplers(study)))
+    return study.model(samplers(study)[first]["noise"])["dataset"]
+
+
+def seed(study: Study) -> int:
+    """Seed of compositions and noise."""
+    own = study.config["generation"]["seed"]
+    return study.config["seed"] if own is None else own
+
+
+def folder(study: Study, sampler: str = "") -> str:
+    """Folder of what is generated, or of one sampler's molecules."""
+    return f"{study.root}/generation" + (f"/{sampler}" if sampler else "")
+
+
+def dangling(study: Study) -> Iterable[str]:
+    """What is wrong with the config's ``generation``: names that point nowhere, models of the wrong kind, impossible caps."""
+    fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt")}
+    faults = []
+    for name in samplers(study):
+        for role, model in models_of(study, name).items():
+            path = f"generation.methods.{name}.{role}"
+            faults += study.unknown(path, model, "models")
+            kind = study.config["models"].get(model, {}).get("kind")
+            if kind is not None and kind not in fitting[role]:
+                faults.append(f"{path}: {model!r} is a model of kind {kind}, not {' or '.join(fitting[role])}")
+    if faults or not samplers(study):
+        return faults
+    datasets = {model: study.model(model)["dataset"] for name in samplers(study) for model in models_of(study, name).values()}
+    if len(set(datasets.values())) > 1:
+        told = ", ".join(f"{model} on {data}" for model, data in datasets.items())
+        faults.append(f"generation.methods: models of one dataset are compared, and these are of several: {told}")
+    settings = study.config["generation"]
+    caps = settings["caps"]
+    if caps["steps"] != sorted(caps["steps"]):
+        faults.append(f"generation.caps.steps: {caps['steps']} do not ascend")
+    if (caps["molecules"] or 0) > settings["molecules"]:
+        faults.append(
+            f"generation.caps.molecules: {caps['molecules']} are more than generation.molecules, {settings['molecules']}"
+        )
+    for role, wanted in (("method", "adaptive"), ("against", "fixed")):
+        name = caps[role]
+        if name is not None and name not in _of_schedule(study, wanted):
+            there = ", ".join(_of_schedule(study, wanted)) or "none"
+            faults.append(f"generation.caps.{role}: {name!r} is no sampler with the {wanted} schedule; there are: {there}")
+    return faults
+
+
+# --------------------------------------------------------------------- plans of figures
+
+
+def figB4(study: Study) -> Settings:
+    """Left: the first adaptive sampler's first samples. Right: the sampler of `caps` at each cap, beside a fixed one."""
+    adaptive, fixed = _both(study, "figB4")
+    settings = study.config["generation"]
+    caps = settings["caps"]
+    followed = adaptive[0]
+    return {
+        "followed": followed,
+        "trajectories": min(settings["trajectories"], settings["molecules"]),
+        "T": study.model(samplers(study)[followed]["noise"])["diffusion"]["T"],
+        "method": caps["method"] or adaptive[-1],
+        "against": caps["against"] or fixed[-1],
+        "caps": caps["steps"],
+    }
+
+
+def figD1(study: Study) -> Settings:
+    """The first adaptive sampler's first samples."""
+    return {"sampler": _first(study, "figD1", "adaptive"), "grid": study.config["generation"]["grid"]}
+
+
+def figD2(study: Study) -> Settings:
+    """The first sampler's with the fixed schedule."""
+    return {"sampler": _first(study, "figD2", "fixed"), "grid": study.config["generation"]["grid"]}
+
+
+def tableB1(study: Study) -> Settings:
+    """All samplers."""
+    if not samplers(study):
+        raise ConfigError(["figures: tableB1 needs generation.methods, the samplers that are compared"])
+    return {"samplers": list(samplers(study)), "dataset": dataset(study), "split": study.config["generation"]["split"]}
+
+
+def _of_schedule(study: Study, schedule: str) -> list[str]:
+    """Samplers that predict the time ("adaptive"), or that do not ("fixed")."""
+    return [name for name, settings in samplers(study).items() if (settings["time"] is not None) == (schedule == "adaptive")]
+
+
+def _both(study: Study, figure: str) -> tuple[list[str], list[str]]:
+    """Adaptive and fixed samplers, at least one of each."""
+    return _some(study, figure, "adaptive"), _some(study, figure, "fixed")
+
+
+def _first(study: Study, figure: str, schedule: str) -> str:
+    return _some(study, figure, schedule)[0]
+
+
+def _some(study: Study, figure: str, schedule: str) -> list[str]:
+    there = _of_schedule(study, schedule)
+    if not there:
+        key = "with the key time" if schedule == "adaptive" else "without the key time"
+        raise ConfigError([f"figures: {figure} needs a sampler {key} in generation.methods"])
+    return there
