@@ -33,6 +33,11 @@ demo: setup  ## the pipeline's main job on embedded real data: train, relax, fig
 report: setup  ## results/<study>/report.html of what has been made (CONFIG=config/NAME.yaml: another study)
 	$(BIN)/python scripts/report.py $(if $(CONFIG),--configfile $(CONFIG))
 
+.PHONY: publish
+publish: setup  ## docs/results.md and its figures from a finished study (CONFIG=config/small.yaml)
+	$(SNAKEMAKE) --configfile $(CONFIG) results_page
+	cp -r results/$$(basename $(CONFIG) .yaml)/page/. docs/
+
 .PHONY: test
 test: setup  ## every test but those that start a Slurm
 	$(BIN)/python -m pytest -m "not slurm" -n $(CORES) --dist loadfile

@@ -29,6 +29,7 @@ include: "workflow/rules/generate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/energy.smk"
 include: "workflow/rules/cards.smk"
+include: "workflow/rules/publish.smk"
 include: "workflow/rules/estimate.smk"
 
 

@@ -130,3 +130,22 @@ def networks_of_tableD(wildcards):
 def energies_of_study():
     """The numbers of figure 6, where the config asks for it."""
     return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.config["figures"] else []
+
+
+def published_results(wildcards):
+    """Pictures of the figures that the config asks for, and the numbers of its figures and tables, in the config's order."""
+    names = STUDY.config["figures"]
+    drawn = [name for name in names if not name.startswith("table")]
+    stems = [STUDY.table(name) if name.startswith("table") else STUDY.figure(name) for name in names]
+    return {"pictures": [f"{STUDY.figure(name)}.png" for name in drawn], "numbers": [f"{stem}.csv" for stem in stems]}
+
+
+def remarks_on_results(wildcards):
+    """What was written by hand on this study's results, where there is something."""
+    path = f"{workflow.basedir}/docs/remarks/{STUDY.name}.md"
+    return [path] if Path(path).is_file() else []
+
+
+def commands_of_study(wildcards):
+    config = " ".join(f"--configfile {Path(path).parent.name}/{Path(path).name}" for path in workflow.overwrite_configfiles)
+    return [f"snakemake --cores all {config}".rstrip()]

@@ -19,8 +19,8 @@ The noise is
 
 that is e ~ N(0, (1 - l) I + l C), then centred. Each draw has l = 0 but for a part ``share`` of them. There l is uniform in
 [0, 1] where ``decades`` is 0, else 1 - l is log-uniform over so many decades below 1: thermal displacements have so little
-isotropic noise on the bonds that l close to 1 alone resembles them. C^(1/2) is the symmetric root: it turns with the molecule, and does not depend on the signs or the order of the
-eigenvectors.
+isotropic noise on the bonds that l close to 1 alone resembles them. C^(1/2) is the symmetric root: it turns with the molecule,
+and does not depend on the signs or the order of the eigenvectors.
 
 Shapes: B batch, N padded atoms.
 """

@@ -109,8 +109,8 @@ def _add_entry(
             changed = changes.get(kind, {}).get(name)
             if kind == "models" and changed and "source" not in changed and thing.get("source", "train") != "train":
                 problems.append(
-                    f"{path}.models.{name}: its weights are not trained here (source: {thing['source']}), so that the sweep would "
-                    "change nothing; sweep a model with source: train"
+                    f"{path}.models.{name}: its weights are not trained here (source: {thing['source']}), so that the sweep "
+                    "would change nothing; sweep a model with source: train"
                 )
             if uses or changed:
                 renamed[kind][name] = f"{name}@{label}"

@@ -1,0 +1,126 @@
+"""A study's results as one Markdown page with its figures beside it: what `docs/results.md` is made by.
+
+Everything on it comes from files of the run; each figure and table names the file that its numbers are from, with the first
+digits of its SHA-256.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from morered.figures.html import short
+from morered.files import atomic_path, sha256
+from morered.metrics.tables import rows_of
+
+#: Tables with more rows than this are named, not shown.
+LONGEST = 60
+
+
+class Shown(NamedTuple):
+    """A figure or table: its name, the picture (None for a table) and the CSV file with its numbers."""
+
+    name: str
+    picture: Path | None
+    numbers: Path
+
+
+def page(
+    *,
+    study: str,
+    note: str,
+    commands: Sequence[str],
+    comparison: Path,
+    shown: Sequence[Shown],
+    remarks: str = "",
+    pictures: str = "figures",
+    describes: Mapping[str, str] | None = None,
+) -> str:
+    """The page as Markdown.
+
+    Parameters
+    ----------
+    study, note
+        Name of the study and what its config says of it.
+    commands
+        Shell commands that made the results.
+    comparison
+        The table of `morered.figures.comparison`.
+    shown
+        Figures and tables, in their order.
+    remarks
+        Markdown written by hand: what agrees with the paper, what does not, and why.
+    pictures
+        Folder of the pictures, relative to the page.
+    describes
+        Name of a figure -> a sentence below its heading.
+    """
+    table = pd.read_csv(comparison)
+    parts = [f"# Results of the study “{study}”", note.strip(), "Made by", *(f"    {command}" for command in commands)]
+    parts += [f"and written by the rule `results_page` from the run's own files. {_source(comparison)}"]
+    if remarks:
+        parts.append(remarks.strip())
+    measured = table[table["this_run"].notna()]
+    parts += ["## This run and the paper", compared(measured)]
+    for item in shown:
+        parts.append(f"## {item.name}")
+        if describes and item.name in describes:
+            parts.append(describes[item.name])
+        if item.picture is not None:
+            parts.append(f"![{item.name}]({pictures}/{item.picture.name})")
+        numbers = pd.read_csv(item.numbers)
+        if len(numbers) <= LONGEST:
+            parts.append(markdown(numbers))
+        parts.append(f"{len(numbers)} rows. {_source(item.numbers)}")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write(path: str | Path, text: str, shown: Sequence[Shown], pictures: str = "figures") -> None:
+    """Write the page and copy the pictures beside it."""
+    path = Path(path)
+    for item in shown:
+        if item.picture is not None:
+            with atomic_path(path.parent / pictures / item.picture.name) as copy:
+                shutil.copyfile(item.picture, copy)
+    with atomic_path(path) as final:
+        final.write_text(text, encoding="utf-8")
+
+
+def compared(table: pd.DataFrame) -> str:
+    """What was measured of the paper's statements as a Markdown table, with what the paper says and whether its bounds hold."""
+    frame = pd.DataFrame(
+        {
+            "place": table["place"],
+            "inputs": table["testset"].fillna(""),
+            "method": table["method"].fillna(""),
+            "quantity": table["quantity"] + table["unit"].fillna("").map(lambda unit: f" ({unit})" if unit else ""),
+            "paper": table["paper"].fillna(""),
+            "this run": table["this_run"],
+            "n": table["n"],
+            "bound holds": table["holds"].fillna(""),
+        }
+    )
+    return markdown(frame)
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table; numbers with three significant digits on the right."""
+    right = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
+    lines = ["| " + " | ".join(_cell(name) for name in frame) + " |"]
+    lines.append("|" + "|".join("---:" if number else "---" for number in right) + "|")
+    for row in rows_of(frame):
+        cells = [short(value) if number else _cell(value) for number, value in zip(right, row, strict=True)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return "" if pd.isna(value) else str(value).replace("|", "\\|").replace("\n", " ")  # type: ignore[call-overload]
+
+
+def _source(path: Path) -> str:
+    return f"Numbers: `{Path(path).name}`, SHA-256 {sha256(path)[:12]}."
