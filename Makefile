@@ -75,6 +75,10 @@ bench-calculators:  ## seconds per structure of every calculator -> results/benc
 bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
 bench-energy:  ## single points beside PySCF called plainly -> results/bench/energy.csv
 
+.PHONY: bench-mlff
+bench-mlff: setup  ## our batched L-BFGS beside ASE's, with the shipped force field -> results/bench/mlff.csv
+	$(BIN)/python benchmarks/mlff_against_ase.py
+
 .PHONY: lock
 lock: setup  ## rewrite requirements.lock from pyproject.toml
 	LIBMBD_PREFIX="" uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --python $(BIN)/python \

@@ -121,7 +121,7 @@ def main() -> None:
         for row in compare(name, structures, methods, few):
             found.append(row)
             print("  ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)
-    write_table(pd.DataFrame(found), arguments.out)
+            write_table(pd.DataFrame(found), arguments.out)
 
 
 if __name__ == "__main__":

@@ -288,6 +288,18 @@ def draw(table: pd.DataFrame, stem: Path) -> None:
             )  # fmt: skip
 
 
+def write(found: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+    """The rows so far as a table."""
+    table = pd.DataFrame(found)
+    for column in ("batch_size", "atoms", "efficiency", "outside_network_percent"):
+        table[column] = table.get(column, np.nan)
+    table["weights"] = table["weights"].fillna("")
+    columns = ["case", "ms_per_molecule", "evaluations_per_molecule", "ms_per_evaluation", "outside_network_percent"]
+    table = table[[*columns, *(name for name in table.columns if name not in columns)]]
+    write_table(table, path)
+    return table
+
+
 def main() -> None:
     """Measure, write the table, draw it, and say what the engine costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -311,13 +323,7 @@ def main() -> None:
             + (f"  efficiency {row['efficiency']:.2f}" if "efficiency" in row else ""),
             flush=True,
         )
-    table = pd.DataFrame(found)
-    for column in ("batch_size", "atoms", "efficiency", "outside_network_percent"):
-        table[column] = table.get(column, np.nan)
-    table["weights"] = table["weights"].fillna("")
-    columns = ["case", "ms_per_molecule", "evaluations_per_molecule", "ms_per_evaluation", "outside_network_percent"]
-    table = table[[*columns, *(name for name in table.columns if name not in columns)]]
-    write_table(table, arguments.out)
+        table = write(found, arguments.out)  # after each, so that a run which is ended early leaves what it has
     draw(table, arguments.out.with_suffix(""))
 
 

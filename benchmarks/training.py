@@ -368,6 +368,14 @@ def draw_figure(rows: list[dict[str, str | int | float]], path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=200)
 
 
+def write(rows: list[dict[str, str | int | float]], path: Path) -> None:
+    """The rows so far as a table."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
 def main() -> None:
     """Measure, write the table and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -389,10 +397,7 @@ def main() -> None:
         for row in measure(features, arguments.repeats, arguments.ours, arguments.peer):
             rows.append(row)
             print("  ".join(f"{key}={value}" for key, value in row.items()), flush=True)
-    with atomic_path(arguments.out) as temporary, temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+            write(rows, arguments.out)  # after each, so that a run which is ended early leaves what it has
     draw_figure(rows, arguments.out.with_suffix(".png"))
 
 

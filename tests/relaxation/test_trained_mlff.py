@@ -27,22 +27,22 @@ SMALL = Path(__file__).parents[1] / "data/mlff-small.safetensors"
 def testsets() -> dict[str, Structures]:
     """Inputs made from test graphs, which the force field has not seen."""
     minima, split = qm7.load(), qm7.default_split()
-    few = sample(minima, split, graphs=6)
+    few = sample(minima, split, graphs=4)
     modes = normal_mode_inputs(few, Displacing(per_minimum=3, calculator="mmff94"), workers=1).structures
     return {
         "normal-modes": modes.without_columns(),
-        "diffused-250": diffused_inputs(sample(minima, split, graphs=16)).without_columns(),
+        "diffused-250": diffused_inputs(sample(minima, split, graphs=8)).without_columns(),
     }
 
 
 @pytest.mark.parametrize("name", ["normal-modes", "diffused-250"])
 def test_both_find_the_same_minima(name: str, testsets: dict[str, Structures]) -> None:
-    method = PotentialMethod(potential="mlff", model=weights.load(SMALL), steps=400)
+    method = PotentialMethod(potential="mlff", model=weights.load(SMALL), steps=300)
     inputs = testsets[name]
     ours = relax(inputs, method).structures
     theirs = relax(inputs, replace(method, optimizer="ase")).structures
     both = np.flatnonzero((ours.column("verdict") == b"converged") & (theirs.column("verdict") == b"converged"))
-    assert len(both) >= 0.7 * len(inputs)
+    assert len(both) >= 0.5 * len(inputs)
     assert rmsd(ours, inputs)[both].min() > 0.02  # there was something to do
     assert (rmsd(ours[both], theirs[both]) < 0.01).mean() >= 0.95
 

@@ -44,7 +44,8 @@ class PotentialCalculator(Calculator):
         """Energy in eV and forces in eV/Å of the atoms' current positions."""
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
-        one = Structures.build([self.atoms.numbers], [self.atoms.positions - self.atoms.positions.mean(axis=0)], ["molecule"])
+        # As they are, not centred anew: the same numbers as in the batched optimiser give the same rounding, step after step.
+        one = Structures.build([self.atoms.numbers], [self.atoms.positions], ["molecule"])
         energy, forces = self._potential.energy_forces(pad(one, device=self._device))
         self.results = {"energy": float(energy[0]), "forces": forces[0, : one.n_atoms].to("cpu", torch.float64).numpy()}
         if not np.isfinite(self.results["forces"]).all():
