@@ -66,9 +66,11 @@ format: setup  ## rewrite the sources as the linters want them
 stale: setup  ## list the results that other code than today's made
 	$(BIN)/python -m morered.stale results
 
-.PHONY: bench-structures bench-training bench-calculators bench-relax bench-energy
+.PHONY: bench-structures bench-training bench-calculators bench-relax bench-energy bench-slurm
 bench-structures bench-training bench-calculators bench-relax bench-energy: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
+bench-slurm: setup  ## seconds that Snakemake and Slurm add to a job (root, after test-slurm) -> results/bench/slurm.csv
+	$(BIN)/python benchmarks/slurm_overhead.py
 bench-structures:  ## a million molecules written, read, sliced -> results/bench/structures.csv
 bench-training:  ## our networks beside SchNetPack's -> results/bench/training.csv
 bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv

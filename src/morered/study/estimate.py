@@ -171,10 +171,10 @@ def _training(study: Study, name: str, on_gpu: bool) -> float:
 
 
 def _relaxation(study: Study, name: str, testset: str, on_gpu: bool) -> float | None:
-    method, number = study.method(name), molecules(study, testset)
-    if number is None:
+    method, whole = study.method(name), molecules(study, testset)
+    if whole is None:
         return None
-    number /= len(study.chunks(name))
+    number = whole / len(study.chunks(name))
     relaxer = method["relaxer"]
     if relaxer in _CPU_WHOLE:
         return number * _CPU_WHOLE[relaxer]

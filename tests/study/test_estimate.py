@@ -1,0 +1,80 @@
+"""The estimate of a run's hours."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from morered.study import Study, estimate, load_schema
+from morered.study.estimate import Job
+
+
+@pytest.fixture
+def study_of(repository: Path):
+    def make(name: str, **changes: object) -> Study:
+        config = yaml.safe_load((repository / f"config/{name}.yaml").read_text(encoding="utf-8"))
+        schema = load_schema(repository / "config/schema/config.schema.yaml")
+        return Study({**config, **changes}, schema, repository / "config/ablations")
+
+    return make
+
+
+def hours(study: Study, rule: str, gpus: int = 0, **wildcards: str) -> float:
+    return estimate.seconds_on_one(study, Job(rule, wildcards, gpus)) / 3600
+
+
+def test_the_paper_s_trainings_take_the_paper_s_days(study_of) -> None:
+    paper = study_of("paper")
+    assert hours(paper, "train_model", 1, model="jt") == pytest.approx(1.45 * 24)
+    assert hours(paper, "train_model", 1, model="mlff") == pytest.approx(7 * 24)
+    assert hours(paper, "train_model", 1, model="jt-so3net") == pytest.approx(1.45 * 24 / 4)  # half the features
+
+
+def test_the_paper_s_relaxations_take_the_paper_s_steps(study_of) -> None:
+    paper = study_of("paper")
+    number = estimate.molecules(paper, "normal-modes")
+    assert number == 3 * 6504
+    chunks = len(paper.chunks("MoreRed-AS"))
+    adaptive = hours(paper, "relax_structures", 1, method="MoreRed-AS", testset="normal-modes", seed="0", chunk="0")
+    assert adaptive * 3600 * chunks == pytest.approx(number * 992 * 0.05 / 128)
+    initial = hours(paper, "relax_structures", 1, method="MoreRed-ITP", testset="normal-modes", seed="0", chunk="0")
+    assert initial / adaptive == pytest.approx(64 / 992)
+
+
+def test_a_limit_of_the_config_is_what_counts(study_of) -> None:
+    small = study_of("small")
+    model = small.config["models"]["jt"]
+    model["training"]["max_steps"] = 1000
+    thousand = hours(small, "train_model", model="jt")
+    model["training"]["max_steps"] = 2000
+    assert hours(small, "train_model", model="jt") == pytest.approx(2 * thousand)
+    model["training"]["max_time"] = 7200.0
+    assert hours(small, "train_model", model="jt") == pytest.approx(2)
+
+
+def test_a_sample_and_chunks_make_jobs_shorter(study_of) -> None:
+    tiny, small = study_of("tiny"), study_of("small")
+    assert estimate.molecules(tiny, "normal-modes") == 9
+    assert estimate.molecules(tiny, "diffused-250") == 3
+    assert estimate.molecules(small, "diffused-250") == 7101 - 4500 - 1250
+
+
+def test_hours_add_up_by_stage_and_what_has_no_rate_is_named(study_of) -> None:
+    paper = study_of("paper")
+    jobs = [Job("train_model", {"model": "jt"}, 1), Job("train_model", {"model": "noise"}, 1), Job("fig4", {})]
+    found, unknown = estimate.stages(paper, [*jobs, Job("all", {}), Job("brew_tea", {}), Job("brew_tea", {})])
+    assert list(found) == ["training", "figures"]
+    assert (found["training"].jobs, found["figures"].jobs) == (2, 1)
+    assert found["training"].gpu_hours == pytest.approx(2 * 1.45 * 24)
+    assert found["figures"].gpu_hours == 0
+    assert unknown == {"brew_tea": 2}
+    assert "without a rate: 2 jobs of brew_tea" in estimate.table(paper, [*jobs, Job("brew_tea", {}), Job("brew_tea", {})])
+    assert estimate.table(paper, [Job("all", {})]) == ""
+
+
+def test_rates_are_for_rules_that_there_are(repository: Path) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (repository / "workflow/rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    rated = {rule for rules in estimate.STAGES.values() for rule in rules}
+    assert rated <= rules
