@@ -26,6 +26,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
 include: "workflow/rules/plans.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/samples.smk"
 include: "workflow/rules/energy.smk"
 include: "workflow/rules/cards.smk"
 
