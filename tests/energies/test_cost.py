@@ -28,3 +28,9 @@ def test_what_a_dry_run_says():
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_times_are_told_in_fitting_units(seconds, text):
     assert cost._text(seconds) == text
+
+
+def test_a_sample_of_all_inputs_says_what_one_costs():
+    sentence = cost.of_points(None, 40, {})
+    assert sentence.startswith("many single points with PBE0/def2-tzvp: about")
+    assert "of one core each" in sentence

@@ -17,9 +17,11 @@ def sampled(figure):
 
 
 def sources_at_most(purpose):
-    """Geometries that are computed at most: of each input the minimum, itself, and what each method makes of it."""
+    """Geometries that are computed at most: of each input the minimum, itself, and what each method makes of it. None if of all."""
     settings = STUDY.config[purpose]
-    return (settings["molecules"] or 1) * (2 + len(STUDY.shown_methods if settings["methods"] is None else settings["methods"]))
+    if settings["molecules"] is None:
+        return None
+    return settings["molecules"] * (2 + len(STUDY.shown_methods if settings["methods"] is None else settings["methods"]))
 
 
 def cost_of_energies():

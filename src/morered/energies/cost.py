@@ -45,16 +45,22 @@ def seconds(level: Mapping[str, Any], max_atoms: int | None = None) -> float | N
     return SECONDS * size * (1.0 if level.get("density_fitting", True) else EXACT)
 
 
-def of_points(count: int, jobs: int, level: Mapping[str, Any], max_atoms: int | None = None) -> str:
-    """A sentence about ``count`` single points in so many jobs."""
-    return f"at most {count} single points with {_basis(level)}: {_cost(count, jobs, seconds(level, max_atoms), max_atoms)}"
+def of_points(count: int | None, jobs: int, level: Mapping[str, Any], max_atoms: int | None = None) -> str:
+    """A sentence about ``count`` single points (None: not known yet) in so many jobs."""
+    return f"{_at_most(count)} single points with {_basis(level)}: {_cost(count, jobs, seconds(level, max_atoms), max_atoms)}"
 
 
-def of_optimisations(count: int, jobs: int, level: Mapping[str, Any], evaluations: int = 20, max_atoms: int | None = None) -> str:
+def of_optimisations(
+    count: int | None, jobs: int, level: Mapping[str, Any], evaluations: int = 20, max_atoms: int | None = None
+) -> str:
     """A sentence about ``count`` optimisations of so many evaluations each, whose forces cost as much as their energies."""
     each = seconds(level, max_atoms)
     cost = _cost(count, jobs, None if each is None else 2 * evaluations * each, max_atoms)
-    return f"at most {count} optimisations with {_basis(level)}: {cost}, if each takes {evaluations} evaluations"
+    return f"{_at_most(count)} optimisations with {_basis(level)}: {cost}, if each takes {evaluations} evaluations"
+
+
+def _at_most(count: int | None) -> str:
+    return "many" if count is None else f"at most {count}"
 
 
 def _basis(level: Mapping[str, Any]) -> str:
@@ -65,10 +71,12 @@ def _atoms(max_atoms: int | None) -> int:
     return min(sum(TYPICAL), max_atoms or sum(TYPICAL))
 
 
-def _cost(count: int, jobs: int, each: float | None, max_atoms: int | None) -> str:
+def _cost(count: int | None, jobs: int, each: float | None, max_atoms: int | None) -> str:
     in_jobs = f"in {jobs} job{'s' if jobs != 1 else ''}"
     if each is None:
         return f"{in_jobs}; what a point costs with this basis is not known"
+    if count is None:
+        return f"about {_text(each)} of one core each for molecules of {_atoms(max_atoms)} atoms, {in_jobs}"
     total = count * each
     return f"about {_text(total)} of one core for molecules of {_atoms(max_atoms)} atoms, {in_jobs} of {_text(total / jobs)}"
 
