@@ -19,9 +19,18 @@ def test_what_a_dry_run_says():
     assert "in 40 jobs of" in sentence
     assert "not known" in cost.of_points(10, 1, {"basis": "pc-2"})
     assert "in 1 job;" in cost.of_points(10, 1, {"basis": "pc-2"})
-    assert cost.of_optimisations(3, 1, {"basis": "sto-3g"}, 5).endswith("at 5 steps each")
+    assert cost.of_optimisations(3, 1, {"basis": "sto-3g"}, 5).endswith("if each takes 5 evaluations")
+    assert cost.seconds({}, max_atoms=8) == pytest.approx(cost.seconds({}) / 4)
+    assert cost.seconds({}, max_atoms=99) == cost.seconds({})
+    assert "molecules of 8 atoms" in cost.of_points(10, 1, {}, 8)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_times_are_told_in_fitting_units(seconds, text):
     assert cost._text(seconds) == text
+
+
+def test_a_sample_of_all_inputs_says_what_one_costs():
+    sentence = cost.of_points(None, 40, {})
+    assert sentence.startswith("many single points with PBE0/def2-tzvp: about")
+    assert "of one core each" in sentence

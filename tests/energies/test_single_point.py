@@ -25,10 +25,15 @@ def test_waters_volume_ratios_are_the_published_ones():
     np.testing.assert_allclose(parts.volume_ratios, [0.95199, 0.549794, 0.549794], atol=2e-4)
 
 
-def test_methanes_volume_ratios_at_pbe0():
-    methane = molecule("CH4")
-    parts = partition(methane.numbers, methane.positions, Level())
-    np.testing.assert_allclose(parts.volume_ratios, [0.729, *[0.595] * 4], atol=1e-3)
+@pytest.mark.parametrize(
+    ("name", "ratios"), [("CH4", {"C": 0.729, "H": 0.595}), ("C6H6", {"C": 0.819, "H": 0.612}), ("CH3Cl", {"Cl": 0.976})]
+)
+def test_volume_ratios_at_pbe0_are_the_known_ones(name, ratios):
+    atoms = molecule(name)
+    parts = partition(atoms.numbers, atoms.positions, Level(grid=1, convergence=1e-5))
+    for symbol, ratio in ratios.items():
+        found = parts.volume_ratios[np.array(atoms.get_chemical_symbols()) == symbol]
+        np.testing.assert_allclose(found, ratio, atol=1e-3)
 
 
 def test_charges_sum_to_the_total_charge_and_water_is_polar():

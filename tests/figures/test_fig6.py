@@ -67,8 +67,18 @@ def test_the_band_and_what_stands_above_the_boxes(energies, monkeypatch):
     assert [label.get_text().replace("\n", "") for label in axes.get_xticklabels()] == ["MoreRed-JT", "MLFF"]
     band = axes.patches[-1].get_extents().transformed(axes.transData.inverted())
     assert (band.y0, band.y1) == pytest.approx((-1, 1))
-    assert axes.get_ylim()[0] < -3
-    assert axes.get_ylabel() == "energy above the reference (kcal/mol)\nPBE0/x"
+    assert axes.get_ylim()[0] == pytest.approx(-4.2)
+    assert axes.get_ylabel() == "ΔE to the reference (kcal/mol)\nPBE0/x"
+
+
+def test_structures_far_above_are_counted_and_the_lowest_is_shown(energies, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
+    far = energies.assign(difference_kcal_mol=energies["difference_kcal_mol"].replace({1.5: 500.0, -3.0: -30.0}))
+    fig6.draw(far, fig6.numbers(far, "normal-modes"), "unused", "PBE0/x")
+    (axes,) = drawn[0].axes
+    assert axes.get_ylim() == pytest.approx((-31.5, 20))
+    assert "0.50\n67 %\n1" in [text.get_text() for text in axes.texts]
 
 
 def test_no_energy_at_all_is_told(energies):

@@ -127,7 +127,7 @@ def _require(level: Level) -> None:
             raise ValueError("--gpu needs the package gpu4pyscf (pip install gpu4pyscf-cuda12x)")
     try:
         with warnings.catch_warnings(action="ignore"):  # PySCF advises packages to install
-            molecule([1, 1], [[0, 0, 0], [0, 0, 0.74]], level)
+            molecule([1, 1], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]], level)
     except ValueError as error:
         raise ValueError(f"--basis {level.basis}: {error}") from None
 
@@ -163,7 +163,8 @@ def _point(molecule: Any, level: Level) -> SinglePoint:
     """A task for a worker."""
     from morered.energies.single_point import single_point
 
-    return single_point(*molecule, level)
+    numbers, positions = molecule
+    return single_point(numbers, positions, level)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

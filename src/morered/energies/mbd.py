@@ -24,10 +24,13 @@ def mbd_energy(numbers: ArrayLike, positions: ArrayLike, volume_ratios: ArrayLik
     if len(numbers) < 2:
         return 0.0
     species = [chemical_symbols[z] for z in numbers]
-    with np.errstate(invalid="ignore"):
-        energy = mbd_energy_species(
-            np.asarray(positions, dtype=float) / ANGSTROM_PER_BOHR, species, np.asarray(volume_ratios), beta
-        )
+    try:
+        with np.errstate(invalid="ignore"):
+            energy = mbd_energy_species(
+                np.asarray(positions, dtype=float) / ANGSTROM_PER_BOHR, species, np.asarray(volume_ratios), beta
+            )
+    except np.linalg.LinAlgError:
+        energy = np.nan
     if not np.isfinite(energy):
         raise ValueError("MBD has no energy here (polarisation catastrophe): atoms are too close")
     return float(energy) * EV_PER_HARTREE

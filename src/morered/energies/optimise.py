@@ -99,8 +99,8 @@ def optimise(numbers: ArrayLike, positions: ArrayLike, method: Calculator, *, fm
         if refusal is not None:
             raise CalculationError(refusal, "input")
         surface = method.surface(numbers, start)
-        atoms = Atoms(np.asarray(numbers), start, calculator=OnSurface(surface))  # type: ignore[arg-type]
-        optimiser = BFGS(atoms, logfile=None)  # type: ignore[arg-type]
+        atoms = Atoms(np.asarray(numbers), start, calculator=OnSurface(surface))
+        optimiser = BFGS(atoms, logfile=None)
         try:
             converged = bool(optimiser.run(fmax=fmax, steps=steps))
         finally:

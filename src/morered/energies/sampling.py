@@ -39,7 +39,7 @@ def sample(inputs: Structures, count: int | None, seed: int, max_atoms: int | No
     """
     allowed = np.arange(len(inputs))
     if max_atoms is not None and len(inputs):
-        allowed = np.flatnonzero(inputs.sizes <= max(max_atoms, inputs.sizes.min()))
+        allowed = np.flatnonzero(inputs.sizes <= max(max_atoms, int(inputs.sizes.min())))
     names = inputs.ids[allowed]
     # the draw of each depends on its name alone
     draws = [hashlib.blake2b(name, digest_size=8, key=f"energies {seed}".encode()).digest() for name in names.tolist()]

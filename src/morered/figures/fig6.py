@@ -15,6 +15,8 @@ from morered.metrics.tables import in_order
 ACCURACY = 1.0
 #: The axis ends here at most (kcal/mol); structures above it are counted.
 TOP = 20.0
+#: It reaches at least as far below zero (kcal/mol), and to the lowest structure.
+LOW = 4.0
 #: Column of fig6.csv -> its head in the page.
 HEADS = {
     "method": "method",
@@ -97,12 +99,14 @@ def draw(energies: pd.DataFrame, table: pd.DataFrame, stem: str | Path, level: s
     figure = boxes.draw_boxes(
         runs,
         shown.assign(value=shown["median_energy"], note=shown["less_than_1_above_percent"].map(boxes.percent)),
-        ylabel=f"energy above the reference (kcal/mol)\n{level}",
+        ylabel=f"ΔE to the reference (kcal/mol)\n{level}",
         head=("median", "< 1 kcal/mol"),
         line=0.0,
         top=TOP,
         bottom=None,
     )
+    lowest = min(runs["value"].min(), -LOW)
+    figure.axes[0].set_ylim(bottom=1.05 * lowest)
     figure.axes[0].axhspan(-ACCURACY, ACCURACY, color="#dddddd", linewidth=0, zorder=-1)
     style.save(figure, stem, table)
 

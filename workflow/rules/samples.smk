@@ -1,0 +1,47 @@
+# What energies and optimisations of a sample need of the study: files, jobs, and what they cost.
+from morered.energies import cost
+
+
+def sampled(figure):
+    """Input of a rule: a figure's test set, its minima, and the relaxed structures of its methods in the order of its plan."""
+
+    def files(wildcards):
+        plan = STUDY.plan(figure)
+        return {
+            "inputs": STUDY.inputs(plan["testset"]),
+            "minima": minima_of_testset(plan["testset"]),
+            "relaxed": [STUDY.relaxed(plan["testset"], method) for method in plan["methods"]],
+        }
+
+    return files
+
+
+def sources_at_most(purpose):
+    """Geometries that are computed at most: of each input the minimum, itself, and what each method makes of it. None if of all."""
+    settings = STUDY.config[purpose]
+    if settings["molecules"] is None:
+        return None
+    return settings["molecules"] * (2 + len(STUDY.shown_methods if settings["methods"] is None else settings["methods"]))
+
+
+def cost_of_energies():
+    """What the single points cost, for the dry run."""
+    settings = STUDY.config["energies"]
+    return cost.of_points(sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
+
+
+def chunks_of_worth(calculator):
+    """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
+    return STUDY.config["worth"]["chunks"] if calculator == "pbe0" else 1
+
+
+def cost_of_worth():
+    """What the optimisations with PBE0 cost."""
+    settings = STUDY.config["worth"]
+    count = sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
+    evaluations = min(20, settings["steps"] + 1)
+    return cost.of_optimisations(count, settings["chunks"], STUDY.level("worth"), evaluations, settings["max_atoms"])
+
+
+def level_of_worth(wildcards):
+    return STUDY.level("worth") if wildcards.calculator == "pbe0" else {}
