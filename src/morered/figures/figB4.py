@@ -157,7 +157,7 @@ def _draw_steps(axes: Axes, curves: pd.DataFrame, T: int) -> None:
 
 def _draw_caps(axes: Axes, table: pd.DataFrame) -> None:
     curve, beside = in_order(table["method"])
-    colours = style.palette([curve, beside])
+    colours = {curve: style.colour("MoreRed-JT"), beside: style.colour("DDPM")}  # what the paper's MoreRed is here
     for quantity, (label, line, marker) in CURVES.items():
         mine = table[(table["method"] == curve) & (table["quantity"] == quantity)]
         axes.fill_between(mine["cap"], mine["low"], mine["high"], color=colours[curve], alpha=0.18, linewidth=0)
