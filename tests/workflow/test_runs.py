@@ -170,10 +170,8 @@ def test_a_missing_picture_and_a_dead_link_would_be_found(browser, tmp_path):
     table = {"name": "b.html", "mime_type": "text/html", "data_uri": "data:text/html;base64,PGltZyBzcmM9eS5wbmc+"}
     entries = {"a": {**picture, "caption": "<a href='x.html'>x</a>"}, "b": {**table, "caption": ""}}
     page = tmp_path / "report.html"
-    page.write_text(
-        f"<html><body><a href='#'>Figures</a><img src='gone.png'><script>var results = {json.dumps(entries)}; var workflow_desc = '';"
-        "</script></body></html>"
-    )
+    script = f"var results = {json.dumps(entries)}; var workflow_desc = '';"
+    page.write_text(f"<html><body><a href='#'>Figures</a><img src='gone.png'><script>{script}</script></body></html>")
     seen = in_browser(browser, page, tmp_path)
     assert seen["pictures"] == {"a.png": False}
     assert seen["links"] == [["a.png", "x.html"], ["b.html", "y.png"]]
