@@ -91,8 +91,8 @@ def contents(drawn: pd.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list
-        For each test set and input: name, symbols [N] and layers, each with name, text, colour, radius (Å), opacity and points, flat
-        coordinates [3 N] in Å laid over the minimum (None where there is no structure).
+        For each test set and input: name, symbols [N] and layers, each with name, text, colour, radius (Å), opacity and
+        points, flat coordinates [3 N] in Å laid over the minimum (None where there is no structure).
     """
     molecules = []
     for (testset, name), group in drawn.groupby(["testset", "id"], sort=False):
