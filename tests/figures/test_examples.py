@@ -1,11 +1,15 @@
 """Figures 5 and B2: molecules laid over each other."""
 
+import html
+import json
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from morered import storage
-from morered.figures import fig5, figB2, overlays, style
+from morered.figures import fig5, figB2, overlay_page, overlays, style
 from morered.metrics.evaluate import evaluate
 from morered.metrics.tables import Run
 from morered.structures import Column, Structures, as_names
@@ -113,3 +117,41 @@ def test_colours_tell_success_from_failure_and_a_missing_structure_is_said(files
 
 def test_a_formula_in_hills_order():
     assert overlays.formula(np.array([8, 1, 6, 1, 7, 1, 6])) == "C$_{2}$H$_{3}$NO"
+
+
+def test_the_page_holds_all_layers_laid_over_the_minimum(files):
+    _, relaxed, inputs, minima = files
+    drawn = overlays.examples(relaxed, inputs, minima, {"normal-modes": ["m1-0", "m7-0"]})
+    first, second = overlay_page.contents(drawn)
+    assert first["name"] == "m1-0 (normal-modes)"
+    assert first["symbols"] == ["C", "C", "C"]
+    assert [layer["name"] for layer in first["layers"]] == ["minimum", "input", *METHODS]
+    assert [layer["colour"] for layer in first["layers"][2:]] == [overlays.SUCCESS, overlays.FAILURE]
+    assert second["layers"][3]["points"] is None  # it failed, and there are no coordinates
+    minimum, start = (np.reshape(layer["points"], (3, 3)) for layer in first["layers"][:2])
+    assert np.sqrt(((start - minimum) ** 2).sum(axis=1).mean()) == pytest.approx(drawn["rmsd_before"].iloc[0], abs=2e-3)
+    text = overlay_page.page(drawn, "A <title>")
+    assert "A &lt;title&gt;" in text
+    assert "@@" not in text.partition("<script>")[0]
+
+
+@pytest.mark.browser
+def test_a_browser_draws_the_layers_and_switches_them(files, browser, tmp_path):
+    _, relaxed, inputs, minima = files
+    drawn = overlays.examples(relaxed, inputs, minima, {"normal-modes": ["m1-0", "m7-0"]})
+    steps = """<script>
+    const said = [], models = () => said.push(at("view").dataset.models ?? at("noview").textContent);
+    models();
+    document.querySelector("#layers input").click(); models();
+    at("molecule").selectedIndex = 1; at("molecule").onchange(); models();
+    said.push(viewer !== null && viewer.pngURI().length > 1000, document.querySelectorAll("#layers label").length);
+    const left = Object.assign(document.createElement("pre"), {id: "said", textContent: JSON.stringify(said)});
+    document.body.append(left);
+    </script></body>"""
+    path = tmp_path / "page.html"
+    path.write_text(overlay_page.page(drawn, "Figure 5").replace("</body>", steps), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom"]
+    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    said = json.loads(html.unescape(dom.rpartition('<pre id="said">')[2].partition("</pre>")[0]))
+    assert said == ["4", "3", "2", True, 4]  # the second molecule's last layer has no structure

@@ -1,6 +1,9 @@
 """What a run leaves behind, and what a second one does."""
 
+import html
+import json
 import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -103,6 +106,113 @@ def test_the_report_is_one_page_that_opens_with_this_run_and_the_paper(finished)
     for name in finished.config["figures"]:
         assert f"{name}.{'html' if name.startswith('table') else 'png'}" in text
     assert "system-message" not in text  # what docutils leaves where a caption or a table is broken
+
+
+#: Looks at everything in the report as its reader would, and leaves what it saw in the page.
+LOOK = """<script>
+{
+  const said = {pictures: {}, pages: {}, links: [], menu: {}, troubles: []};
+  window.addEventListener("error", (event) => said.troubles.push(String(event.message)));
+  const loaded = (image, source) => new Promise((done) => {
+    image.onload = () => done(image.naturalWidth > 0);
+    image.onerror = () => done(false);
+    image.src = source;
+  });
+  const pause = () => new Promise((go) => setTimeout(go, 300));
+  const linksOf = (root, where) => [...root.querySelectorAll("[href], [src]")].forEach((element) => {
+    const target = element.getAttribute("href") ?? element.getAttribute("src");
+    const anchor = target.startsWith("#") && (target === "#" || root.querySelector(CSS.escape(target)));
+    if (!anchor && !target.startsWith("data:")) said.links.push([where, target]);
+  });
+  const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+  const text = (uri) => new TextDecoder().decode(Uint8Array.from(atob(uri.split(",")[1]), (c) => c.charCodeAt(0)));
+  (async () => {
+    await pause();
+    for (const entry of Object.values(results)) {
+      linksOf(parse(entry.caption), entry.name);
+      if (entry.mime_type.startsWith("image/")) {
+        said.pictures[entry.name] = await loaded(new Image(), entry.data_uri);
+      } else {
+        const page = parse(text(entry.data_uri));
+        linksOf(page, entry.name);
+        said.pages[entry.name] = page.body.innerText.length;
+      }
+    }
+    linksOf(parse(workflow_desc), "first page");
+    const menu = [...document.querySelectorAll("a")].map((a) => a.innerText.trim()).filter((name) => name);
+    for (const name of menu) {
+      [...document.querySelectorAll("a")].find((a) => a.innerText.trim() === name)?.click();
+      await pause();
+      const shown = [...document.images].every((image) => image.complete && image.naturalWidth > 0);
+      said.menu[name] = [document.body.innerText.length, shown];
+    }
+    said.loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
+    const left = document.createElement("pre");
+    left.id = "look";
+    left.textContent = JSON.stringify(said);
+    document.body.append(left);
+  })().catch((error) => said.troubles.push(String(error)));
+}
+</script></body>"""
+
+
+def in_browser(browser, page, folder):
+    """What `LOOK` saw in a report, shown by a headless browser."""
+    head, _, tail = page.read_text(encoding="utf-8").rpartition("</body>")
+    (folder / "looked_at.html").write_text(head + LOOK + tail, encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--virtual-time-budget=60000", "--dump-dom", f"--user-data-dir={folder / 'profile'}"]
+    command = [browser, *flags, (folder / "looked_at.html").as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+    return json.loads(html.unescape(dom.rpartition('<pre id="look">')[2].partition("</pre>")[0]))
+
+
+@pytest.mark.browser
+def test_every_picture_of_the_report_is_shown_and_no_link_is_dead(finished, browser, tmp_path):
+    page = tmp_path / "report.html"
+    finished.run("--report", str(page))
+    seen = in_browser(browser, page, tmp_path)
+    assert seen["troubles"] == []
+    figures = [name for name in finished.config["figures"] if not name.startswith("table")]
+    tables = [name for name in finished.config["figures"] if name.startswith("table")]
+    assert {f"{name}.png" for name in figures} <= set(seen["pictures"])
+    assert {f"{name}.html" for name in (*tables, "comparison")} <= set(seen["pages"])
+    assert [name for name, shown in seen["pictures"].items() if not shown] == []
+    assert all(length > 100 for length in seen["pages"].values())
+    assert seen["links"] == []
+    assert {"Figures", "Tables", "Workflow"} <= set(seen["menu"])
+    for name, (length, shown) in seen["menu"].items():
+        assert shown, name
+        assert length > 50, name
+    assert seen["loaded"] == []  # one page, which needs nothing else
+
+
+@pytest.mark.browser
+def test_a_missing_picture_and_a_dead_link_would_be_found(browser, tmp_path):
+    picture = {"name": "a.png", "mime_type": "image/png", "data_uri": "data:image/png;base64,AAAA"}
+    table = {"name": "b.html", "mime_type": "text/html", "data_uri": "data:text/html;base64,PGltZyBzcmM9eS5wbmc+"}
+    entries = {"a": {**picture, "caption": "<a href='x.html'>x</a>"}, "b": {**table, "caption": ""}}
+    page = tmp_path / "report.html"
+    script = f"var results = {json.dumps(entries)}; var workflow_desc = '';"
+    page.write_text(f"<html><body><a href='#'>Figures</a><img src='gone.png'><script>{script}</script></body></html>")
+    seen = in_browser(browser, page, tmp_path)
+    assert seen["pictures"] == {"a.png": False}
+    assert seen["links"] == [["a.png", "x.html"], ["b.html", "y.png"]]
+    assert seen["menu"]["Figures"][1] is False
+
+
+def test_single_figures_are_made_and_reported_of_a_study_that_is_not_finished(copy):
+    for path in ("figures", "tables", "relax", "generation/DDPM"):
+        shutil.rmtree(copy.results / path)
+    assert "relax_structures" not in copy.planned("figD1")
+    copy.run("figD1")
+    assert (copy.results / "figures/figD1.png").is_file()
+    assert not (copy.results / "generation/DDPM").exists()
+    page = copy.folder / "part.html"
+    copy.run("--report", str(page), "--", "figD1")
+    text = page.read_text(encoding="utf-8")
+    assert "The study is not finished" in text
+    assert "figD1.png" in text
 
 
 def test_a_lost_result_is_made_again(copy):

@@ -99,6 +99,7 @@ rule fig5:
         unpack(examples_for("fig5")),
     output:
         **shown("fig5"),
+        page=shown_page("fig5"),
     log:
         f"{ROOT}/logs/fig5.log",
     params:
@@ -168,6 +169,7 @@ rule figB2:
         unpack(examples_for("figB2")),
     output:
         **shown("figB2"),
+        page=shown_page("figB2"),
     log:
         f"{ROOT}/logs/figB2.log",
     params:

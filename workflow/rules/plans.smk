@@ -31,6 +31,16 @@ def shown(name, caption=None):
     return {"png": picture, "pdf": f"{stem}.pdf", "csv": f"{stem}.csv"}
 
 
+def shown_page(name):
+    """The page of a figure's molecules, with the figure's caption in the report."""
+    return report(
+        f"{STUDY.figure(name)}.page.html",
+        caption=f"../report/{name}.rst",
+        category="Figures",
+        labels={"figure": f"{name}, to turn", "study": STUDY.name},
+    )
+
+
 def plan_of(figure):
     """Settings of a rule: the plan of its figure."""
 

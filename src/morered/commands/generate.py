@@ -28,7 +28,8 @@ EXAMPLES = """examples:
 
 methods:
   jt    MoreRed-JT, as in the paper: from noise until the predicted time step is 0
-  ddpm  the same noise model with the fixed schedule
+  ddpm  the fixed schedule; give it a network for noise (--weights): a joint one was trained with the times it predicts, and from
+        the times of the schedule many of its processes break off
 """
 
 METHODS = ("jt", "ddpm")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morered.figures import overlays, style
+from morered.figures import overlay_page, overlays, style
 from morered.metrics.tables import Run, one_seed
 
 #: The two methods of the paper's figure.
@@ -78,7 +78,7 @@ def make(
     methods: Sequence[str] = METHODS,
     examples: int = EXAMPLES,
 ) -> pd.DataFrame:
-    """Make the figure.
+    """Make the figure, and a page of its molecules, ``stem.page.html``.
 
     Parameters
     ----------
@@ -108,6 +108,8 @@ def make(
     drawn = overlays.examples(files, {testset: inputs}, {testset: minima}, {testset: ids})
     drawn = drawn.sort_values("id", key=lambda names: names.map({name: k for k, name in enumerate(ids)}), kind="stable")
     draw(drawn, stem, methods)
+    stem = style.stem_of(stem)
+    overlay_page.write(drawn, stem.with_name(f"{stem.name}.page.html"), "Figure 5: relaxed molecules")
     return overlays.table_of(drawn)
 
 

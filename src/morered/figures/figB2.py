@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from morered.figures import overlays, style
+from morered.figures import overlay_page, overlays, style
 from morered.metrics.tables import Run, in_order, one_seed
 
 #: The inputs that are shown stand at these quantiles of their RMSD: a large and a small distortion.
@@ -50,7 +50,7 @@ def make(
     minima: Mapping[str, str | PathLike[str]],
     stem: str | Path,
 ) -> pd.DataFrame:
-    """Make the figure.
+    """Make the figure, and a page of its molecules, ``stem.page.html``.
 
     Parameters
     ----------
@@ -79,4 +79,6 @@ def make(
     drawn = overlays.examples(relaxed, inputs, minima, choose(runs))
     drawn = drawn.sort_values("testset", key=lambda names: names.map({n: k for k, n in enumerate(methods)}), kind="stable")
     draw(drawn, stem)
+    stem = style.stem_of(stem)
+    overlay_page.write(drawn, stem.with_name(f"{stem.name}.page.html"), "Figure B2: relaxed molecules")
     return overlays.table_of(drawn)

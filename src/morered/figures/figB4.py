@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -146,7 +147,8 @@ def _draw_steps(axes: Axes, curves: pd.DataFrame, T: int) -> None:
             mine["iteration"].iloc[-1:], mine["t"].iloc[-1:], marker="o" if valid else "X", color=colour, markersize=4.5,
             markeredgewidth=0.4, zorder=5, clip_on=False,
         )  # fmt: skip
-        label = f"{first['formula']}, {'valid' if valid else 'not valid'}"
+        formula = re.sub(r"(\d+)", r"$_{\1}$", first["formula"])
+        label = f"{formula}, {'valid' if valid else 'not valid'}"
         handles.append(Line2D([], [], color=colour, linewidth=1.1, marker="o" if valid else "X", markersize=4, label=label))
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.02 * T)
@@ -157,7 +159,7 @@ def _draw_steps(axes: Axes, curves: pd.DataFrame, T: int) -> None:
 
 def _draw_caps(axes: Axes, table: pd.DataFrame) -> None:
     curve, beside = in_order(table["method"])
-    colours = style.palette([curve, beside])
+    colours = {curve: style.colour("MoreRed-JT"), beside: style.colour("DDPM")}  # what the paper's MoreRed is here
     for quantity, (label, line, marker) in CURVES.items():
         mine = table[(table["method"] == curve) & (table["quantity"] == quantity)]
         axes.fill_between(mine["cap"], mine["low"], mine["high"], color=colours[curve], alpha=0.18, linewidth=0)
@@ -178,9 +180,8 @@ def _draw_caps(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 102)
     axes.set_xlabel("cap on the sampling steps")
     axes.set_ylabel("samples (%)")
-    axes.legend(
-        loc="upper left" if table.loc[table["quantity"] == "valid", "percent"].iloc[-2] < 50 else "lower right", fontsize=6.5
-    )
+    last = float(table.loc[(table["method"] == curve) & (table["quantity"] == "valid"), "percent"].iloc[-1])
+    axes.legend(loc="lower right" if last > 60 else "upper left", fontsize=6.5)
 
 
 def _apart(caps: list[int]) -> list[int]:

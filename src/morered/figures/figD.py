@@ -20,7 +20,7 @@ ACROSS = 8
 #: Columns of the CSV.
 COLUMNS = ["id", "formula", "verdict", "steps", "valid", "problem", "smiles", "valid_rdkit", "geometry", "stable"]
 
-_HALF = 3.6  # Å, half a cell: a molecule of QM9 fits, and all are drawn to one scale unless one is larger
+_HALF, _LARGEST = 3.6, 5.5  # Å, half a cell: a molecule of QM9 fits; larger ones make it larger, up to a limit
 
 
 def numbers(table: pd.DataFrame, molecules: int) -> pd.DataFrame:
@@ -41,7 +41,8 @@ def draw(samples: Structures, table: pd.DataFrame, stem: str | Path) -> None:
     rotations = [view(m.numbers, m.positions) for m in chosen]
     there = [verdict not in ("failed", "refused") for verdict in table["verdict"]]
     reach = [np.abs((m.positions - m.positions.mean(axis=0)) @ r)[:, :2].max() for m, r in zip(chosen, rotations, strict=True)]
-    half = max(_HALF, float(np.quantile([x for x, drawn in zip(reach, there, strict=True) if drawn] or [0.0], 0.9)) + 0.5)
+    seen = [x for x, drawn in zip(reach, there, strict=True) if drawn] or [0.0]
+    half = float(np.clip(np.quantile(seen, 0.9) + 0.5, _HALF, _LARGEST))
     for k, molecule in enumerate(chosen):
         line, column = divmod(k, across)
         bottom = 1 - (0.02 + (line + 1) * high) / figure.get_figheight()
@@ -58,7 +59,7 @@ def draw(samples: Structures, table: pd.DataFrame, stem: str | Path) -> None:
         if not there[k]:
             axes.text(0.5, 0.5, "broke off", transform=axes.transAxes, ha="center", va="center", color="#777777", fontsize=7)
             continue
-        middle = np.append(_middle(molecule.positions @ rotations[k]), 0.0)
+        middle = np.append(_middle(molecule.positions @ rotations[k], half), 0.0)
         draw_molecule(axes, molecule.numbers, molecule.positions @ rotations[k] - middle)
         axes.set_xlim(-half, half)
         axes.set_ylim(-half, half)
@@ -72,6 +73,12 @@ def make(samples: str | PathLike[str], table: str | PathLike[str], stem: str | P
     return shown
 
 
-def _middle(seen: np.ndarray) -> np.ndarray:
-    """Middle [2] of the box around what is seen, [N, 3] in Å."""
-    return (seen[:, :2].max(axis=0) + seen[:, :2].min(axis=0)) / 2
+def _middle(seen: np.ndarray, half: float) -> np.ndarray:
+    """Where the picture of positions [N, 3] (Å) is centred, [2]: the middle of the box around it, or, where it is larger than the
+    picture, where most atoms are.
+    """
+    flat = seen[:, :2]
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    if (high - low).max() < 2 * half:
+        return (low + high) / 2
+    return flat[np.argmin(np.linalg.norm(flat - np.median(flat, axis=0), axis=1))]  # an atom, so that there is one to see

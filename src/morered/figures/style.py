@@ -38,7 +38,6 @@ METHOD_COLOURS = {
     "MMFF94-tight": "#555555",
     "SO3LR": "#56B4E9",
     "DDPM": "#332288",
-    "MoreRed": "#E69F00",  # the sampler of Appendix B.5, which is MoreRed-JT
 }
 #: For names that are none of these, and for things that are no methods (molecules, dimensions).
 OTHER_COLOURS = ("#AA4499", "#44AA99", "#999933", "#6699CC", "#661100", "#117733", "#DDCC77", "#CC6677", "#88CCEE", "#000000")

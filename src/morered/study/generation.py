@@ -44,7 +44,7 @@ def folder(study: Study, sampler: str = "") -> str:
 def dangling(study: Study) -> Iterable[str]:
     """What is wrong with the config's ``generation``: names that point nowhere, models of the wrong kind, impossible caps."""
     fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt")}
-    faults = []
+    faults: list[str] = []
     for name in samplers(study):
         for role, model in models_of(study, name).items():
             path = f"generation.methods.{name}.{role}"
