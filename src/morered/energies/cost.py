@@ -40,7 +40,7 @@ def seconds(level: Mapping[str, Any], max_atoms: int | None = None) -> float | N
     if functions is None:
         return None
     heavy, hydrogens = TYPICAL
-    size = (heavy + hydrogens) * (heavy * functions[0] + hydrogens * functions[1])
+    size: float = (heavy + hydrogens) * (heavy * functions[0] + hydrogens * functions[1])
     size *= (_atoms(max_atoms) / sum(TYPICAL)) ** 2
     return SECONDS * size * (1.0 if level.get("density_fitting", True) else EXACT)
 
