@@ -14,7 +14,7 @@ from morered.files import atomic_path
 from morered.generation import examine
 from morered.generation.quality import QUANTITIES, quality, share
 from morered.metrics.statistics import mean
-from morered.metrics.tables import in_order, write_table
+from morered.metrics.tables import in_order, rows_of, write_table
 
 #: Columns of the CSV: one line for each method and quantity.
 COLUMNS = ["method", "quantity", "value", "low", "high", "n", "paper"]
@@ -83,15 +83,15 @@ def make(
 def _page_table(table: pd.DataFrame, quantities: tuple[str, ...], *, with_paper: bool) -> str:
     """One line for each method, a column for each quantity: value, interval and, where asked for, the paper's value."""
     names = QUANTITIES | {"finished_percent": "process ended", "mean_steps": "steps, mean"}
-    cells = table.set_index(["method", "quantity"])
+    cells = {(row.method, row.quantity): row for row in rows_of(table)}
     rows = []
     for method in in_order(table["method"]):
-        row = {"method": method, "samples": int(cells.loc[(method, "valid_percent"), "n"])}
+        row = {"method": method, "samples": cells[method, "valid_percent"].n}
         for quantity in quantities:
-            found = cells.loc[(method, quantity)]
-            row[names[quantity]] = _with_interval(*(float(found[name]) for name in ("value", "low", "high")))
+            found = cells[method, quantity]
+            row[names[quantity]] = _with_interval(found.value, found.low, found.high)
             if with_paper:
-                row[f"(paper) {names[quantity]}"] = float(found["paper"])
+                row[f"(paper) {names[quantity]}"] = found.paper
         rows.append(row)
     frame = pd.DataFrame(rows)
     heads = {name: "(paper)" if name.startswith("(paper)") else _head(name) for name in frame.columns}
