@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     import pandas as pd
@@ -132,7 +132,7 @@ def _write(arguments: argparse.Namespace, structures: Structures, table: pd.Data
     if arguments.valid:
         written &= (table["valid"] == 1) & ~table["smiles"].where(table["valid"] == 1).duplicated().to_numpy()
     chosen = structures.without_columns().with_columns(own | found)[np.flatnonzero(written)]
-    options = {}
+    options: dict[str, Any] = {}
     if formats.format_of(arguments.output) == "sdf":  # where there is no valid molecule, single bonds
         options["templates"] = {m.id: by_rdkit(m.numbers, m.positions) or bonded(m.numbers, m.positions) for m in chosen}
     formats.write(arguments.output, chosen, **options)

@@ -40,18 +40,18 @@ def steps(trajectories: Trajectories, ends: pd.DataFrame, T: int = 1000) -> pd.D
     DataFrame
         sample (1, 2, ...), id, formula, valid (1 or 0), verdict, iteration (from 0) and t (the paper's time step, 1..T).
     """
-    found = ends.set_index("id")
+    found = {row.id: row for row in rows_of(ends)}
     frames = []
     for number, trajectory in enumerate(trajectories, start=1):
-        row = found.loc[trajectory.id]
+        row = found[trajectory.id]
         frames.append(
             pd.DataFrame(
                 {
                     "sample": number,
                     "id": trajectory.id,
-                    "formula": row["formula"],
-                    "valid": int(row["valid"]),
-                    "verdict": row["verdict"],
+                    "formula": row.formula,
+                    "valid": row.valid,
+                    "verdict": row.verdict,
                     "iteration": np.asarray(trajectory.columns[COUNT]) - 1,
                     "t": np.rint(np.clip(trajectory.columns[USED], 0, 1) * (T - 1)).astype(np.int64) + 1,
                 }
@@ -81,7 +81,7 @@ def numbers(
         interval by bootstrap over samples), n, and finished_percent (ended before the cap).
     """
     nothing = pd.DataFrame({"smiles": [], "graph": []}, dtype=str)
-    groups = [(names[0], int(cap), group) for cap, group in capped.groupby("cap", sort=True)]
+    groups = [(names[0], cap, capped[capped["cap"] == cap]) for cap in sorted(capped["cap"].unique().tolist())]
     groups.append((names[1], int(against["steps"].max()), against))
     rows = []
     for method, cap, group in groups:

@@ -14,7 +14,7 @@ from morered.files import atomic_path
 from morered.generation import examine
 from morered.generation.quality import QUANTITIES, quality, share
 from morered.metrics.statistics import mean
-from morered.metrics.tables import in_order, write_table
+from morered.metrics.tables import in_order, rows_of, write_table
 
 #: Columns of the CSV: one line for each method and quantity.
 COLUMNS = ["method", "quantity", "value", "low", "high", "n", "paper"]
@@ -60,13 +60,13 @@ def write(table: pd.DataFrame, stem: str | Path, *, title: str = "Generated mole
     methods = table[table["method"] != ""]
     own = table[table["method"] == ""].iloc[0]
     body = [f"<h1>{html.escape(title)}</h1>", f"<p class=note>{html.escape(note)}</p>" if note else ""]
-    body.append(_page_table(methods, FIRST, with_paper=True))
+    body.append(_page_table(methods))
     if own["n"]:
         body.append(
             f"<p>Of the dataset's own {int(own['n'])} molecules of these compositions {html.short(own['value'])} % are perceived "
             "as valid.</p>"
         )
-    body += ["<h2>Further measures</h2>", _page_table(methods, (*SECOND, "finished_percent", "mean_steps"), with_paper=False)]
+    body += ["<h2>Further measures</h2>", _further(methods)]
     with atomic_path(stem.with_name(f"{stem.name}.html")) as path:
         path.write_text(html.document(title, "\n".join(body)), encoding="utf-8")
 
@@ -80,26 +80,33 @@ def make(
     return table
 
 
-def _page_table(table: pd.DataFrame, quantities: tuple[str, ...], *, with_paper: bool) -> str:
-    """One line for each method, a column for each quantity: value, interval and, where asked for, the paper's value."""
-    names = QUANTITIES | {"finished_percent": "process ended", "mean_steps": "steps, mean"}
-    cells = table.set_index(["method", "quantity"])
+def _page_table(table: pd.DataFrame) -> str:
+    """The paper's table: one line for each method, value and interval of each quantity with the paper's value behind it."""
+    cells = {(row.method, row.quantity): row for row in rows_of(table)}
     rows = []
     for method in in_order(table["method"]):
-        row = {"method": method, "samples": int(cells.loc[(method, "valid_percent"), "n"])}
-        for quantity in quantities:
-            found = cells.loc[(method, quantity)]
-            row[names[quantity]] = _with_interval(*(float(found[name]) for name in ("value", "low", "high")))
-            if with_paper:
-                row[f"(paper) {names[quantity]}"] = float(found["paper"])
+        row = {"method": method, "samples": cells[method, "valid_percent"].n}
+        for quantity in FIRST:
+            found = cells[method, quantity]
+            row |= {quantity: _with_interval(found.value, found.low, found.high), f"paper_{quantity}": found.paper}
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    heads = {name: "(paper)" if name.startswith("(paper)") else _head(name) for name in frame.columns}
-    return html.table(frame, heads)
+    heads = {"method": "method", "samples": "samples"}
+    for quantity in FIRST:
+        heads |= {quantity: f"{QUANTITIES[quantity]} (%)", f"paper_{quantity}": "(paper)"}
+    return html.table(pd.DataFrame(rows), heads)
 
 
-def _head(name: str) -> str:
-    return name if name in ("method", "samples", "steps, mean") else f"{name} (%)"
+def _further(table: pd.DataFrame) -> str:
+    """All other quantities: one line for each, a column for each method."""
+    cells = {(row.method, row.quantity): row for row in rows_of(table)}
+    methods = in_order(table["method"])
+    names = {name: f"{QUANTITIES[name]} (%)" for name in SECOND}
+    names |= {"finished_percent": "process ended before the cap (%)", "mean_steps": "steps, mean"}
+    rows = []
+    for quantity, text in names.items():
+        found = {method: cells[method, quantity] for method in methods}
+        rows.append({"quantity": text, **{m: _with_interval(one.value, one.low, one.high) for m, one in found.items()}})
+    return html.table(pd.DataFrame(rows), {"quantity": "", **{method: method for method in methods}})
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
