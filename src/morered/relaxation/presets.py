@@ -10,14 +10,21 @@ from morered.models.weights import names
 from morered.relaxation.methods import Method, Model, from_config
 
 #: Names of the weights that ship with the package, by what a method needs them for.
-SHIPPED = {"jt": "morered-jt", "noise": "morered-noise", "time": "morered-time", "mlff": "morered-mlff"}
+SHIPPED = {
+    "jt": "morered-jt",
+    "elastic": "morered-jt-elastic",
+    "noise": "morered-noise",
+    "time": "morered-time",
+    "mlff": "morered-mlff",
+}
 
-_SETTLED: dict[str, Any] = {"settled": {"window": 1, "threshold": 0.01}}
+_SETTLED: dict[str, Any] = {"settled": {"window": 2, "threshold": 0.003}}
+_AT_REST: dict[str, Any] = {"settled": {"window": 3, "threshold": 0.002}}
 
 #: Name -> config; models are named by their part in `SHIPPED`.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "accelerated": {"relaxer": "morered", "model": "jt", "move": "accelerated", "steps": 40, "stop": _SETTLED},
-    "jump": {"relaxer": "morered", "model": "jt", "move": "jump", "steps": 40, "stop": _SETTLED},
+    "fast": {"relaxer": "morered", "model": "elastic", "move": "accelerated", "steps": 40, "stop": _SETTLED},
+    "accurate": {"relaxer": "morered", "model": "elastic", "move": "accelerated", "steps": 100, "stop": _AT_REST},
     "jt": {"relaxer": "morered", "model": "jt"},
     "as": {"relaxer": "morered", "noise": "noise", "time": "time"},
     "itp": {"relaxer": "morered", "noise": "noise", "time": "time", "schedule": "initial"},
@@ -27,7 +34,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gfn1": {"relaxer": "gfn1"},
     "mmff94": {"relaxer": "mmff94", "variant": "tight"},
 }
-DEFAULT = "accelerated"
+DEFAULT = "fast"
 _ROLES = ("model", "noise", "time")
 
 
