@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is there at on
     from morered.structures import Structures
 
 EXAMPLES = """examples:
-  morered relax in.xyz -o out.xyz                       the shipped model, at most 40 evaluations a molecule
+  morered relax in.xyz -o out.xyz                       the shipped model, about 15 evaluations a molecule
   morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files; verdicts as a table as well
   morered relax in.xyz -o out.xyz --method gfn2         another method
   morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives with a physical method
