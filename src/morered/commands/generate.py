@@ -28,11 +28,12 @@ EXAMPLES = """examples:
 
 methods:
   jt    MoreRed-JT, as in the paper: from noise until the predicted time step is 0
-  ddpm  the fixed schedule; give it a network for noise (--weights): a joint one was trained with the times it predicts, and from
-        the times of the schedule many of its processes break off
+  ddpm  the fixed schedule, with a network for noise: a joint one (--weights) was trained with the times it predicts, and from the
+        times of the schedule many of its processes break off
 """
 
-METHODS = ("jt", "ddpm")
+#: Method -> the shipped weights that it takes.
+METHODS = {"jt": "morered-jt", "ddpm": "morered-noise"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="SDF, extxyz, HDF5 or ASE database by ending; - (default) is standard output",
     )
-    parser.add_argument("--method", choices=METHODS, default="jt", help="how to generate (default: jt)")
-    parser.add_argument("--weights", default="morered-jt", metavar="FILE", help="weights in place of the shipped ones")
+    parser.add_argument("--method", choices=list(METHODS), default="jt", help="how to generate (default: jt)")
+    parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones")
     parser.add_argument("--steps", type=_positive, metavar="N", help="cap on the steps (default: 2000; ddpm: its schedule)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
@@ -74,10 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.output, arguments.table)):
         if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
             return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    source = arguments.weights or METHODS[arguments.method]
     try:
         compositions = [numbers_of(formula) for formula in arguments.formulas]
         device = devices.choose(arguments.device)
-        model = weights.load(arguments.weights)
+        model = weights.load(source)
     except (FormulaError, weights.WeightsError, ValueError) as error:
         return _usage(str(error))
     known = model.network.elements
@@ -99,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     except RelaxationInterrupted as stop:
         done, interrupted = stop.relaxation, True
     except ValueError as error:  # a model that does not predict what the method needs
-        return _usage(f"{arguments.weights}: {error}")
+        return _usage(f"{source}: {error}")
     table = examine(done.structures)
     try:
         _write(arguments, done.structures, table)
