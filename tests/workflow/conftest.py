@@ -26,7 +26,7 @@ class Workflow:
         """What Snakemake printed; fails the test if it did not end as expected."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(self.repository / "Snakefile")]
-        options = ["--directory", str(self.folder), "--configfile", str(self.configfile), "--cores", "1"]
+        options = ["--directory", str(self.folder), "--configfile", str(self.configfile), "--cores", "2"]
         done = subprocess.run(
             [*snakemake, *options, *arguments],
             capture_output=True,
