@@ -88,7 +88,8 @@ def test_editing_one_ablation_entry_reruns_only_it(copy):
 def test_a_second_study_leaves_the_first_alone(copy):
     before = {path: path.stat().st_mtime_ns for path in copy.results.rglob("*") if path.is_file()}
     first = copy.config
-    copy.write({**first, "study": "other", "methods": {"MMFF94": {"relaxer": "mmff94"}}, "models": {}, "figures": ["fig4"]})
+    mmff94 = {"methods": {"MMFF94": {"relaxer": "mmff94"}}, "models": {}, "generation": {}, "figures": ["fig4"]}
+    copy.write({**first, "study": "other", **mmff94})
     copy.run("fig4")
     assert (copy.results / "figures/fig4.csv").is_file()
     assert {
