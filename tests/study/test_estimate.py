@@ -35,11 +35,20 @@ def test_the_paper_s_relaxations_take_the_paper_s_steps(study_of) -> None:
     paper = study_of("paper")
     number = estimate.molecules(paper, "normal-modes")
     assert number == 3 * 6504
-    chunks = len(paper.chunks("MoreRed-AS"))
-    adaptive = hours(paper, "relax_structures", 1, method="MoreRed-AS", testset="normal-modes", seed="0", chunk="0")
-    assert adaptive * 3600 * chunks == pytest.approx(number * 992 * 0.05 / 128)
-    initial = hours(paper, "relax_structures", 1, method="MoreRed-ITP", testset="normal-modes", seed="0", chunk="0")
-    assert initial / adaptive == pytest.approx(64 / 992)
+    for method, steps in (("MoreRed-AS", 992), ("MoreRed-ITP", 64)):
+        one = hours(paper, "relax_structures", 1, method=method, testset="normal-modes", seed="0", chunk="0")
+        assert one * 3600 * len(paper.chunks(method)) == pytest.approx(number * steps * 0.05 / 128)
+
+
+def test_energies_and_samples_are_split_into_jobs(study_of) -> None:
+    level = {"molecules": 10, "methods": ["MMFF94"]}
+    one, two = (study_of("tiny", energies={**level, "chunks": n}) for n in (1, 2))
+    assert hours(one, "compute_energies", chunk="0") == pytest.approx(2 * hours(two, "compute_energies", chunk="0"))
+    assert estimate.seconds_on_one(study_of("tiny", energies={"molecules": None}), Job("compute_energies", {})) is None
+    paper = study_of("paper")
+    ddpm, jt = (hours(paper, "generate_structures", 1, sampler=name, chunk="0") for name in ("DDPM", "MoreRed"))
+    assert ddpm * 2 == pytest.approx(10_000 * 1000 * 0.05 / 128 / 3600)
+    assert jt * 4 == pytest.approx(10_000 * 2000 * 0.05 / 128 / 3600)
 
 
 def test_a_limit_of_the_config_is_what_counts(study_of) -> None:

@@ -16,18 +16,10 @@ def sampled(figure):
     return files
 
 
-def sources_at_most(purpose):
-    """Geometries that are computed at most: of each input the minimum, itself, and what each method makes of it. None if of all."""
-    settings = STUDY.config[purpose]
-    if settings["molecules"] is None:
-        return None
-    return settings["molecules"] * (2 + len(STUDY.shown_methods if settings["methods"] is None else settings["methods"]))
-
-
 def cost_of_energies():
     """What the single points cost, for the dry run."""
     settings = STUDY.config["energies"]
-    return cost.of_points(sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
+    return cost.of_points(STUDY.sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
 
 
 def chunks_of_worth(calculator):
@@ -38,7 +30,7 @@ def chunks_of_worth(calculator):
 def cost_of_worth():
     """What the optimisations with PBE0 cost."""
     settings = STUDY.config["worth"]
-    count = sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
+    count = STUDY.sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
     evaluations = min(20, settings["steps"] + 1)
     return cost.of_optimisations(count, settings["chunks"], STUDY.level("worth"), evaluations, settings["max_atoms"])
 

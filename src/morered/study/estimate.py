@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from morered.datasets import sources
+from morered.energies import cost
+from morered.study import generation
 from morered.study.study import Study
 
 #: Minima of a molecular graph of QM7-X: 6 504 of the 1 200 graphs in the paper's test split.
@@ -36,6 +38,8 @@ _TRAINING = {"morered": 1.45 * 86400, "mlff": 7 * 86400}
 _DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "pbe0": 60.0}
 #: Bytes of a packed file's content that a second unpacks, and turns into structures.
 _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
+#: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.
+_EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
 #: Seconds of the jobs that read, join and draw.
 _SHORT = 30.0
 
@@ -48,11 +52,19 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "training": ("train_model", "use_weights", "predict_image_times"),
     "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "record_reverse_process"),
+    "energies": (
+        "sample_energies", "compute_energies", "gather_energies", "sample_worth", "optimise_geometries", "gather_worth",
+    ),
+    "generation": (
+        "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
+    ),
     "figures": (
-        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "figA1", "figB1", "figB2", "figB3", "figC3", "time_steps", "tableD",
-        "compare_with_paper",
+        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "fig6", "worth", "figA1", "figB1", "figB2", "figB3", "figB4", "figC3",
+        "time_steps", "tableB1", "tableD", "compare_with_paper", "results_page",
     ),
 }  # fmt: skip
+#: Rules of figures that are made in a loop, by how their names begin.
+_DRAWN = ("ablation_", "figD")
 #: Rules that do nothing themselves.
 _TARGETS = ("all", "figures", "tables", "data_cards")
 
@@ -81,7 +93,7 @@ def stages(study: Study, jobs: Iterable[Job]) -> tuple[dict[str, Stage], dict[st
     for job in jobs:
         if job.rule in _TARGETS:
             continue
-        stage = "figures" if job.rule.startswith("ablation_") else stage_of.get(job.rule)
+        stage = "figures" if job.rule.startswith(_DRAWN) else stage_of.get(job.rule)
         seconds = None if stage is None else seconds_on_one(study, job)
         if stage is None or seconds is None:
             unknown[job.rule] += 1
@@ -133,6 +145,20 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
     if job.rule == "evaluate_relaxation":
         number = molecules(study, wildcards["testset"])
         return None if number is None else _SHORT + 0.005 * number
+    if job.rule == "compute_energies":
+        return _points(study, "energies", 1)
+    if job.rule == "optimise_geometries":
+        if wildcards["calculator"] == "pbe0":
+            return _points(study, "worth", 2 * min(_EVALUATIONS, study.config["worth"]["steps"] + 1))  # forces cost as much again
+        number = study.sources_at_most("worth")
+        return None if number is None else number * _CPU_WHOLE[wildcards["calculator"]]
+    if job.rule in ("generate_structures", "generate_to_caps", "record_sampling"):
+        return _generation(study, job.rule, wildcards["sampler"], job.gpus > 0)
+    if job.rule == "examine_samples":
+        return _SHORT + _EXAMINED * study.config["generation"]["molecules"]
+    if job.rule == "examine_capped":
+        caps = study.config["generation"]["caps"]
+        return _SHORT + _EXAMINED * _capped(study) * len(caps["steps"])
     return _SHORT
 
 
@@ -191,6 +217,34 @@ def _relaxation(study: Study, name: str, testset: str, on_gpu: bool) -> float | 
     if on_gpu:
         return number * steps * _GPU_STEP[kind] * (width / _FEATURES[kind]) ** 2
     return number * steps * _CPU_STEP[kind] * (width / 256) ** 2
+
+
+def _points(study: Study, purpose: str, evaluations: int) -> float | None:
+    """Of one job of single points, or of optimisations of so many evaluations each."""
+    settings = study.config[purpose]
+    number, each = study.sources_at_most(purpose), cost.seconds(study.level(purpose), settings["max_atoms"])
+    return None if number is None or each is None else number * evaluations * each / settings["chunks"]
+
+
+def _generation(study: Study, rule: str, sampler: str, on_gpu: bool) -> float:
+    """Of one job of a sampler; an adaptive one is reckoned to reach its cap."""
+    settings, sampled = generation.samplers(study)[sampler], study.config["generation"]
+    model = study.model(settings["noise"])
+    steps = settings["steps"] or (model["diffusion"]["T"] if settings["time"] is None else _SAMPLER_CAP)
+    if rule == "record_sampling":
+        return sampled["trajectories"] * steps * 0.03
+    if rule == "generate_to_caps":
+        number, steps = _capped(study) / sampled["caps"]["chunks"], max(sampled["caps"]["steps"])
+    else:
+        number = sampled["molecules"] / settings["chunks"]
+    if on_gpu:
+        return number * steps * _GPU_STEP["morered"] * (model["features"] / _FEATURES["morered"]) ** 2
+    return number * steps * _CPU_STEP["morered"] * (model["features"] / 256) ** 2
+
+
+def _capped(study: Study) -> int:
+    sampled = study.config["generation"]
+    return sampled["caps"]["molecules"] or sampled["molecules"]
 
 
 def _displacing(study: Study, folder: str) -> float | None:

@@ -114,6 +114,16 @@ class Study:
         chosen = self.shown_methods if among is None else list(dict.fromkeys(among))
         return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
 
+    def sources_at_most(self, purpose: str) -> int | None:
+        """Geometries that ``energies`` or ``worth`` compute at most; None where all inputs are taken, which nobody has counted yet.
+
+        Of each sampled input the minimum, itself, and what each method makes of it.
+        """
+        settings = self.config[purpose]
+        if settings["molecules"] is None:
+            return None
+        return settings["molecules"] * (2 + len(self.shown_methods if settings["methods"] is None else settings["methods"]))
+
     def models_of(self, method: str) -> dict[str, str]:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
         return {role: self.method(method)[role] for role in ("noise", "time", "model") if role in self.method(method)}
