@@ -115,7 +115,7 @@ class Study:
         return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
 
     def sources_at_most(self, purpose: str) -> int | None:
-        """Geometries that ``energies`` or ``worth`` compute at most; None where all inputs are taken, which nobody has counted yet.
+        """Geometries that ``energies`` or ``worth`` compute at most; None where all inputs are taken, uncounted as yet.
 
         Of each sampled input the minimum, itself, and what each method makes of it.
         """
