@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", metavar="CSV", help="write the table to this file as well")
     parser.add_argument("--basis", default="def2-tzvp", help="basis set as PySCF names it (default: def2-tzvp)")
     parser.add_argument("--grid", type=int, default=3, metavar="N", help="PySCF's grid level, 0 to 9 (default: 3)")
-    parser.add_argument("--exact", action="store_true", help="exact integrals instead of density fitting, five times as slow")
+    parser.add_argument("--exact", action="store_true", help="exact integrals instead of density fitting, seven times as slow")
     parser.add_argument("--no-mbd", action="store_true", help="without dispersion")
     parser.add_argument("--memory", type=int, metavar="MB", help="PySCF's limit for each process (default: PySCF's own)")
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes of one thread each (default: the cores)")

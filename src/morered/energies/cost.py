@@ -7,8 +7,8 @@ from typing import Any
 
 #: CPU seconds per atom and basis function with density fitting: 0.004 to 0.006 for 7 to 22 atoms, def2-SVP and def2-TZVP.
 SECONDS = 0.005
-#: Exact integrals instead of density fitting, at def2-TZVP.
-EXACT = 5.0
+#: Exact integrals instead of density fitting, at def2-TZVP: 6.7 and 6.9 times in docs/benchmarks.md.
+EXACT = 7.0
 #: Heavy atoms and hydrogens of a molecule of QM7 as they mostly are.
 TYPICAL = (7, 9)
 #: Basis -> functions of a second-row atom and of hydrogen.
