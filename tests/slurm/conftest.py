@@ -21,8 +21,11 @@ from morered.study import Study, load_schema
 
 #: Seconds after which something is taken to hang.
 PATIENCE = 900
-#: What the profile leaves to wait for on a cluster of many nodes and is not waited for on one.
-AT_ONCE = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10")
+#: What the profile leaves to wait for on a cluster of many nodes and is not waited for on one; and one process a job.
+AT_ONCE = (
+    "--set-threads", "displace_minima=1", "relax_structures=1", "train_model=1",
+    "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "60",
+)  # fmt: skip
 
 
 class Run:
@@ -103,12 +106,15 @@ class Run:
     def wait_for_job(self, running: subprocess.Popen[bytes], *states: str, of: str = "") -> str:
         """The first job that is in one of the states; the run must not end before."""
 
+        seen: list[str] = []
+
         def there() -> bool:
             assert running.poll() is None, self.printed[-6000:]
-            return bool(self.jobs(*states, of=of))
+            seen.extend(self.jobs(*states, of=of))
+            return bool(seen)
 
         wait_until(there, PATIENCE, f"no job of {of} came to {states}")
-        return self.jobs(*states, of=of)[0]
+        return seen[0]
 
     # ----------------------------------------------------------------- its results
 
@@ -158,10 +164,16 @@ def study(repository: Path) -> Study:
 
 
 @pytest.fixture(scope="session")
-def reference(in_folder: Callable[[Path, Path], Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def target(study: Study) -> str:
+    """What is made of it: the table of one relaxation, in two chunks."""
+    return study.metrics("diffused-250", "MoreRed-JT")
+
+
+@pytest.fixture(scope="session")
+def reference(in_folder: Callable[[Path, Path], Run], tmp_path_factory: pytest.TempPathFactory, target: str) -> Run:
     """That study where nothing went wrong, without a scheduler."""
     run = in_folder(tmp_path_factory.mktemp("reference"), Path(__file__).parent / "faults.yaml")
-    run.locally("all")
+    run.locally("--", target)
     return run
 
 
@@ -169,8 +181,7 @@ def reference(in_folder: Callable[[Path, Path], Run], tmp_path_factory: pytest.T
 def partly(reference: Run, in_folder: Callable[[Path, Path], Run], study: Study, tmp_path: Path) -> Iterator[Run]:
     """A copy of it in which nothing is relaxed yet; what is left of its jobs when the test ends is cancelled."""
     shutil.copytree(reference.folder, tmp_path / "run", symlinks=True)
-    for folder in ("relax", "figures", "tables"):
-        shutil.rmtree(tmp_path / "run" / study.root / folder)
+    shutil.rmtree(tmp_path / "run" / study.root / "relax")
     run = in_folder(tmp_path / "run", reference.configfile)
     yield run
     if run.name:
@@ -192,17 +203,15 @@ class Underway(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def tiny(repository: Path) -> dict:
-    """The config that makes every target at toy size."""
-    return yaml.safe_load((repository / "config/tiny.yaml").read_text(encoding="utf-8"))
+def small() -> dict:
+    """The config that makes one of each kind of job."""
+    return yaml.safe_load((Path(__file__).parent / "study.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
-def underway(
-    repository: Path, in_folder: Callable[[Path, Path], Run], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Underway]:
-    """The tiny study, started."""
-    run = in_folder(tmp_path_factory.mktemp("tiny"), repository / "config/tiny.yaml")
+def underway(in_folder: Callable[[Path, Path], Run], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Underway]:
+    """That study, started."""
+    run = in_folder(tmp_path_factory.mktemp("study"), Path(__file__).parent / "study.yaml")
     process = run.start("all")
     wait_until(lambda: run.name or process.poll() is not None, PATIENCE, "Snakemake does not start")
     yield Underway(run, process, run.name)

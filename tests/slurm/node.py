@@ -101,7 +101,7 @@ class Node:
             _call("slurmctld")
         if not _running("slurmd"):
             _call("slurmd", "-N", NAME)
-        wait_until(lambda: self.state() in ("idle", "mix", "alloc"), 60, f"the node is {self.state()!r}; logs: {STATE}/*.log")
+        wait_until(lambda: self.state() in ("idle", "mix", "alloc"), 300, f"the node is {self.state()!r}; logs: {STATE}/*.log")
 
     def down(self) -> None:
         """End all jobs, stop the daemons and remove what they wrote."""
@@ -116,11 +116,14 @@ class Node:
         shutil.rmtree(STATE, ignore_errors=True)
 
     def restart_controller(self) -> None:
-        """Kill the controller in cold blood and start it again; jobs run on."""
-        _stop("slurmctld", signal.SIGKILL)
+        """Stop the controller and start it again some seconds later; jobs run on.
+
+        It is let write its state: killed, it may forget what was submitted in its last five seconds, and a run would do that again.
+        """
+        _stop("slurmctld")
         time.sleep(3)
         _call("slurmctld")
-        wait_until(lambda: self.state() != "", 60, f"slurmctld does not answer; log: {STATE}/slurmctld.log")
+        wait_until(lambda: self.state() != "", 300, f"slurmctld does not answer; log: {STATE}/slurmctld.log")
 
     # ----------------------------------------------------------------- looking
 
@@ -155,7 +158,7 @@ class Node:
         (ETC / "gres.conf").write_text("\n".join([OURS, *lines, ""]), encoding="utf-8")
 
 
-def slurm(*command: str, check: bool = True, seconds: int = 30) -> subprocess.CompletedProcess[str]:
+def slurm(*command: str, check: bool = True, seconds: int = 150) -> subprocess.CompletedProcess[str]:
     """Call a Slurm client; those wait for minutes where no controller answers, so they are given ``seconds``."""
     return subprocess.run(
         ["timeout", "-k", "5", str(seconds), *command], capture_output=True, text=True, check=check, stdin=subprocess.DEVNULL
@@ -198,11 +201,11 @@ def _stop(daemon: str, how: signal.Signals = signal.SIGTERM) -> None:
     pid = _pid(daemon)
     if pid is not None:
         os.kill(pid, how)
-        wait_until(lambda: _pid(daemon) is None, 30, f"{daemon} (process {pid}) does not end")
+        wait_until(lambda: _pid(daemon) is None, 150, f"{daemon} (process {pid}) does not end")
 
 
 def _call(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise RuntimeError(f"{command[0]} did not start: {done.stderr.strip()}")
 
