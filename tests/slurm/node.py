@@ -118,7 +118,7 @@ class Node:
     def restart_controller(self) -> None:
         """Stop the controller and start it again some seconds later; jobs run on.
 
-        It is let write its state: killed, it may forget what was submitted in its last five seconds, and a run would do that again.
+        It is let write its state: killed, it may forget what was submitted in its last five seconds, which a run would do again.
         """
         _stop("slurmctld")
         time.sleep(3)
