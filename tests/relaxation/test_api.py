@@ -134,7 +134,7 @@ def test_weights_by_path(noisy: Structures, tmp_path: Path) -> None:
     network = build(ModelConfig(kind="morered-jt", features=8))
     path = tmp_path / "jt.safetensors"
     weights_files.save(path, network, WeightsHeader(elements=(1, 6, 7, 8, 16)))
-    relaxed = morered.relax(noisy[:3], "jump", weights=path).structures
+    relaxed = morered.relax(noisy[:3], "accurate", weights=path).structures
     assert set(relaxed.column("verdict").tolist()) <= {b"converged", b"step-cap", b"failed"}
     with pytest.raises(WeightsError, match="no weights"):
         morered.relax(noisy[:3], "jt", weights=tmp_path / "none.safetensors")

@@ -41,7 +41,7 @@ METHOD_COLOURS = {
     "DDPM": "#332288",
 }
 #: For names that are none of these, and for things that are no methods (molecules, dimensions).
-OTHER_COLOURS = ("#AA4499", "#44AA99", "#999933", "#6699CC", "#117733", "#DDCC77", "#CC6677", "#88CCEE", "#000000")
+OTHER_COLOURS = ("#AA4499", "#44AA99", "#999933", "#6699CC", "#8B6F47", "#117733", "#DDCC77", "#CC6677", "#88CCEE", "#000000")
 #: The three molecules of figure 3b: purple, pink and orange as in the paper, further ones after them.
 SERIES_COLOURS = ("#5E3C99", "#D6478F", "#E08214", "#117733", "#0072B2", "#661100", "#44AA99", "#000000")
 
