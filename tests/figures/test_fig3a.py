@@ -75,3 +75,10 @@ def test_files(table, tmp_path, assert_figure):
     assert len(pd.read_csv(tmp_path / "fig3a.csv")) == len(points) == 400
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig3a.summary.csv"), summary, check_dtype=False)
     assert summary["pearson_r"].iloc[0] > summary["pearson_r"].iloc[1]
+
+
+def test_many_panels_stand_in_two_columns(table, tmp_path, assert_figure):
+    names = ["MoreRed-JT", "MoreRed-ITP", "MoreRed-fast"]
+    runs = pd.concat([table(name, [0.1, 0.2, 0.4], [0.1, 0.2, 0.3]) for name in names])
+    fig3a.make(runs, tmp_path / "fig3a", "normal-modes", {name: name for name in names})
+    assert_figure(tmp_path / "fig3a", style.PAGE)

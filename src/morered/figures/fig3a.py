@@ -87,10 +87,17 @@ def numbers(
 
 @style.styled
 def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
-    """Draw one scatter plot under the other; writes fig3a.{png,pdf,csv} and fig3a.summary.csv."""
-    figure = style.new_figure(style.COLUMN, 0.4 + 1.75 * len(summary))
-    panels = figure.subplots(len(summary), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    for axes, row in zip(panels, rows_of(summary), strict=True):
+    """Draw one scatter plot under the other, in two columns where there are more than two; writes fig3a.{png,pdf,csv} and
+    fig3a.summary.csv.
+    """
+    columns = 2 if len(summary) > 2 else 1
+    rows = -(-len(summary) // columns)
+    figure = style.new_figure(style.COLUMN if columns == 1 else style.PAGE, 0.4 + 1.75 * rows)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    panels = grid.ravel()
+    for axes in panels[len(summary) :]:
+        axes.set_axis_off()
+    for axes, row in zip(panels, rows_of(summary), strict=False):
         chosen = points[points["panel"] == row.panel]
         many = len(chosen) > 1500
         axes.scatter(
@@ -102,10 +109,13 @@ def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
             0.98, 0.04, f"ρ = {row.pearson_r:.2f}\n{_zeros(row.zero, row.n)}", transform=axes.transAxes, ha="right", va="bottom",
             fontsize=7, linespacing=1.3, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
         )  # fmt: skip
+    for axes in grid[:, 0]:
         axes.set_ylabel(r"predicted first step $\hat{t}$")
     panels[0].set_xlim(left=0)
     panels[0].set_ylim(-0.015 * points["t"].max(), 1.04 * points["t"].max())
-    panels[-1].set_xlabel("RMSD of the input from its minimum (Å)")
+    for axes in panels[max(0, len(summary) - columns) : len(summary)]:  # the last one of each column
+        axes.set_xlabel("RMSD of the input from its minimum (Å)")
+        axes.tick_params(labelbottom=True)
     style.save(figure, stem, points)
     stem = style.stem_of(stem)
     write_table(summary, stem.with_name(f"{stem.name}.summary.csv"))
