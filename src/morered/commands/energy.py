@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
+
+from morered.commands.arguments import positive, usage, without_folder
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.energies.level import Level
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exact", action="store_true", help="exact integrals instead of density fitting, seven times as slow")
     parser.add_argument("--no-mbd", action="store_true", help="without dispersion")
     parser.add_argument("--memory", type=int, metavar="MB", help="PySCF's limit for each process (default: PySCF's own)")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes of one thread each (default: the cores)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes of one thread each (default: the cores)")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one molecule may take (default: no limit)")
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
     parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
@@ -60,11 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, compute, print; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
-        return _usage("give at least one INPUT or --smiles; morered energy --help has examples")
-    if arguments.table and not os.path.isdir(os.path.dirname(arguments.table) or "."):
-        return _usage(f"{arguments.table}: there is no folder {os.path.dirname(arguments.table)!r}")
+        return usage("energy", "give at least one INPUT or --smiles; morered energy --help has examples")
+    if problem := without_folder([arguments.table]):
+        return usage("energy", problem)
     if arguments.timeout is not None and not arguments.timeout > 0:
-        return _usage(f"--timeout must be positive, not {arguments.timeout:g}")
+        return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")
     from morered import intake
     from morered.energies import batch
     from morered.energies.level import Level
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         _require(level)
     except ValueError as error:
-        return _usage(str(error))
+        return usage("energy", str(error))
     given = intake.gather(arguments.inputs, arguments.smiles, arguments.format)
     for sentence in (*given.notes, *given.problems):
         print(f"morered energy: {sentence}", file=sys.stderr)
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.table:
             _write(arguments.table, rows)
     except OSError as error:
-        return _usage(str(error))
+        return usage("energy", str(error))
     if interrupted:
         print("morered energy: interrupted; what was done by then has been written", file=sys.stderr)
     failures = [row for row in rows if row["status"] != "converged"]
@@ -187,15 +188,3 @@ def _write(path: str, rows: list[dict[str, Any]]) -> None:
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = _writer(file)
         writer.writerows(map(_shown, rows))
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
-def _usage(sentence: str) -> int:
-    print(f"morered energy: {sentence}", file=sys.stderr)
-    return 2

@@ -9,10 +9,11 @@ converged, 1 some not, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from morered.commands.arguments import positive, usage, without_folder
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     import pandas as pd
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("formulas", nargs="+", metavar="FORMULA", help="composition, such as C7H10O2")
     parser.add_argument(
-        "-n", "--number", type=_positive, default=10, metavar="N", help="molecules of each composition (default: 10)"
+        "-n", "--number", type=positive, default=10, metavar="N", help="molecules of each composition (default: 10)"
     )
     parser.add_argument(
         "-o",
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--method", choices=list(METHODS), default="jt", help="how to generate (default: jt)")
     parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones")
-    parser.add_argument("--steps", type=_positive, metavar="N", help="cap on the steps (default: 2000; ddpm: its schedule)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="cap on the steps (default: 2000; ddpm: its schedule)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--valid", action="store_true", help="write valid molecules only, and of the same ones the first")
@@ -72,26 +73,26 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
 
-    for path in filter(None, (arguments.output, arguments.table)):
-        if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
-            return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    if problem := without_folder([arguments.output, arguments.table]):
+        return usage("generate", problem)
     source = arguments.weights or METHODS[arguments.method]
     try:
         compositions = [numbers_of(formula) for formula in arguments.formulas]
         device = devices.choose(arguments.device)
         model = weights.load(source)
     except (FormulaError, weights.WeightsError, ValueError) as error:
-        return _usage(str(error))
+        return usage("generate", str(error))
     known = model.network.elements
     for formula, numbers in zip(arguments.formulas, compositions, strict=True):
         if known and (strange := sorted(set(numbers.tolist()) - known)):
             there = ", ".join(chemical_symbols[z] for z in sorted(known))
-            return _usage(
-                f"{formula}: the model has never seen {' or '.join(chemical_symbols[z] for z in strange)}; it knows {there}"
+            return usage(
+                "generate",
+                f"{formula}: the model has never seen {' or '.join(chemical_symbols[z] for z in strange)}; it knows {there}",
             )
     names = [formula_of(numbers) for numbers in compositions]
     if len(set(names)) < len(names):
-        return _usage(f"{', '.join(arguments.formulas)}: a composition is given twice")
+        return usage("generate", f"{', '.join(arguments.formulas)}: a composition is given twice")
 
     wanted = Structures.concatenate(repeated(z, arguments.number, name) for z, name in zip(compositions, names, strict=True))
     interrupted = False
@@ -101,12 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
     except RelaxationInterrupted as stop:
         done, interrupted = stop.relaxation, True
     except ValueError as error:  # a model that does not predict what the method needs
-        return _usage(f"{source}: {error}")
+        return usage("generate", f"{source}: {error}")
     table = examine(done.structures)
     try:
         _write(arguments, done.structures, table)
     except (OSError, ValueError) as error:
-        return _usage(str(error))
+        return usage("generate", str(error))
     if interrupted:
         print("morered generate: interrupted; what was done by then has been written", file=sys.stderr)
     if not arguments.quiet:
@@ -154,15 +155,3 @@ def _summarise(table: pd.DataFrame) -> None:
             print(f"  {formula}: {int((part['valid'] == 1).sum())} of {len(part)} valid", file=sys.stderr)
     if len(valid) < len(table):
         print("  --table tells of each why it is not valid", file=sys.stderr)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
-def _usage(sentence: str) -> int:
-    print(f"morered generate: {sentence}", file=sys.stderr)
-    return 2

@@ -8,11 +8,12 @@ then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from morered.commands.arguments import positive, usage, without_folder
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
@@ -59,11 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=METHODS, default="fast", help="how to relax (default: fast)")
     parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
     parser.add_argument(
-        "--steps", type=_positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
+        "--steps", type=positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes of methods that take one molecule at a time")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes of methods that take one molecule at a time")
     parser.add_argument("--finish", choices=("gfn2", "gfn1", "mmff94", "so3lr"), help="refine each result with this method")
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")
     parser.add_argument("--trajectory", metavar="FILE", help="write all steps: extxyz with a frame each, or HDF5 (.h5)")
@@ -85,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, relax, write, sum up; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
-        return _usage("give at least one INPUT or --smiles; morered relax --help has examples")
+        return usage("relax", "give at least one INPUT or --smiles; morered relax --help has examples")
     from morered import devices, intake
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
@@ -93,14 +94,14 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation.stages import relax_stages
     from morered.relaxation.uncertainty import relax_repeatedly
 
-    for path in filter(None, (arguments.output, arguments.table, arguments.trajectory, arguments.html)):
-        if path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
-            return _usage(f"{path}: there is no folder {os.path.dirname(path)!r}")
+    if problem := without_folder([arguments.output, arguments.table, arguments.trajectory, arguments.html]):
+        return usage("relax", problem)
     if not arguments.weights and (absent := missing(arguments.method)):
         own = "NOISE,TIME" if len(absent) > 1 else "FILE"
-        return _usage(
+        return usage(
+            "relax",
             f"the method {arguments.method} needs the weights {' and '.join(absent)}, which do not come with this version: give "
-            f"your own with --weights {own}, or take another method"
+            f"your own with --weights {own}, or take another method",
         )
     try:
         settings = {} if arguments.steps is None else {"steps": arguments.steps}
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             stages.append(preset(arguments.finish))
         device = devices.choose(arguments.device)
     except ValueError as error:
-        return _usage(str(error))
+        return usage("relax", str(error))
 
     given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed)
     for sentence in (*given.notes, *given.problems):
@@ -127,12 +128,12 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             done = relax_stages(given.structures, stages, **options)
     except (WeightsError, ValueError) as error:
-        return _usage(str(error))
+        return usage("relax", str(error))
     everything = given.complete(done.structures)
     try:
         _write(arguments, given, done, everything, stages)
     except (OSError, ValueError) as error:
-        return _usage(str(error))
+        return usage("relax", str(error))
     if done.interrupted:
         print("morered relax: interrupted; what was done by then has been written", file=sys.stderr)
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
@@ -204,20 +205,8 @@ def _weights(text: str | None, method: str):  # type: ignore[no-untyped-def]
     return {"noise": noise, "time": time}
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
 def _several(text: str) -> int:
     value = int(text)
     if value < 2:
         raise argparse.ArgumentTypeError(f"must be at least 2, not {value}: the first run is the result, the others its measure")
     return value
-
-
-def _usage(sentence: str) -> int:
-    print(f"morered relax: {sentence}", file=sys.stderr)
-    return 2
