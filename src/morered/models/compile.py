@@ -1,6 +1,7 @@
 """Decide how a network is computed: plainly, by compiled kernels, or through `torch.compile`.
 
 - PaiNN in float32 on a CPU: kernels (`native`), compiled within seconds once per machine and for every size of molecule.
+- Diffusion models on PaiNN in float32 on a GPU: kernels in Triton (`gpu`), which compile within seconds as well.
 - Else, `torch.compile` with dynamic shapes. That takes half a minute, so "auto" compiles a network only after it has run plainly
   for as long; Inductor keeps what it made in its cache, so a second run's compilation is short.
 - Without a C++ compiler: plainly, and a warning says so once.
@@ -16,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
+from morered.models import gpu
 from morered.models.native import library
+from morered.models.painn import PaiNN
 
 if TYPE_CHECKING:
     from morered.models.networks import Network
 
 Mode = Literal["auto", "always", "never"]
-#: What a network is doing: "plain", "kernels", "compiled", or "waiting": plain until compiling pays.
-Execution = Literal["plain", "kernels", "compiled", "waiting"]
+#: What a network is doing: "plain", "kernels" (CPU), "triton" (GPU), "compiled", or "waiting": plain until compiling pays.
+Execution = Literal["plain", "kernels", "triton", "compiled", "waiting"]
 
 #: Seconds of plain computing after which "auto" compiles: what compiling takes.
 PATIENCE = 30.0
@@ -84,6 +87,13 @@ def _execution(network: Network, mode: Mode) -> Execution:
             _warn(str(error))
             return "plain"
         return "kernels"
+    if (
+        network.config.is_diffusion
+        and gpu.available()
+        and isinstance(network.representation, PaiNN)
+        and gpu.fits(network.representation)
+    ):
+        return "triton"
     if library.find_compiler() is None:
         _warn("there is no C++ compiler")
         return "plain"

@@ -43,11 +43,12 @@ class Layout(Protocol):
 
 
 class Padded:
-    """[B, N] as given, for `torch_ops`; ``representation`` gives the radial functions of the pairs, None leaves them out."""
+    """[B, N] as given, for `torch_ops` or `gpu.ops`; ``representation`` gives the pairs' radial functions, None gives none."""
 
-    ops: Ops = torch_ops
-
-    def __init__(self, numbers: Tensor, positions: Tensor, mask: Tensor, representation: PaiNN | None) -> None:
+    def __init__(
+        self, numbers: Tensor, positions: Tensor, mask: Tensor, representation: PaiNN | None, ops: Ops = torch_ops
+    ) -> None:
+        self.ops = ops
         self.numbers = numbers
         self.mask = mask
         self.pairs: Any = None

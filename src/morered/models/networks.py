@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from morered.models import gpu
 from morered.models.compile import Execution, call
 from morered.models.config import ModelConfig
 from morered.models.heads import AtomHead, NoiseHead
@@ -65,7 +66,8 @@ class Network(nn.Module):
     elements : frozenset of int
         Atomic numbers it was trained on; empty for a new one.
     execution
-        How it is computed; `morered.models.compile.maybe_compile` sets it. "kernels" holds where they fit, see `kernels_fit`.
+        How it is computed; `morered.models.compile.maybe_compile` sets it. "kernels" holds where they fit, see `kernels_fit`,
+        "triton" on a GPU in float32 where no gradient by the positions is wanted.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -114,6 +116,10 @@ class Network(nn.Module):
             layout = flat = Flat(numbers, positions, mask, network)
             if not forces:
                 return *represent(network, flat.numbers, flat.pairs), layout
+        elif self.execution == "triton" and gpu.fits(network) and not positions.requires_grad:
+            from morered.models.gpu import ops
+
+            layout = Padded(numbers, positions, mask, network, ops)
         else:
             layout = Padded(numbers, positions, mask, network)
         return *network(layout.numbers, layout.pairs, layout.ops), layout
