@@ -160,7 +160,7 @@ def test_the_schema_and_the_code_know_the_same_keys_and_defaults(schema):
             if "default" in sub and not isinstance(known[key], dict):
                 assert sub["default"] == known[key], key
 
-    own = ("kind", "dataset", "source", "training", "train_limit")
+    own = ("kind", "dataset", "source", "training", "train_limit", "augment")
     compare({key: sub for key, sub in model.items() if key not in own}, ModelConfig(), but=("kind", "version"))
     compare(model["diffusion"]["properties"], DiffusionConfig())
     compare(training, TrainingConfig())

@@ -8,6 +8,12 @@ CUSTOM = {
 DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"}
 
 
+# Minima that models are trained on beside their dataset's -> settings of one of the models.
+AUGMENTATIONS = {
+    path: STUDY.model(name)["augment"] for name in STUDY.config["models"] if (path := STUDY.augmentation(name)) is not None
+}
+
+
 def downloaded(part):
     """Folders (part -2) or names (part -1) of the files that are downloaded."""
     return one_of(sorted({Path(path).parts[part] for path in DOWNLOADS}))
@@ -87,6 +93,19 @@ def displaced_parts(wildcards):
 def training_data(wildcards):
     """Minima, or for a force field structures with energies and forces."""
     return STUDY.training_data(wildcards.model)
+
+
+def augmentation_of(wildcards):
+    """Further minima, where the model is trained on such."""
+    path = STUDY.augmentation(wildcards.model)
+    return {} if path is None else {"augmentation": path}
+
+
+def augmentation_files(wildcards):
+    """The dataset that graphs are taken from, and the one that they must be new to."""
+    other = STUDY.data_dir(AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]["dataset"])
+    known = f"results/data/{wildcards.data}/minima.h5"
+    return {"others": f"{other}/minima.h5", "split": f"{other}/split.json", "known": known}
 
 
 def card_files(wildcards):

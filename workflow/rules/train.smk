@@ -1,8 +1,26 @@
 # One training per named model. Checkpoints lie beside the outputs and are none, so that a rerun resumes from them.
 
 
+rule augment_minima:
+    input:
+        unpack(augmentation_files),
+    output:
+        "results/data/{data}/{augmentation}.h5",
+    log:
+        "results/data/{data}/logs/{augmentation}.log",
+    wildcard_constraints:
+        augmentation=one_of(Path(path).stem for path in AUGMENTATIONS),
+    params:
+        settings=lambda wildcards: AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/augment_minima.py"
+
+
 rule train_model:
     input:
+        unpack(augmentation_of),
         structures=training_data,
         split=split_of,
     output:

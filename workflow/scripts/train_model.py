@@ -6,14 +6,19 @@ from morered import storage
 from morered.datasets import splits
 from morered.datasets.displaced import training_parts
 from morered.models.config import ModelConfig
+from morered.structures import Structures
 from morered.study.script import logged
 from morered.training import TrainingConfig, train
 
 with logged(snakemake):
     settings = dict(snakemake.params.settings)
-    training, limit = settings.pop("training"), settings.pop("train_limit", None)
+    training, limit, augment = settings.pop("training"), settings.pop("train_limit", None), settings.pop("augment", None)
+    dataset = snakemake.params.dataset
     split = splits.load(snakemake.input.split)
     structures, validation = training_parts(storage.read(snakemake.input.structures), split.limited(limit))
+    if augment is not None:
+        structures = Structures.concatenate([structures.without_columns(), storage.read(snakemake.input.augmentation)])
+        dataset += f" and {augment['dataset']}"
     train(
         ModelConfig.from_dict(settings),
         TrainingConfig.from_dict(training, settings["kind"]),
@@ -21,6 +26,6 @@ with logged(snakemake):
         validation,
         Path(snakemake.output.weights).parent,
         split_digest=split.digest,
-        dataset=snakemake.params.dataset,
+        dataset=dataset,
         progress=True,
     )

@@ -47,8 +47,8 @@ _SHORT = 30.0
 STAGES: dict[str, tuple[str, ...]] = {
     "data": (
         "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "prepare_qm9", "prepare_custom",
-        "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training", "gather_displaced",
-        "describe_dataset",
+        "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
+        "gather_displaced", "describe_dataset",
     ),
     "training": ("train_model", "use_weights", "predict_image_times"),
     "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "record_reverse_process"),

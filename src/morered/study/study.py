@@ -193,6 +193,14 @@ class Study:
             return self.labelled(settings["dataset"])
         return f"{self.data_dir(settings['dataset'])}/minima.h5"
 
+    def augmentation(self, model: str) -> str | None:
+        """Minima of another dataset that a model is trained on as well."""
+        settings = stated(self.stated["models"][model], self.schema, "model").get("augment")
+        if settings is None:
+            return None
+        made_of = {**settings, "dataset": self.data_dir(settings["dataset"])}
+        return f"{self.data_dir(self.model(model)['dataset'])}/augmentation-{digest(made_of)}.h5"
+
     def card(self, dataset: str) -> str:
         """A data card's path without its ending."""
         return f"{self.root}/data_cards/{dataset}"
@@ -236,6 +244,8 @@ class Study:
                 yield f"datasets.{name}: conformers of SMILES are no minima: relax_with must name a calculator"
         for name, model in config["models"].items():
             yield from names(f"models.{name}.dataset", model["dataset"], "datasets")
+            if augment := model.get("augment"):
+                yield from names(f"models.{name}.augment.dataset", augment["dataset"], "datasets")
         for name, testset in config["testsets"].items():
             yield from names(f"testsets.{name}.dataset", testset["dataset"], "datasets")
             kind = config["datasets"].get(testset["dataset"], {}).get("kind")

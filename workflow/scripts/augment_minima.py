@@ -1,0 +1,14 @@
+"""Minima of the training part of another dataset, of graphs that the model's own dataset does not have."""
+
+from morered import storage
+from morered.datasets import splits
+from morered.datasets.augment import new_graphs
+from morered.study.script import logged
+
+with logged(snakemake):
+    files, settings = snakemake.input, snakemake.params.settings
+    others = storage.read(files.others)
+    training = others[splits.load(files.split).select(others, "train")]
+    added = new_graphs(training, storage.read(files.known), settings["max_heavy_atoms"], progress=True)
+    print(f"{len(added)} of the {len(training)} training molecules of {settings['dataset']} are added")
+    storage.write(snakemake.output[0], added, storage.provenance(config=dict(settings), parents=list(files)))
