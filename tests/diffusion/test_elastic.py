@@ -119,7 +119,10 @@ def test_padding_changes_nothing() -> None:
     torch.testing.assert_close(wide_root[:, : 3 * n, : 3 * n], root, atol=1e-6, rtol=0)
     assert (wide_root[:, 3 * n :] == 0).all()
     keys = torch.arange(len(mask))
-    e, wide_e = NETWORK.draw(0, keys, 5, mask, root), NETWORK.draw(0, keys, 5, wide[2], wide_root)
+    e, wide_e = (
+        NoiseProcess("elastic", NETWORK).draw(0, keys, 5, mask, root),
+        NoiseProcess("elastic", NETWORK).draw(0, keys, 5, wide[2], wide_root),
+    )
     torch.testing.assert_close(wide_e[:, :n], e, atol=1e-5, rtol=0)
     assert (e[~mask] == 0).all()
 
@@ -129,7 +132,7 @@ def test_draws_have_the_mixed_covariance() -> None:
     count = 20_000
     keys, everyone = torch.arange(count), mask.expand(count, -1)
     root = NETWORK.factor(numbers, positions, mask).expand(count, -1, -1)
-    e = ElasticNetwork(share=0.6).draw(4, keys, 1, everyone, root)
+    e = NoiseProcess("elastic", ElasticNetwork(share=0.6)).draw(4, keys, 1, everyone, root)
     torch.testing.assert_close(e.mean(1), torch.zeros(count, 3, dtype=torch.float64), atol=1e-12, rtol=0)
     # l is 0 for two fifths and has mean 1/2 for the rest: E[l] = 0.3; centring takes 1/6 of the isotropic part
     centring = np.kron(np.eye(6) - 1 / 6, np.eye(3))
@@ -146,7 +149,7 @@ def test_isotropic_limits() -> None:
     root = NETWORK.factor(numbers, positions, mask)
     isotropic = NoiseProcess().draw(7, keys, 3, mask)
     # no share of elastic noise: bit by bit the isotropic noise of the same seed
-    assert torch.equal(ElasticNetwork(share=0.0).draw(7, keys, 3, mask, root), isotropic)
+    assert torch.equal(NoiseProcess("elastic", ElasticNetwork(share=0.0)).draw(7, keys, 3, mask, root), isotropic)
     # a floor far above all springs: every internal mode alike
     stiff = ElasticNetwork(floor=1e6).factor(*batch(("CH3SH",), 6))[0].double().numpy()
     motions = np.linalg.qr(rigid_motions(batch(("CH3SH",), 6)[1][0].numpy()).reshape(6, -1).T)[0]
@@ -174,7 +177,7 @@ def test_atoms_without_partners_are_left_alone() -> None:
     positions = torch.zeros(2, 2, 3, dtype=torch.float64)
     root = NETWORK.factor(numbers, positions, mask)
     assert (root == 0).all()
-    assert (NETWORK.draw(0, torch.arange(2), 0, mask, root) == 0).all()
+    assert (NoiseProcess("elastic", NETWORK).draw(0, torch.arange(2), 0, mask, root) == 0).all()
     assert NETWORK.factor(numbers[:0], positions[:0], mask[:0]).shape == (0, 6, 6)
 
 

@@ -127,6 +127,17 @@ def test_steps_are_uniform_and_reproducible() -> None:
     assert stats.kstest(deviates.flatten().numpy(), "uniform").pvalue > 1e-3
 
 
+def test_steps_can_be_drawn_more_often_where_they_are_small() -> None:
+    keys = torch.arange(50_000)
+    for power in (2, 3):
+        steps = noise.random_steps(9, keys, 3, 50, power)
+        edges = (np.arange(51) / 50) ** (1 / power)  # T u^p < k where u < (k / T)^(1/p)
+        counts = torch.bincount(steps, minlength=50).numpy()
+        assert len(counts) == 50
+        assert stats.chisquare(counts, np.diff(edges) * len(keys)).pvalue > 1e-3
+    assert torch.equal(noise.random_steps(9, keys, 3, 50, 1), noise.random_steps(9, keys, 3, 50))
+
+
 def test_centring_ignores_padding() -> None:
     mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
     x = torch.randn(3, 3, 3, dtype=torch.float64)
@@ -143,4 +154,6 @@ def test_the_device_changes_nothing() -> None:
     here = noise.normal(4, keys, steps, 23)
     # additions, multiplications, divisions and square roots are rounded exactly everywhere; one unit in the last place is granted
     torch.testing.assert_close(noise.normal(4, keys, steps, 23, device="cuda").cpu(), here, rtol=0, atol=1e-15)
-    assert torch.equal(noise.random_steps(4, keys.cuda(), 1, 1000).cpu(), noise.random_steps(4, keys, 1, 1000))
+    for power in (1, 2):
+        there = noise.random_steps(4, keys.cuda(), 1, 1000, power).cpu()
+        assert torch.equal(there, noise.random_steps(4, keys, 1, 1000, power))

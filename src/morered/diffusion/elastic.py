@@ -27,13 +27,14 @@ Shapes: B batch, N padded atoms.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from morered.chemistry import BOND_SCALE, covalent_radii
-from morered.diffusion.noise import centre, normal, stream, uniform
+from morered.diffusion.noise import centre, stream, uniform
 
 _RIGID = 1e4  # eigenvalue given to what is left out: far above any network's (at most 2 sum_j k_ij, some tens)
 _CHUNK = 256  # molecules decomposed at once: 256 of 24 atoms take 10 MB
@@ -98,18 +99,11 @@ class ElasticNetwork:
 
         Parameters as for `hessian`; coordinates in the order x, y, z of atom 1, x, y, z of atom 2 and so on.
         """
-        parts = [
-            self._factor(*part) for part in zip(numbers.split(_CHUNK), positions.split(_CHUNK), mask.split(_CHUNK), strict=True)
-        ]
+        chunks = (numbers.split(_CHUNK), positions.split(_CHUNK), mask.split(_CHUNK))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # a decomposition uses one core alone
+            parts = list(pool.map(self._factor, *chunks))
         n = 3 * mask.shape[1]
         return torch.cat(parts) if parts else torch.empty((0, n, n), dtype=torch.float32, device=mask.device)
-
-    def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor) -> Tensor:
-        """Centred noise, float64 [B, N, 3]; keys [B] and ``count`` as for `noise.normal`, ``factor`` from `factor`."""
-        n = mask.shape[1]
-        isotropic = normal(stream(seed, "isotropic"), keys, count, n)
-        elastic = normal(stream(seed, "elastic"), keys, count, n, dtype=factor.dtype)
-        return mix(isotropic, elastic, self.mixture(seed, keys, count), mask, factor)
 
     def mixture(self, seed: int, keys: Tensor, count: Tensor | int) -> Tensor:
         """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`."""

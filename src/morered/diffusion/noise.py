@@ -68,9 +68,19 @@ def uniform(seed: int, keys: Tensor, step: Tensor | int, n: int) -> Tensor:
     return (_words(seed, keys, step, n).movedim(0, -1).to(torch.float64) + 0.5) * 2.0**-32
 
 
-def random_steps(seed: int, keys: Tensor, count: Tensor | int, T: int) -> Tensor:
-    """Diffusion steps drawn uniformly from 0..T-1, int64 [B]; ``count`` tells one draw for a molecule from the next."""
-    return (_words(seed, keys, count, 1)[0, :, 0] * T) >> 32
+def random_steps(seed: int, keys: Tensor, count: Tensor | int, T: int, power: int = 1) -> Tensor:
+    """Diffusion steps from 0..T-1, int64 [B]; ``count`` tells one draw for a molecule from the next.
+
+    They are T u^power rounded down, with u uniform in [0, 1): uniform by default; with power 2, half of them lie below T/4.
+    """
+    word = _words(seed, keys, count, 1)[0, :, 0]
+    if power == 1:
+        return (word * T) >> 32
+    u = word.to(torch.float64) * 2.0**-32
+    product = u
+    for _ in range(power - 1):  # products round alike on every device, a library's pow does not
+        product = product * u
+    return (product * T).to(torch.int64)
 
 
 def normal(

@@ -7,14 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
+import torch
 from torch import Tensor
 
-from morered.diffusion.elastic import ElasticNetwork
+from morered.diffusion.elastic import ElasticNetwork, mix
 from morered.diffusion.noise import centre, normal, stream
 
 Kind = Literal["isotropic", "elastic"]
+
+
+class Deviates(NamedTuple):
+    """What is random in the noise of a batch.
+
+    Attributes
+    ----------
+    isotropic
+        Standard normal, float64 [B, N, 3].
+    elastic, mixture
+        Standard normal, float32 [B, N, 3], and the elastic part [B] of each draw; None where the noise is isotropic.
+    """
+
+    isotropic: Tensor
+    elastic: Tensor | None = None
+    mixture: Tensor | None = None
+
+    def part(self, rows: slice, n_atoms: int) -> Deviates:
+        """Those of some molecules, for the first ``n_atoms`` atoms."""
+        elastic = None if self.elastic is None else self.elastic[rows, :n_atoms]
+        return Deviates(self.isotropic[rows, :n_atoms], elastic, None if self.mixture is None else self.mixture[rows])
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,20 @@ class NoiseProcess:
 
     def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor | None = None) -> Tensor:
         """Centred noise, float64 [B, N, 3], 0 on padding; keys [B] and ``count`` as for `noise.normal`."""
-        if factor is not None:
-            return self.elastic.draw(seed, keys, count, mask, factor)
-        return centre(normal(stream(seed, "isotropic"), keys, count, mask.shape[1]), mask)
+        return self.shape(self.deviates(seed, keys, count, mask.shape[1]), mask, factor)
+
+    def deviates(self, seed: int, keys: Tensor, count: Tensor | int, n_atoms: int) -> Deviates:
+        """What is random in the noise of molecules of up to ``n_atoms``: more atoms change nothing for the first ones."""
+        isotropic = normal(stream(seed, "isotropic"), keys, count, n_atoms)
+        if self.kind == "isotropic":
+            return Deviates(isotropic)
+        elastic = normal(stream(seed, "elastic"), keys, count, n_atoms, dtype=torch.float32)
+        return Deviates(isotropic, elastic, self.elastic.mixture(seed, keys, count))
+
+    def shape(self, deviates: Deviates, mask: Tensor, factor: Tensor | None = None) -> Tensor:
+        """The noise of `draw` from what is random in it; ``factor`` is needed where the noise is elastic."""
+        if deviates.elastic is None:
+            return centre(deviates.isotropic, mask)
+        assert deviates.mixture is not None
+        assert factor is not None
+        return mix(deviates.isotropic, deviates.elastic, deviates.mixture, mask, factor)

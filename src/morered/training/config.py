@@ -89,6 +89,9 @@ class TrainingConfig:
         Weight of the noise loss in the joint loss (section 2.4).
     noise
         Noise of the training and validation inputs.
+    step_power
+        Training steps are T u^step_power with u uniform: 1 as in Algorithm 1; 2 draws half of them below T/4, where
+        structures to be relaxed lie. Validation steps are uniform.
     forces_weight
         Weight of the forces in the force field's loss; the energy has the rest.
     precision
@@ -126,6 +129,7 @@ class TrainingConfig:
     init: str | None = None
     eta: float = 0.9
     noise: NoiseProcess = field(default_factory=NoiseProcess)
+    step_power: int = 1
     forces_weight: float = 0.95
     precision: Precision = "float32"
     compile: Compile = "auto"
@@ -138,7 +142,7 @@ class TrainingConfig:
             if getattr(self, name) not in get_args(allowed):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, not {getattr(self, name)!r}")
         positive = ("batch_size", "learning_rate", "clip", "early_stopping", "max_epochs", "max_steps", "max_time")
-        for name in (*positive, "validate_every", "devices"):
+        for name in (*positive, "validate_every", "devices", "step_power"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         for name in ("weight_decay", "warmup_steps", "checkpoint_minutes", "seed"):

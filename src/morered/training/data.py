@@ -64,9 +64,9 @@ def diffusion_buckets(structures: Structures, process: NoiseProcess, device: tor
         positions = positions.astype(np.float64)
         positions -= positions.sum(1, keepdims=True) / mask.sum(1)[:, None, None]
         positions *= mask[..., None]
-        parts = [torch.from_numpy(a).to(device) for a in (numbers, positions, molecule_keys(structures.ids[rows]))]
-        factor = process.factor(parts[0].long(), parts[1], parts[0] > 0)
-        buckets.append(Bucket(parts[0], parts[1], parts[2], {} if factor is None else {"factor": factor}))
+        parts = [torch.from_numpy(a) for a in (numbers, positions, molecule_keys(structures.ids[rows]))]
+        factor = process.factor(parts[0].long(), parts[1], parts[0] > 0)  # here: a GPU decomposes one small matrix at a time
+        buckets.append(Bucket(parts[0], parts[1], parts[2], {} if factor is None else {"factor": factor}).to(device))
     return buckets
 
 

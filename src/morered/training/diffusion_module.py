@@ -15,6 +15,7 @@ from morered.diffusion.noise import random_steps, stream
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.networks import DiffusionNetwork, DiffusionOutput
 from morered.structures import Structures
+from morered.training.ahead import Drawn, DrawsAhead
 from morered.training.config import TrainingConfig
 from morered.training.data import Bucket, diffusion_buckets
 from morered.training.module import TrainingModule
@@ -46,6 +47,7 @@ class DiffusionModule(TrainingModule):
         d = network.config.diffusion
         self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
         self._noisy: list[Noisy] = []
+        self._ahead = DrawsAhead(self._keys, self._draw, config.batch_size)
 
     def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
         """Centred minima, with the factors of elastic noise where the config asks for it."""
@@ -59,8 +61,7 @@ class DiffusionModule(TrainingModule):
 
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
         """Of noise (Eq. 4, mean over components) and time (Eq. 6), at steps and noise drawn for this batch (Algorithm 1)."""
-        steps = random_steps(stream(self.config.seed, "steps"), bucket.keys, number, self._schedule.T)
-        noisy = self._diffuse(bucket, steps, stream(self.config.seed, "noise"), number)
+        noisy = self._diffuse(bucket, self._ahead.of(number))
         return {name: errors.sum() for name, errors in self._errors(noisy, self._predict(noisy)).items()}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -76,7 +77,11 @@ class DiffusionModule(TrainingModule):
         rank[torch.argsort(keys, stable=True)] = torch.arange(len(keys), device=keys.device)
         steps = (rank * self._schedule.T) // max(1, len(keys))
         parts = steps.split([len(bucket) for bucket in buckets])
-        self._noisy = [self._diffuse(bucket, step, _VALIDATION_SEED, 0) for bucket, step in zip(buckets, parts, strict=True)]
+        noise = self.config.noise
+        self._noisy = [
+            self._diffuse(bucket, Drawn(step, noise.deviates(_VALIDATION_SEED, bucket.keys, 0, bucket.numbers.shape[1])))
+            for bucket, step in zip(buckets, parts, strict=True)
+        ]
         edges = torch.tensor([round(border * self._schedule.T) for border in BANDS[1:-1]])
         self._edges = edges.to(keys.device)
 
@@ -116,11 +121,22 @@ class DiffusionModule(TrainingModule):
                 metrics[f"{name}_steps_{first}-{end - 1}"] = (sums[name][k] / sums["atoms"][k]).item()
         return metrics
 
-    def _diffuse(self, bucket: Bucket, step: Tensor, seed: int, count: int) -> Noisy:
-        numbers = bucket.numbers.long()
+    def _keys(self, number: int) -> tuple[Tensor, int]:
+        """Keys of this process's molecules of a training batch, and their padded size."""
+        draw = self.plan.draw(number)
+        bucket = self.buckets[draw.bucket]
+        return bucket.keys[self.mine(draw)[0]], bucket.numbers.shape[1]
+
+    def _draw(self, keys: Tensor, numbers: Tensor, n_atoms: int) -> Drawn:
+        seed, config = self.config.seed, self.config
+        steps = random_steps(stream(seed, "steps"), keys, numbers, self._schedule.T, config.step_power)
+        return Drawn(steps, config.noise.deviates(stream(seed, "noise"), keys, numbers, n_atoms))
+
+    def _diffuse(self, bucket: Bucket, drawn: Drawn) -> Noisy:
+        numbers, step = bucket.numbers.long(), drawn.steps
         mask = numbers > 0
         with torch.autocast(numbers.device.type, enabled=False):
-            noise = self.config.noise.draw(seed, bucket.keys, count, mask, bucket.extra.get("factor"))
+            noise = self.config.noise.shape(drawn.deviates, mask, bucket.extra.get("factor"))
             positions = diffuse(bucket.positions, step, noise, self._schedule)
         return Noisy(numbers, positions.float(), mask, step, self._schedule.time(step).float(), noise.float())
 

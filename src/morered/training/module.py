@@ -34,6 +34,11 @@ class TrainingModule(lightning.LightningModule):
         How.
     data, validation
         Training and validation structures.
+
+    Attributes
+    ----------
+    buckets
+        The training molecules, on the device once the run has begun.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class TrainingModule(lightning.LightningModule):
         self.skipped = False
         self._structures = (data, validation)
         self.last_losses: dict[str, Tensor] = {}
-        self._buckets: list[Bucket] = []
+        self.buckets: list[Bucket] = []
         self._validation: list[Bucket] = []
         self._sums: dict[str, Tensor] = {}
         self.plan = BatchPlan(bucket_sizes(data), config.batch_size, config.seed)
@@ -88,7 +93,7 @@ class TrainingModule(lightning.LightningModule):
         """Put the data on this process's device; every process holds all of it."""
         device = self.trainer.strategy.root_device
         data, validation = self._structures
-        self._buckets = self.prepare(data, device)
+        self.buckets = self.prepare(data, device)
         buckets = self.prepare(validation, device)
         size = max(VALIDATION_BATCH, self.config.batch_size)
         self._validation = [
@@ -132,16 +137,23 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, draw: Draw) -> Tensor:
         """Loss of one batch. Each process computes its molecules' part, so that the mean over processes is the loss."""
-        batch = self._buckets[draw.bucket].take(draw.rows)
-        processes, counts = self.trainer.world_size, self.counts(batch)
-        mine = batch.take(slice(self.global_rank, None, processes))
-        # with fewer molecules than processes some have none: they take one for nothing
-        share = processes if len(mine) else 0
-        sums = self.squared_errors(mine if len(mine) else batch.take(slice(0, 1)), draw.number)
+        bucket, processes = self.buckets[draw.bucket], self.trainer.world_size
+        rows, share = self.mine(draw)
+        batch = mine = bucket.take(draw.rows)
+        if processes > 1:
+            mine = bucket.take(rows)
+        counts, sums = self.counts(batch), self.squared_errors(mine, draw.number)
         losses = {name: value * share / counts[name] for name, value in sums.items()}
         loss = self.total(losses)
         self.last_losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}
         return loss
+
+    def mine(self, draw: Draw) -> tuple[Tensor, int]:
+        """Rows of a batch that are of this process, and the factor of their errors that makes the mean over processes right."""
+        processes = self.trainer.world_size
+        rows = draw.rows[self.global_rank :: processes]
+        # with fewer molecules than processes some have none: they take one for nothing
+        return (rows, processes) if len(rows) else (draw.rows[:1], 0)
 
     def configure_gradient_clipping(
         self,

@@ -1,0 +1,42 @@
+"""What is random is the same whether it is drawn for one batch or for many."""
+
+import pytest
+import torch
+from training_support import MODEL, QUICK
+
+from morered.diffusion.noise import random_steps, stream
+from morered.models.networks import DiffusionNetwork, build
+from morered.structures import Structures
+from morered.training import TrainingConfig
+from morered.training import ahead as ahead_module
+from morered.training.diffusion_module import DiffusionModule
+
+
+@pytest.mark.parametrize("noise", [{"kind": "isotropic"}, {"kind": "elastic", "decades": 2.0}])
+@pytest.mark.parametrize("power", [1, 2])
+def test_batches_get_what_they_would_get_alone(
+    molecules: Structures, noise: dict, power: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_module, "_MOLECULES", 20)  # five batches at once
+    config = TrainingConfig.from_dict({**QUICK, "noise": noise, "step_power": power})
+    network = build(MODEL)
+    assert isinstance(network, DiffusionNetwork)
+    module = DiffusionModule(network, config, molecules, molecules)
+    module.trainer = _OneProcess()  # type: ignore[assignment]
+    module.buckets = module.prepare(molecules, torch.device("cpu"))
+    for number in (*range(12), 3):  # and back, as a resumed run may go
+        draw = module.plan.draw(number)
+        batch = module.buckets[draw.bucket].take(draw.rows)
+        drawn = module._ahead.of(number)
+        steps = random_steps(stream(config.seed, "steps"), batch.keys, number, 1000, power)
+        assert torch.equal(drawn.steps, steps)
+        mask = batch.numbers > 0
+        factor = batch.extra.get("factor")
+        alone = config.noise.draw(stream(config.seed, "noise"), batch.keys, number, mask, factor)
+        assert torch.equal(config.noise.shape(drawn.deviates, mask, factor), alone)
+
+
+class _OneProcess:
+    world_size = 1
+    global_rank = 0
+    strategy = None
