@@ -173,3 +173,21 @@ def test_the_schema_and_the_code_know_the_same_keys_and_defaults(schema):
     compare(method["stop"]["properties"]["settled"]["properties"], Settled())
     for key in ("schedule", "move", "stochastic", "damping", "shrink", "steps", "start_step"):
         assert method[key]["default"] == getattr(DiffusionMethod(noise="x", time="y"), key)
+
+
+def test_a_training_may_start_from_another_model_and_take_graphs_of_another_dataset(config, schema):
+    config["datasets"]["qm9"] = {"kind": "qm9", "source": "qm9pack"}
+    config["models"]["first"] = {"kind": "morered-jt", "dataset": "qm7", "features": 64, "augment": {"dataset": "qm9"}}
+    config["models"]["jt"]["training"] = {"init": "first"}
+    config["models"]["noise"]["training"] = {"init": "morered-noise"}
+    study = Study(config, schema)
+    assert study.initial_weights("jt") == study.weights("first")
+    assert study.initial_weights("noise") is study.initial_weights("first") is None  # shipped; nothing
+    assert study.augmentation("jt") is None
+    assert study.augmentation("first").startswith(study.data_dir("qm7") + "/augmentation-")
+    before = study.augmentation("first")
+    config["models"]["first"]["augment"]["max_heavy_atoms"] = 8
+    assert Study(config, schema).augmentation("first") != before
+    config["models"]["first"]["augment"]["dataset"] = "qm8"
+    with pytest.raises(ConfigError, match=r"models\.first\.augment\.dataset: no such name 'qm8' in datasets"):
+        Study(config, schema)

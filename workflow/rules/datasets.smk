@@ -95,10 +95,10 @@ def training_data(wildcards):
     return STUDY.training_data(wildcards.model)
 
 
-def augmentation_of(wildcards):
-    """Further minima, where the model is trained on such."""
-    path = STUDY.augmentation(wildcards.model)
-    return {} if path is None else {"augmentation": path}
+def further_of_training(wildcards):
+    """Further minima and the weights of another model, where a training takes such."""
+    files = {"augmentation": STUDY.augmentation(wildcards.model), "init": STUDY.initial_weights(wildcards.model)}
+    return {name: path for name, path in files.items() if path is not None}
 
 
 def augmentation_files(wildcards):

@@ -20,7 +20,7 @@ rule augment_minima:
 
 rule train_model:
     input:
-        unpack(augmentation_of),
+        unpack(further_of_training),
         structures=training_data,
         split=split_of,
     output:

@@ -16,6 +16,8 @@ with logged(snakemake):
     dataset = snakemake.params.dataset
     split = splits.load(snakemake.input.split)
     structures, validation = training_parts(storage.read(snakemake.input.structures), split.limited(limit))
+    if init := dict(snakemake.input.items()).get("init"):
+        training["init"] = init
     if augment is not None:
         structures = Structures.concatenate([structures.without_columns(), storage.read(snakemake.input.augmentation)])
         dataset += f" and {augment['dataset']}"

@@ -201,6 +201,11 @@ class Study:
         made_of = {**settings, "dataset": self.data_dir(settings["dataset"])}
         return f"{self.data_dir(self.model(model)['dataset'])}/augmentation-{digest(made_of)}.h5"
 
+    def initial_weights(self, model: str) -> str | None:
+        """Weights of another model of the study that a training starts from; None where it starts from a file or from nothing."""
+        init = self.model(model)["training"].get("init")
+        return self.weights(init) if init in self.config["models"] else None
+
     def card(self, dataset: str) -> str:
         """A data card's path without its ending."""
         return f"{self.root}/data_cards/{dataset}"
