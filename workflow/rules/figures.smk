@@ -197,6 +197,22 @@ rule figB3:
         "../scripts/figB3.py"
 
 
+rule evaluations:
+    input:
+        tables_for("evaluations"),
+    output:
+        **shown("evaluations"),
+    log:
+        f"{ROOT}/logs/evaluations.log",
+    params:
+        runs=runs_for("evaluations"),
+        plan=plan_of("evaluations"),
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/evaluations.py"
+
+
 rule figC3:
     input:
         unpack(losses_of_figC3),

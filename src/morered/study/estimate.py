@@ -59,8 +59,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
     ),
     "figures": (
-        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "fig6", "worth", "figA1", "figB1", "figB2", "figB3", "figB4", "figC3",
-        "time_steps", "tableB1", "tableD", "compare_with_paper", "results_page",
+        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "fig6", "worth", "evaluations", "figA1", "figB1", "figB2", "figB3",
+        "figB4", "figC3", "time_steps", "tableB1", "tableD", "compare_with_paper", "results_page",
     ),
 }  # fmt: skip
 #: Rules of figures that are made in a loop, by how their names begin.

@@ -167,6 +167,21 @@ def _figB3(study: Study) -> Plan:
     return {"testset": testset, "methods": methods}
 
 
+def _evaluations(study: Study) -> Plan:
+    """The methods that move by diffusion, on all test sets, and how many networks each evaluates in a step."""
+    _main(study, "evaluations")
+    methods = [method for method in study.shown_methods if study.method(method)["relaxer"] == "morered"]
+    if not methods:
+        raise ConfigError(["figures: evaluations needs a method with the relaxer morered"])
+    return {"methods": methods, "per_step": {method: _networks(study, method) for method in methods}}
+
+
+def _networks(study: Study, method: str) -> int:
+    """Networks that are evaluated in each step: two where another one than the noise's predicts the time before every step."""
+    models = study.models_of(method)
+    return 2 if study.method(method)["schedule"] == "adaptive" and models["time"] != models["noise"] else 1
+
+
 def _figC3(study: Study) -> Plan:
     """The diffusion models of the figures that are trained here."""
     used = {model for method in study.shown_methods for model in study.models_of(method).values()}
@@ -208,6 +223,7 @@ _RULES: dict[str, Callable[[Study], Plan]] = {
     "fig5": _fig5,
     "fig6": _fig6,
     "worth": _worth,
+    "evaluations": _evaluations,
     "figA1": _figA1,
     "figB1": _figB1,
     "figB2": _figB2,
