@@ -61,8 +61,12 @@ class DiffusionModule(TrainingModule):
 
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
         """Of noise (Eq. 4, mean over components) and time (Eq. 6), at steps and noise drawn for this batch (Algorithm 1)."""
-        noisy = self._diffuse(bucket, self._ahead.of(number))
+        noisy = self.diffused(bucket, number)
         return {name: errors.sum() for name, errors in self._errors(noisy, self._predict(noisy)).items()}
+
+    def diffused(self, bucket: Bucket, number: int) -> Noisy:
+        """The molecules of a training batch with its steps and noise."""
+        return self._diffuse(bucket, self._ahead.of(number))
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The joint loss (section 2.4), or the only one there is."""
