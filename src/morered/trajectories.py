@@ -166,6 +166,16 @@ class Trajectories:
             frame_offsets=offsets_of(np.concatenate(rows)) if kept else None,
         )
 
+    def take(self, molecules: NDArray[np.int64], ids: NDArray[np.bytes_]) -> Trajectories:
+        """Steps of some molecules, any order, [K] indices, under new ``ids`` [K]."""
+        frames, frame_offsets = None, None
+        if self.frames is not None and self.frame_offsets is not None:
+            rows, frame_offsets = _gathered(self.frame_offsets, molecules)
+            frames = self.frames[rows]
+        steps, offsets = _gathered(self.offsets, molecules)
+        columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()}
+        return Trajectories(ids, offsets, columns, frames, frame_offsets)
+
     def write(self, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
         """Write one HDF5 file, as `morered.storage.write` does."""
         arrays = {"ids": Column(self.ids), "offsets": Column(self.offsets)}
@@ -258,6 +268,13 @@ class Recorder:
         taken = np.repeat(starts[order] - offsets_of(rows[order])[:-1], rows[order]) + np.arange(rows.sum())
         per_molecule = np.bincount(molecule, weights=rows, minlength=len(self._ids)).astype(np.int64)
         return Trajectories(self._ids, offsets, columns, np.concatenate(self._frames)[taken], offsets_of(per_molecule))
+
+
+def _gathered(offsets: NDArray[np.int64], molecules: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that belong to some molecules, in their order, and the offsets of these."""
+    lengths = np.diff(offsets)[molecules]
+    ends = np.cumsum(lengths)
+    return np.repeat(offsets[molecules] - (ends - lengths), lengths) + np.arange(lengths.sum()), offsets_of(lengths)
 
 
 def _check_offsets(name: str, offsets: NDArray[np.int64], n: int, last: int | None = None) -> None:

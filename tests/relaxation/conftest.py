@@ -11,6 +11,7 @@ from relaxation_support import Oracle, diffused, minima, model
 
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod
+from morered.relaxation.restarts import Restarts
 from morered.structures import Structures
 
 
@@ -47,4 +48,5 @@ def methods(molecules: Structures, jt: LoadedModel) -> dict[str, DiffusionMethod
         "ddim": DiffusionMethod(noise=jt, time=jt, move="ddim"),
         "ddim-initial": DiffusionMethod(noise=noise, time=time, schedule="initial", move="ddim"),
         "accelerated": DiffusionMethod(noise=jt, time=jt, move="accelerated"),
+        "restarted": DiffusionMethod(noise=jt, time=jt, move="accelerated", restarts=Restarts(tries=2, distance=0.6)),
     }

@@ -8,8 +8,9 @@ from torch import nn
 
 from morered.models.networks import DiffusionOutput
 from morered.relaxation import DiffusionMethod, uncertainty
+from morered.relaxation.shaking import shaken
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.uncertainty import SHAKE, relax_repeatedly, seed_spread, shaken, time_spread
+from morered.relaxation.uncertainty import SHAKE, relax_repeatedly, seed_spread, time_spread
 from morered.structures import Column
 
 
@@ -66,10 +67,10 @@ def test_the_time_spread_is_the_standard_deviation_over_the_atoms(molecules, jt)
 
 
 def test_shaken_starts_do_not_depend_on_company_and_have_the_width_they_claim(molecules):
-    moved = shaken(molecules, 7).positions - molecules.positions
+    moved = shaken(molecules, SHAKE, 7).positions - molecules.positions
     backwards = molecules[::-1]
-    np.testing.assert_array_equal(shaken(backwards, 7)[::-1].positions - molecules.positions, moved)
-    assert np.abs(shaken(molecules, 8).positions - molecules.positions - moved).min() > 0
+    np.testing.assert_array_equal(shaken(backwards, SHAKE, 7)[::-1].positions - molecules.positions, moved)
+    assert np.abs(shaken(molecules, SHAKE, 8).positions - molecules.positions - moved).min() > 0
     # 800 deviates: their width is known to 2.5 % (one standard deviation).
     assert moved.std() == pytest.approx(SHAKE, rel=0.1)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from morered.relaxation.mixing import Mixing
+from morered.relaxation.restarts import Restarts
 from morered.relaxation.stopping import StopRules
 
 Model = Any
@@ -51,6 +52,8 @@ class DiffusionMethod:
         Settings of the accelerated moves.
     stop
         When a molecule is done, besides the cap.
+    restarts
+        Doubtful results of jumps, plain or accelerated, are tried again; each try has the whole cap.
     seed
         Of the noise.
 
@@ -73,6 +76,7 @@ class DiffusionMethod:
     shrink: float = 0.5
     mixing: Mixing = field(default_factory=Mixing)
     stop: StopRules = field(default_factory=StopRules)
+    restarts: Restarts | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +95,8 @@ class DiffusionMethod:
             raise ValueError(f"shrink must lie between 0 and 1, not {self.shrink}")
         if self.move == "accelerated" and self.schedule != "adaptive":
             raise ValueError("move: accelerated moves need the schedule adaptive")
+        if self.restarts is not None and (self.move not in ("jump", "accelerated") or self.start == "noise"):
+            raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
 
     @property
     def is_joint(self) -> bool:

@@ -5,7 +5,6 @@ Shapes: M molecules, A atoms (flat).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -27,6 +26,7 @@ from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
 from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
 from morered.relaxation.progress import progress_bar
 from morered.relaxation.recording import Recording, spread
+from morered.relaxation.restarts import Run, restarted
 from morered.relaxation.screening import refusals
 from morered.relaxation.state import Relaxer
 from morered.relaxation.verdicts import Outcome, judge
@@ -154,9 +154,6 @@ def relax(
     return relaxation
 
 
-Run = Callable[[Structures, engine.Progress], tuple[Outcome, Trajectories | None, bool]]
-
-
 @dataclass(frozen=True)
 class _Plan:
     """A method with its models loaded: the elements they know, whose elements these are, how to run it, and the fewest and most
@@ -203,7 +200,10 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     models = [model for model in (noise, time) if model is not None]
     elements = [model.network.elements for model in models if model.network.elements]
     known = frozenset.intersection(*elements) if elements else None
-    return _Plan(known, "the model", _batched(relaxer, options), common_sizes(model.header.sizes for model in models))
+    run = _batched(relaxer, options)
+    if method.restarts is not None:
+        run = restarted(run, method.restarts, method.seed)
+    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models))
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:

@@ -21,21 +21,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from morered.batching import batches, pad, unpad
-from morered.diffusion.noise import normal
+from morered.batching import batches, pad
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
 from morered.relaxation.methods import DiffusionMethod, Method
 from morered.relaxation.networks import loaded
 from morered.relaxation.recording import Recording
+from morered.relaxation.shaking import shaken
 from morered.relaxation.stages import StagedRelaxation, relax_stages
 from morered.structures import Column, Structures
 
 #: Å. How far a further run of a method without noise of its own starts from the input, per coordinate.
 SHAKE = 0.05
-#: Draws of a relaxation are numbered from 0 by its steps; those of a shaken start have this number.
-SHAKE_DRAW = 2**32 - 2
 
 
 def relax_repeatedly(
@@ -83,7 +81,7 @@ def relax_repeatedly(
     for k in range(1, runs):
         if interrupted or not len(going):
             break
-        start = again if _is_stochastic(stages[0]) else shaken(again, seed + k)
+        start = again if _is_stochastic(stages[0]) else shaken(again, SHAKE, seed + k)
         try:
             run = relax_stages(start, stages, seed=seed + k, **options)
         except KeyboardInterrupt:  # before this run began
@@ -132,18 +130,6 @@ def time_spread(
             variance = ((times - mean).square() * batch.mask).sum(dim=1) / batch.mask.sum(dim=1)
             spread[going[index]] = variance.sqrt().cpu().numpy()
     return spread
-
-
-def shaken(structures: Structures, seed: int) -> Structures:
-    """Every coordinate moved by a normal deviate of width `SHAKE`, the same for a molecule in any company."""
-    positions = np.array(structures.positions, dtype=np.float64)
-    for index, n_padded in batches(structures.sizes):
-        batch = pad(structures, index, n_padded)
-        moves = unpad(normal(seed, batch.keys, SHAKE_DRAW, n_padded), batch.mask)
-        ends = np.cumsum(structures.sizes[index])
-        for m, start, end in zip(index.tolist(), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-            positions[int(structures.offsets[m]) : int(structures.offsets[m + 1])] += SHAKE * moves[start:end]
-    return structures.with_positions(positions)
 
 
 def _relaxed(structures: Structures) -> NDArray[np.bool_]:

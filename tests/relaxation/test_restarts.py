@@ -1,0 +1,112 @@
+"""Doubtful results are tried again: which molecules, which result is taken, and what is kept of the others."""
+
+import numpy as np
+import pytest
+
+from morered.metrics.rmsd import rmsd
+from morered.relaxation import DiffusionMethod, Recording, from_config, relax
+from morered.relaxation.codes import Code
+from morered.relaxation.restarts import Restarts, restarted
+from morered.relaxation.verdicts import Outcome
+from morered.trajectories import Recorder
+
+#: How far along x the stub leaves the first atom of each start of a doubtful molecule: the input itself, then its restarts.
+SHIFTS = {"": 3.0, "#1": 2.5, "#2": 1.5, "#3": 2.0}
+
+
+class Stub:
+    """A method whose results are known: the first start ends far from the input for every third molecule."""
+
+    def __init__(self, first=Code.SETTLED, interrupted=False):
+        self.first, self.interrupted, self.calls = first, interrupted, []
+
+    def __call__(self, structures, tell):
+        self.calls.append(structures.names)
+        outcome, recorder = Outcome.empty(structures), Recorder(structures.ids)
+        for m, name in enumerate(structures.names):
+            start = name[name.index("#") :] if "#" in name else ""
+            far = start != "" or int(name.rpartition("-")[2]) % 3 == 0
+            outcome.positions[structures.offsets[m], 0] += SHIFTS[start] if far else 0.1
+            outcome.code[m] = int(self.first if far and not start else Code.SETTLED)
+            outcome.steps[m], outcome.seconds[m] = 10 + len(self.calls), 0.5
+            recorder.add([m], {"time": [SHIFTS[start]]}, [outcome.positions[structures.offsets[m] : structures.offsets[m + 1]]])
+        outcome.results["first_time"][:] = len(self.calls)
+        outcome.results["last_time"][:] = [0.1 * len(name) for name in structures.names]
+        tell(len(structures), len(structures), int(outcome.steps.sum()))
+        return outcome, recorder.finish(), self.interrupted and len(self.calls) > 1
+
+
+@pytest.fixture
+def numbered(molecules):
+    names = [f"m-{k}" for k in range(len(molecules))]
+    return type(molecules).build([m.numbers for m in molecules], [m.positions for m in molecules], names).centred()
+
+
+def quiet(done, of, steps):
+    assert 0 <= done <= of
+
+
+def test_only_far_results_are_tried_again_and_the_nearest_is_taken(numbered):
+    stub = Stub()
+    outcome, paths, interrupted = restarted(stub, Restarts(distance=0.3), 0)(numbered, quiet)
+    assert not interrupted
+    far = np.arange(len(numbered)) % 3 == 0
+    assert stub.calls[1] == [f"m-{m}#{k}" for m in np.flatnonzero(far) for k in (1, 2, 3)]
+    first = numbered.offsets[:-1]
+    moved = outcome.positions[first, 0] - numbered.positions[first, 0]
+    # The restarts began beside the input, by 0.1 Å or so.
+    np.testing.assert_allclose(moved[~far], 0.1)
+    np.testing.assert_allclose(moved[far], 1.5, atol=0.5)
+    np.testing.assert_array_equal(outcome.steps, np.where(far, 11 + 3 * 12, 11))
+    np.testing.assert_allclose(outcome.seconds, np.where(far, 2.0, 0.5))
+    assert (outcome.results["first_time"] == 1).all()
+    longer = 0.1 * np.array([len(name) + 2 * f for name, f in zip(numbered.names, far, strict=True)])
+    np.testing.assert_allclose(outcome.results["last_time"], longer)
+    np.testing.assert_array_equal(paths.columns["time"].values, np.where(far, 1.5, 3.0))
+    np.testing.assert_array_equal(paths.ids, numbered.ids)
+    ends = np.concatenate([path.frames[-1] for path in paths])
+    np.testing.assert_allclose(ends, outcome.positions, atol=1e-5)
+
+
+def test_a_molecule_that_broke_down_is_tried_again(numbered):
+    outcome, _, _ = restarted(Stub(Code.EXPLODED), Restarts(distance=50.0), 0)(numbered, quiet)
+    assert (outcome.code == int(Code.SETTLED)).all()
+    assert (outcome.steps > 11).sum() == -(-len(numbered) // 3)
+
+
+def test_what_no_start_can_mend_is_not_tried_again(numbered):
+    stub = Stub(Code.OUT_OF_MEMORY)
+    outcome, _, _ = restarted(stub, Restarts(distance=0.3), 0)(numbered, quiet)
+    assert len(stub.calls) == 1
+    assert (outcome.code == int(Code.OUT_OF_MEMORY)).any()
+
+
+def test_ctrl_c_in_the_second_look_keeps_the_first_results(numbered):
+    outcome, paths, interrupted = restarted(Stub(interrupted=True), Restarts(distance=0.3), 0)(numbered, quiet)
+    plain, same, _ = Stub()(numbered, quiet)
+    assert interrupted
+    np.testing.assert_array_equal(outcome.positions, plain.positions)
+    np.testing.assert_array_equal(outcome.steps, plain.steps)
+    np.testing.assert_array_equal(paths.columns["time"].values, same.columns["time"].values)
+
+
+def test_restarts_of_a_real_method_end_in_the_minimum_with_their_steps_counted(noisy, molecules, methods):
+    plain = relax(noisy, methods["accelerated"]).structures
+    done = relax(noisy, methods["restarted"], recording=Recording(frames=True))
+    assert (rmsd(done.structures.without_columns(), molecules) < 0.02).all()
+    again = done.structures.column("steps") > plain.column("steps")
+    doubtful = rmsd(plain.without_columns(), noisy.without_columns()) > 0.6
+    assert 0 < doubtful.sum() < len(noisy)
+    np.testing.assert_array_equal(again, doubtful)
+    np.testing.assert_array_equal(done.structures.column("first_time"), plain.column("first_time"))
+    assert (done.trajectories.lengths <= done.structures.column("steps")).all()
+
+
+def test_restarts_need_moves_that_jump():
+    with pytest.raises(ValueError, match=r"m\.restarts: they go with the moves jump and accelerated"):
+        from_config({"relaxer": "morered", "model": "x", "restarts": {"tries": 1}}, "m")
+    with pytest.raises(ValueError, match=r"m\.restarts.*tries must be positive"):
+        from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"tries": 0}}, "m")
+    method = from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {}}, "m")
+    assert isinstance(method, DiffusionMethod)
+    assert method.restarts == Restarts()
