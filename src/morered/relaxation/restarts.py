@@ -128,7 +128,5 @@ def _take(
         outcome.positions[atoms] = further.positions[int(starts[k]) : int(starts[k + 1])]
         outcome.code[m], outcome.reasons[m] = further.code[k], further.reasons[k]
         outcome.results["last_time"][m] = further.results["last_time"][k]
-    for name in ("steps", "seconds"):
-        getattr(outcome, name)[doubtful] += (
-            getattr(further, name).reshape(-1, tries).sum(axis=1).astype(getattr(outcome, name).dtype)
-        )
+    outcome.steps[doubtful] += further.steps.reshape(-1, tries).sum(axis=1)
+    outcome.seconds[doubtful] += further.seconds.reshape(-1, tries).sum(axis=1)
