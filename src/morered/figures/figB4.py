@@ -185,7 +185,7 @@ def _draw_caps(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _apart(caps: list[int]) -> list[int]:
-    """Ticks that do not run into each other on a logarithmic axis: each at least a tenth of it from the last one."""
+    """Ticks that do not run into each other on a logarithmic axis: each at least a seventh of it from the last one."""
     room = np.log(caps[-1] / caps[0]) / 7 if len(caps) > 1 else 0.0
     kept = [caps[0]]
     for cap in caps[1:]:
