@@ -62,6 +62,7 @@ def test_only_far_results_are_tried_again_and_the_nearest_is_taken(numbered):
     assert (outcome.results["first_time"] == 1).all()
     longer = 0.1 * np.array([len(name) + 2 * f for name, f in zip(numbered.names, far, strict=True)])
     np.testing.assert_allclose(outcome.results["last_time"], longer)
+    assert [reason is not None and reason.endswith(", from restart 2 of 3") for reason in outcome.reasons] == far.tolist()
     np.testing.assert_array_equal(paths.columns["time"].values, np.where(far, 1.5, 3.0))
     np.testing.assert_array_equal(paths.ids, numbered.ids)
     ends = np.concatenate([path.frames[-1] for path in paths])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from morered.diffusion.noise import stream
 from morered.metrics.rmsd import rmsd
-from morered.relaxation.codes import Code, is_relaxed
+from morered.relaxation.codes import REASONS, Code, is_relaxed
 from morered.relaxation.engine import Progress
 from morered.relaxation.shaking import shaken
 from morered.relaxation.verdicts import Outcome
@@ -58,8 +58,8 @@ class Restarts:
 def restarted(run: Run, restarts: Restarts, seed: int) -> Run:
     """``run``, with the doubtful results of it tried again.
 
-    The verdict, the last time and the trajectory are those of the start that is taken, the first time is that of the input, and
-    steps and seconds are sums. After Ctrl-C during the second look the first results stand.
+    The verdict, the last time and the trajectory are those of the start that is taken, which the reason names; the first time is
+    that of the input, and steps and seconds are sums. After Ctrl-C during the second look the first results stand.
     """
 
     def twice(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
@@ -126,7 +126,8 @@ def _take(
         m, k = int(doubtful[d]), d * tries + int(winner[d])
         atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
         outcome.positions[atoms] = further.positions[int(starts[k]) : int(starts[k + 1])]
-        outcome.code[m], outcome.reasons[m] = further.code[k], further.reasons[k]
+        outcome.code[m] = further.code[k]
+        outcome.reasons[m] = f"{further.reasons[k] or REASONS[Code(int(further.code[k]))]}, from restart {winner[d] + 1} of {tries}"
         outcome.results["last_time"][m] = further.results["last_time"][k]
     outcome.steps[doubtful] += further.steps.reshape(-1, tries).sum(axis=1)
     outcome.seconds[doubtful] += further.seconds.reshape(-1, tries).sum(axis=1)
