@@ -127,7 +127,8 @@ def _take(
         atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
         outcome.positions[atoms] = further.positions[int(starts[k]) : int(starts[k + 1])]
         outcome.code[m] = further.code[k]
-        outcome.reasons[m] = f"{further.reasons[k] or REASONS[Code(int(further.code[k]))]}, from restart {winner[d] + 1} of {tries}"
+        reason = further.reasons[k] or REASONS[Code(int(further.code[k]))]
+        outcome.reasons[m] = f"{reason}, from restart {winner[d] + 1} of {tries}"
         outcome.results["last_time"][m] = further.results["last_time"][k]
     outcome.steps[doubtful] += further.steps.reshape(-1, tries).sum(axis=1)
     outcome.seconds[doubtful] += further.seconds.reshape(-1, tries).sum(axis=1)
