@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 
 import pandas as pd
 
@@ -13,6 +15,8 @@ from morered.metrics.tables import in_order, one_seed, rows_of, summarise
 
 #: Evaluations of a molecule, at most and in the mean, among whose methods a best one is named.
 LIMITS = (20, 100)
+#: So many methods have colours that differ.
+MANY = 8
 QUANTITIES = ["median_ratio", "failure_percent"]
 COLUMNS = ["testset", "method", "n", "evaluations", *QUANTITIES, *limits_of(QUANTITIES), "best_under"]
 
@@ -48,9 +52,13 @@ def numbers(runs: pd.DataFrame, per_step: Mapping[str, float]) -> pd.DataFrame:
 
 @style.styled
 def draw(table: pd.DataFrame, stem: str | Path) -> None:
-    """Draw medians and failures over evaluations, a colour for each method and a mark for each test set."""
+    """Draw medians and failures over evaluations, a colour for each method and a mark for each test set; of many methods, whose
+    colours repeat, each has a letter as well.
+    """
     methods, testsets = in_order(table["method"]), in_order(table["testset"])
-    figure = style.new_figure(style.PAGE, 2.7 + 0.15 * -(-len(methods) // 3))
+    many = len(methods) > MANY
+    letters = {method: f"{letter} " if many else "" for method, letter in zip(methods, _letters(), strict=False)}
+    figure = style.new_figure(style.PAGE, (3.7 if many else 2.7) + 0.15 * -(-len(methods) // 3))
     colours = style.palette(methods)
     panels = figure.subplots(1, 2)
     for axes, (quantity, label) in zip(panels, _PANELS, strict=True):
@@ -61,6 +69,11 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
                     row.evaluations, getattr(row, quantity), marker, color=colours[row.method], markersize=7 if chosen else 4.5,
                     markeredgecolor="#222222" if chosen else colours[row.method], markeredgewidth=1.0, linestyle="",
                 )  # fmt: skip
+                if many:
+                    axes.annotate(
+                        letters[row.method].strip(), (row.evaluations, getattr(row, quantity)), (3.5, 1.5),
+                        textcoords="offset points", fontsize=6, color="#333333",
+                    )  # fmt: skip
         for limit in LIMITS:
             axes.axvline(limit, color="#BBBBBB", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         axes.set_xscale("log")
@@ -69,8 +82,13 @@ def draw(table: pd.DataFrame, stem: str | Path) -> None:
         axes.set_ylim(bottom=0)
     handles = [panels[0].plot([], [], "s", color=colours[method], markersize=4.5)[0] for method in methods]
     handles += [panels[0].plot([], [], mark, color="#777777", markersize=4.5)[0] for mark in "osD^v"[: len(testsets)]]
-    figure.legend(handles, [*methods, *testsets], loc="outside lower center", ncols=3)
+    figure.legend(handles, [*(letters[method] + method for method in methods), *testsets], loc="outside lower center", ncols=3)
     style.save(figure, stem, table)
+
+
+def _letters() -> Iterator[str]:
+    """Letters from a to z, then pairs of them."""
+    return ("".join(pair) for length in (1, 2) for pair in product(ascii_lowercase, repeat=length))
 
 
 def make(runs: pd.DataFrame, stem: str | Path, per_step: Mapping[str, float]) -> pd.DataFrame:
