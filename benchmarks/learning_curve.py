@@ -1,7 +1,7 @@
 """What more training gives: weights files beside each other on validation molecules -> results/bench/learning_curve.csv.
 
-    snakemake --cores all --configfile config/engine.yaml results/engine/testsets/normal-modes.h5 results/engine/testsets/diffused-250.h5
-    python benchmarks/learning_curve.py results/small/models/jt-elastic*/weights.safetensors
+Inputs are the test sets of config/engine.yaml (`snakemake --cores all --configfile config/engine.yaml` with the two files of
+`--inputs` as targets). Columns:
 
     seconds, samples        of the training, and of those it went on from where their files are there: molecules drawn
     ratio, failed_percent   median RMSD ratio and share of molecules with a ratio of 1 or more, accelerated moves, 40 at most

@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from morered.figures import comparison, results_page
 from morered.figures.results_page import Shown
@@ -16,7 +17,8 @@ def made(run, tmp_path):
     numbers = tmp_path / "fig4.csv"
     pd.DataFrame({"method": ["a|b", "c"], "value": [0.12345, np.nan]}).to_csv(numbers, index=False)
     picture = tmp_path / "fig4.png"
-    picture.write_bytes(b"picture")
+    shades = np.linspace(0, 255, 300 * 200 * 3).reshape(200, 300, 3).astype(np.uint8)
+    Image.fromarray(shades).save(picture)
     return tmp_path, Shown("fig4", picture, numbers)
 
 
@@ -27,7 +29,11 @@ def test_a_page_shows_figures_and_numbers_and_names_their_files(made):
         remarks="Why.",
     )  # fmt: skip
     results_page.write(folder / "out/results.md", text, [shown])
-    assert (folder / "out/figures/fig4.png").read_bytes() == b"picture"
+    with Image.open(folder / "out/figures/fig4.png") as copy, Image.open(shown.picture) as original:
+        assert copy.size == original.size
+        difference = np.abs(np.asarray(copy.convert("RGB"), float) - np.asarray(original, float))
+        assert copy.mode == "P"
+    assert difference.mean() < 4  # of 255
     written = (folder / "out/results.md").read_text(encoding="utf-8")
     assert "![fig4](figures/fig4.png)" in written
     assert "| a\\|b | 0.123 |" in written
