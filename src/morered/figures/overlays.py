@@ -143,6 +143,7 @@ def draw_grid(
     figure.set_layout_engine("none")
     left, top = 0.22 / width, 1 - 0.25 / figure.get_figheight()
     w, h = cell / width, cell * 0.98 / figure.get_figheight()
+    head_size = min(7.0, 0.95 * 72 * cell / (0.58 * max(map(len, heads))))  # a letter is some 0.58 of its size wide
     for k, row in enumerate(rows):
         block, line = divmod(k, lines)
         rotation = view(row.numbers, row.reference)
@@ -159,11 +160,11 @@ def draw_grid(
                 x + w / 2, top - (line + 1) * h + 0.05 * h, panel.text, color=panel.colour, ha="center", va="bottom", fontsize=6.5
             )
             if line == 0:
-                figure.text(x + w / 2, top + 0.01, heads[p], ha="center", va="bottom", fontsize=7)
+                figure.text(x + w / 2, top + 0.01, heads[p], ha="center", va="bottom", fontsize=head_size)
         if k < len(letters) and letters[k]:
             figure.text(0.005, top - line * h - 0.02, letters[k], fontweight="bold", fontsize=9.5, va="top")
         if k < len(sides) and sides[k]:
-            figure.text(0.009, top - (line + 0.62) * h, sides[k], fontsize=7, rotation=90, ha="left", va="center")
+            figure.text(0.009, top - (line + 0.68) * h, sides[k], fontsize=6, rotation=90, ha="left", va="center")
     return figure
 
 
