@@ -32,8 +32,9 @@ EXAMPLES = """examples:
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
 methods:
-  fast         MoreRed-JT, jumps to the predicted clean structure with Anderson mixing, about 15 evaluations (the default)
-  accurate     the same to a tighter end, about 25 evaluations, at most 100
+  fast         MoreRed-JT, jumps to the predicted clean structure with Anderson mixing, 10 to 20 evaluations (the default);
+               what lies far from the input is tried twice more, and the nearest result is taken
+  accurate     the same to a tighter end and with five more tries, 20 to 50 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   mlff, so3lr  force fields, L-BFGS in batches
   gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel

@@ -28,7 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "relaxer": "morered",
         "model": "elastic",
         "move": "accelerated",
-        "steps": 20,
+        "steps": 40,
         "stop": _SETTLED,
         "restarts": {"tries": 2, "distance": 0.7},
     },
