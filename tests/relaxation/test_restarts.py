@@ -17,8 +17,8 @@ SHIFTS = {"": 3.0, "#1": 2.5, "#2": 1.5, "#3": 2.0}
 class Stub:
     """A method whose results are known: the first start ends far from the input for every third molecule."""
 
-    def __init__(self, first=Code.SETTLED, interrupted=False):
-        self.first, self.interrupted, self.calls = first, interrupted, []
+    def __init__(self, first=Code.SETTLED, interrupted=False, shifts=SHIFTS, time=1.0):
+        self.first, self.interrupted, self.shifts, self.time, self.calls = first, interrupted, shifts, time, []
 
     def __call__(self, structures, tell):
         self.calls.append(structures.names)
@@ -26,11 +26,11 @@ class Stub:
         for m, name in enumerate(structures.names):
             start = name[name.index("#") :] if "#" in name else ""
             far = start != "" or int(name.rpartition("-")[2]) % 3 == 0
-            outcome.positions[structures.offsets[m], 0] += SHIFTS[start] if far else 0.1
+            outcome.positions[structures.offsets[m], 0] += self.shifts[start] if far else 0.1
             outcome.code[m] = int(self.first if far and not start else Code.SETTLED)
             outcome.steps[m], outcome.seconds[m] = 10 + len(self.calls), 0.5
-            recorder.add([m], {"time": [SHIFTS[start]]}, [outcome.positions[structures.offsets[m] : structures.offsets[m + 1]]])
-        outcome.results["first_time"][:] = len(self.calls)
+            recorder.add([m], {"time": [self.shifts[start]]}, [outcome.positions[structures.offsets[m] : structures.offsets[m + 1]]])
+        outcome.results["first_time"][:] = self.time * len(self.calls)
         outcome.results["last_time"][:] = [0.1 * len(name) for name in structures.names]
         tell(len(structures), len(structures), int(outcome.steps.sum()))
         return outcome, recorder.finish(), self.interrupted and len(self.calls) > 1
@@ -51,13 +51,13 @@ def test_only_far_results_are_tried_again_and_the_nearest_is_taken(numbered):
     outcome, paths, interrupted = restarted(stub, Restarts(distance=0.3), 0)(numbered, quiet)
     assert not interrupted
     far = np.arange(len(numbered)) % 3 == 0
-    assert stub.calls[1] == [f"m-{m}#{k}" for m in np.flatnonzero(far) for k in (1, 2, 3)]
+    assert stub.calls[1:] == [[f"m-{m}#{k}" for m in np.flatnonzero(far)] for k in (1, 2, 3)]
     first = numbered.offsets[:-1]
     moved = outcome.positions[first, 0] - numbered.positions[first, 0]
     # The restarts began beside the input, by 0.1 Å or so.
     np.testing.assert_allclose(moved[~far], 0.1)
     np.testing.assert_allclose(moved[far], 1.5, atol=0.5)
-    np.testing.assert_array_equal(outcome.steps, np.where(far, 11 + 3 * 12, 11))
+    np.testing.assert_array_equal(outcome.steps, np.where(far, 11 + 12 + 13 + 14, 11))
     np.testing.assert_allclose(outcome.seconds, np.where(far, 2.0, 0.5))
     assert (outcome.results["first_time"] == 1).all()
     longer = 0.1 * np.array([len(name) + 2 * f for name, f in zip(numbered.names, far, strict=True)])
@@ -67,6 +67,23 @@ def test_only_far_results_are_tried_again_and_the_nearest_is_taken(numbered):
     np.testing.assert_array_equal(paths.ids, numbered.ids)
     ends = np.concatenate([path.frames[-1] for path in paths])
     np.testing.assert_allclose(ends, outcome.positions, atol=1e-5)
+
+
+def test_the_first_result_that_is_near_enough_ends_the_tries(numbered):
+    stub = Stub(shifts={"": 3.0, "#1": 2.5, "#2": 0.1, "#3": 0.0})
+    outcome, _, _ = restarted(stub, Restarts(distance=0.3), 0)(numbered, quiet)
+    assert len(stub.calls) == 3
+    far = np.arange(len(numbered)) % 3 == 0
+    np.testing.assert_array_equal(outcome.steps, np.where(far, 11 + 12 + 13, 11))
+    assert [reason is not None and reason.endswith(", from restart 2 of 3") for reason in outcome.reasons] == far.tolist()
+
+
+@pytest.mark.parametrize(("time", "looks"), [(0.01, 4), (0.81, 1), (np.nan, 4)])
+def test_a_result_within_reach_of_the_predicted_time_is_not_doubtful(numbered, time, looks):
+    shift = 3.0 / np.sqrt(numbered.sizes.max())  # at least the RMSD of such a shift of one atom in the largest molecule
+    stub = Stub(shifts=dict.fromkeys(SHIFTS, shift), time=time)
+    restarted(stub, Restarts(distance=0.05, reach=1.0), 0)(numbered, quiet)
+    assert len(stub.calls) == looks
 
 
 def test_a_molecule_that_broke_down_is_tried_again(numbered):
@@ -108,6 +125,8 @@ def test_restarts_need_moves_that_jump():
         from_config({"relaxer": "morered", "model": "x", "restarts": {"tries": 1}}, "m")
     with pytest.raises(ValueError, match=r"m\.restarts.*tries must be positive"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"tries": 0}}, "m")
+    with pytest.raises(ValueError, match=r"m\.restarts.*reach must be at least 0"):
+        from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"reach": -1}}, "m")
     method = from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {}}, "m")
     assert isinstance(method, DiffusionMethod)
     assert method.restarts == Restarts()

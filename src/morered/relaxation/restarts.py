@@ -1,10 +1,10 @@
-"""Doubtful results are tried again from starts beside the input, and the result nearest to the input is taken.
+"""Doubtful results are tried again from starts beside the input, one after another, and the result nearest to the input is taken.
 
 Jumps to the predicted clean structure can fall into the basin of another isomer. Under the forward process the likelihood of the
 input falls with its distance from the structure it came from (Eq. 2), so of several clean structures the nearest is the likeliest
-origin, and a result that lies far away is worth a second look.
+origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look.
 
-Shapes: M molecules, D doubtful ones, R restarts.
+Shapes: M molecules, D doubtful ones.
 """
 
 from __future__ import annotations
@@ -38,66 +38,72 @@ class Restarts:
     Attributes
     ----------
     tries : int
-        R, further starts of a doubtful molecule.
+        Further starts of a molecule at most; the first result that is not doubtful ends them.
     width : float
         Å, of the normal deviates added to the coordinates of the input for each.
     distance : float
         Å: a result whose RMSD from the input is larger is doubtful; so is one that broke down.
+    reach : float
+        Å: a result is not doubtful where its RMSD from the input is at most this times the square root of the first predicted
+        time. 0 leaves the predicted time out.
     """
 
     tries: int = 3
     width: float = 0.1
     distance: float = 0.6
+    reach: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("tries", "width", "distance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not self.reach >= 0:
+            raise ValueError(f"reach must be at least 0, not {self.reach}")
 
 
 def restarted(run: Run, restarts: Restarts, seed: int) -> Run:
     """``run``, with the doubtful results of it tried again.
 
     The verdict, the last time and the trajectory are those of the start that is taken, which the reason names; the first time is
-    that of the input, and steps and seconds are sums. After Ctrl-C during the second look the first results stand.
+    that of the input, and steps and seconds are sums. After Ctrl-C during a further look the results of those before it stand.
     """
 
-    def twice(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
+    def repeated(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
         outcome, trajectories, interrupted = run(structures, tell)
         distances = _distances(structures, outcome)
+        limits = restarts.reach * np.sqrt(np.nan_to_num(outcome.results["first_time"]))
+        limits = np.maximum(limits, restarts.distance)
         broken = np.isin(outcome.code, _BROKEN)
-        doubtful = np.flatnonzero(broken | (np.isfinite(distances) & (distances > restarts.distance)))
-        if interrupted or not len(doubtful):
-            return outcome, trajectories, interrupted
-        before, tries = int(outcome.steps.sum()), restarts.tries
-        settled = len(structures) - len(doubtful)
+        doubtful = np.flatnonzero(broken | (np.isfinite(distances) & (distances > limits)))
+        for k in range(1, restarts.tries + 1):
+            if interrupted or not len(doubtful):
+                break
+            before, settled = int(outcome.steps.sum()), len(structures) - len(doubtful)
 
-        def tell_more(done: int, of: int, steps: int) -> None:
-            tell(settled + done // tries, len(structures), before + steps)
+            def tell_more(done: int, of: int, steps: int, settled: int = settled, before: int = before) -> None:
+                tell(settled + done, len(structures), before + steps)
 
-        original = structures[np.repeat(doubtful, tries)]
-        again = _starts(structures[doubtful], restarts, seed)
-        further, paths, interrupted = run(again, tell_more)
-        if not interrupted:
-            pairs = _distances(original, further).reshape(len(doubtful), tries)
-            winner = np.concatenate([distances[doubtful, None], pairs], axis=1).argmin(axis=1) - 1
-            _take(structures, outcome, further, doubtful, winner, tries)
+            further, paths, interrupted = run(_starts(structures[doubtful], restarts.width, seed, k), tell_more)
+            if interrupted:
+                break
+            again = _distances(structures[doubtful], further)
+            won = np.flatnonzero(again < distances[doubtful])
+            _take(structures, outcome, further, doubtful, won, f"from restart {k} of {restarts.tries}")
             if trajectories is not None and paths is not None:
                 chosen = np.arange(len(structures))
-                won = np.flatnonzero(winner >= 0)
-                chosen[doubtful[won]] = len(structures) + won * tries + winner[won]
+                chosen[doubtful[won]] = len(structures) + won
                 trajectories = Trajectories.concatenate([trajectories, paths]).take(chosen, structures.ids)
+            distances[doubtful] = np.minimum(distances[doubtful], again)
+            doubtful = doubtful[again > limits[doubtful]]
         return outcome, trajectories, interrupted
 
-    return twice
+    return repeated
 
 
-def _starts(doubtful: Structures, restarts: Restarts, seed: int) -> Structures:
-    """R starts of each of D molecules, [D * R], with ids of their own."""
-    tries = [shaken(doubtful, restarts.width, stream(seed, "restart", k)) for k in range(restarts.tries)]
-    order = np.arange(restarts.tries * len(doubtful)).reshape(restarts.tries, -1).T.ravel()
-    starts = Structures.concatenate(tries)[order].centred()
-    names = as_names([f"{name}#{k}" for name in doubtful.names for k in range(1, restarts.tries + 1)])
+def _starts(doubtful: Structures, width: float, seed: int, k: int) -> Structures:
+    """The k-th further start of each of D molecules, with ids of their own."""
+    starts = shaken(doubtful, width, stream(seed, "restart", k - 1)).centred()
+    names = as_names([f"{name}#{k}" for name in doubtful.names])
     return Structures(starts.numbers, starts.positions, starts.offsets, names, starts.references)
 
 
@@ -116,19 +122,17 @@ def _take(
     outcome: Outcome,
     further: Outcome,
     doubtful: NDArray[np.int64],
-    winner: NDArray[np.int64],
-    tries: int,
+    won: NDArray[np.int64],
+    origin: str,
 ) -> None:
-    """Put the results of the starts that are nearest in their place; ``winner`` [D] is -1 where the first result is."""
-    sizes = structures.sizes[doubtful]
-    starts = offsets_of(np.repeat(sizes, tries))
-    for d in np.flatnonzero(winner >= 0).tolist():
-        m, k = int(doubtful[d]), d * tries + int(winner[d])
+    """Count what the further starts of D molecules took, and put the results of those that ``won`` in their place."""
+    starts = offsets_of(structures.sizes[doubtful])
+    for d in won.tolist():
+        m = int(doubtful[d])
         atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
-        outcome.positions[atoms] = further.positions[int(starts[k]) : int(starts[k + 1])]
-        outcome.code[m] = further.code[k]
-        reason = further.reasons[k] or REASONS[Code(int(further.code[k]))]
-        outcome.reasons[m] = f"{reason}, from restart {winner[d] + 1} of {tries}"
-        outcome.results["last_time"][m] = further.results["last_time"][k]
-    outcome.steps[doubtful] += further.steps.reshape(-1, tries).sum(axis=1)
-    outcome.seconds[doubtful] += further.seconds.reshape(-1, tries).sum(axis=1)
+        outcome.positions[atoms] = further.positions[int(starts[d]) : int(starts[d + 1])]
+        outcome.code[m] = further.code[d]
+        outcome.reasons[m] = f"{further.reasons[d] or REASONS[Code(int(further.code[d]))]}, {origin}"
+        outcome.results["last_time"][m] = further.results["last_time"][d]
+    outcome.steps[doubtful] += further.steps
+    outcome.seconds[doubtful] += further.seconds
