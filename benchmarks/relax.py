@@ -58,6 +58,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "JT, jumps": {**PRESETS["fast"], "move": "jump"},
     "JT, damped jumps": {**PRESETS["fast"], "move": "jump", "damping": 0.5},
     "JT, fast": dict(PRESETS["fast"]),
+    "JT, balanced": dict(PRESETS["balanced"]),
     "JT, accurate": dict(PRESETS["accurate"]),
     "MLFF, batched L-BFGS": {"relaxer": "mlff", "model": "mlff"},
     "MLFF, ASE's L-BFGS": {"relaxer": "mlff", "model": "mlff", "optimizer": "ase"},

@@ -29,7 +29,9 @@ class Stub:
             outcome.positions[structures.offsets[m], 0] += self.shifts[start] if far else 0.1
             outcome.code[m] = int(self.first if far and not start else Code.SETTLED)
             outcome.steps[m], outcome.seconds[m] = 10 + len(self.calls), 0.5
-            recorder.add([m], {"time": [self.shifts[start]]}, [outcome.positions[structures.offsets[m] : structures.offsets[m + 1]]])
+            recorder.add(
+                [m], {"time": [self.shifts[start]]}, [outcome.positions[structures.offsets[m] : structures.offsets[m + 1]]]
+            )
         outcome.results["first_time"][:] = self.time * len(self.calls)
         outcome.results["last_time"][:] = [0.1 * len(name) for name in structures.names]
         tell(len(structures), len(structures), int(outcome.steps.sum()))

@@ -33,14 +33,15 @@ EXAMPLES = """examples:
 
 methods:
   fast         MoreRed-JT, jumps to the predicted clean structure with Anderson mixing, 10 to 20 evaluations (the default);
-               what lies far from the input is tried twice more, and the nearest result is taken
-  accurate     the same to a tighter end and with five more tries, 20 to 50 evaluations
+               what lies far from the input is tried again, and the nearest result is taken
+  balanced     the same, more readily tried again, 15 to 30 evaluations
+  accurate     the same to a tighter end, 30 to 80 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   mlff, so3lr  force fields, L-BFGS in batches
   gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
 """
 
-METHODS = ("fast", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
+METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

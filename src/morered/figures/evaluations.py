@@ -14,7 +14,7 @@ from morered.metrics.intervals import limits_of, with_intervals
 from morered.metrics.tables import in_order, one_seed, rows_of, summarise
 
 #: Evaluations of a molecule, at most and in the mean, among whose methods a best one is named.
-LIMITS = (20, 100)
+LIMITS = (20, 40, 100)
 #: So many methods have colours that differ.
 MANY = 8
 QUANTITIES = ["median_ratio", "failure_percent"]

@@ -32,6 +32,7 @@ METHOD_COLOURS = {
     "MoreRed-JT": "#E69F00",
     "MoreRed-AS": "#D55E00",
     "MoreRed-fast": "#661100",
+    "MoreRed-balanced": "#AA3377",
     "MoreRed-accurate": "#BB5566",
     "MLFF": "#0072B2",
     "GFN2-xTB": "#CC79A7",
