@@ -35,7 +35,7 @@ methods:
   fast         MoreRed-JT, jumps to the predicted clean structure with Anderson mixing, 10 to 20 evaluations (the default);
                what lies far from the input is tried again, and the nearest result is taken
   balanced     the same, more readily tried again, 15 to 30 evaluations
-  accurate     the same to a tighter end, 30 to 80 evaluations
+  accurate     the same to a tighter end, 25 to 80 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   mlff, so3lr  force fields, L-BFGS in batches
   gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
