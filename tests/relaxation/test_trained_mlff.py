@@ -47,9 +47,12 @@ def test_both_find_the_same_minima(name: str, testsets: dict[str, Structures]) -
     assert (rmsd(ours[both], theirs[both]) < 0.01).mean() >= 0.95
 
 
-def test_it_is_ten_times_as_fast_as_the_papers_way(testsets: dict[str, Structures]) -> None:
-    """ASE with SchNetPack's network behind it, one molecule at a time; CPU seconds of a few steps."""
-    inputs = testsets["diffused-250"]
+def test_it_is_ten_times_as_fast_as_the_papers_way() -> None:
+    """ASE with SchNetPack's network behind it, one molecule at a time; CPU seconds of a few steps.
+
+    The more molecules, the fuller the batches: 64 are 20 to 25 times as fast, so that a busy machine does not decide.
+    """
+    inputs = diffused_inputs(sample(qm7.load(), qm7.default_split(), graphs=64)).without_columns()
     method = PotentialMethod(potential="mlff", model=weights.load(SMALL), steps=6, fmax=1e-9)
     paper = replace(method, model=weights.load(SMALL, engine="schnetpack"), optimizer="ase")
 
@@ -59,4 +62,5 @@ def test_it_is_ten_times_as_fast_as_the_papers_way(testsets: dict[str, Structure
         relax(structures, how)
         return (time.process_time() - begin) / len(structures)
 
-    assert seconds(inputs[:4], paper) > 10 * min(seconds(inputs, method) for _ in range(3))
+    one_by_one = min(seconds(inputs[:4], paper) for _ in range(2))
+    assert one_by_one > 10 * min(seconds(inputs, method) for _ in range(2))
