@@ -48,6 +48,7 @@ def _run(testset, method, ratios, *, before=0.2, seed=0, steps=10, first_time=No
             "last_time": 0.0,
             "first_fmax": np.nan,
             "last_fmax": np.nan,
+            "moved": before,
             "bonds_kept": 1,
             "minimum_bonds": 1,
             "stereo_kept": -1,

@@ -70,6 +70,7 @@ def test_measured_numbers_by_hand(runs):
     assert value(measured, "mean_steps") == 4.0
     assert value(measured, "median_steps") == 2.5
     assert value(measured, "pearson_r") == pytest.approx(1.0)
+    assert value(measured, "pearson_moved", "MLFF") == pytest.approx(1.0)
     assert value(measured, "zero") == 0
     assert value(measured, "zero", column="n") == 4
     assert value(measured, "ratio_over_normal_modes", testset="diffused-250") == pytest.approx(0.2 / 0.3)

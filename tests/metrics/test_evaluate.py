@@ -47,6 +47,7 @@ def test_rmsds_ratios_and_columns(inputs, minima):
     np.testing.assert_allclose(table["rmsd_after"], [0.05, 0.15, 0.05, 0.0], atol=1e-12)
     np.testing.assert_allclose(table["ratio"], [0.5, 3.0, 0.2, 1.0], atol=1e-9)
     assert table["ratio"].iloc[3] == 1.0  # at its minimum before and after: returned as it was
+    np.testing.assert_allclose(table["moved"], [0.05, 0.1, 0.2, 0.0], atol=1e-12)
     assert list(table["steps"]) == [1, 2, 3, 4]
     assert list(table["n_atoms"]) == [2, 2, 2, 2]
     assert table["first_time"].tolist() == [0.1, 0.2, 0.3, 0.0]
@@ -60,6 +61,7 @@ def test_an_unrelaxed_molecule_counts_as_a_failure_with_ratio_exactly_one(inputs
     table = evaluate(broken, inputs, minima)
     assert table["ratio"].iloc[1] == 1.0
     assert table["rmsd_after"].iloc[1] == table["rmsd_before"].iloc[1]
+    assert table["moved"].isna().tolist() == [False, True, False, True]
     assert table["ratio"].iloc[3] == 1.0
     assert failed(table).tolist() == [True, True, False, True]
 

@@ -20,6 +20,7 @@ def runs_of(ratios, *, references=None, seed=0, steps=10):
             "verdict": "converged",
             "ratio": ratios,
             "rmsd_before": 0.1,
+            "moved": 0.1,
             "rmsd_after": 0.1 * np.asarray(ratios),
             "steps": steps,
             "seconds": 1.0,

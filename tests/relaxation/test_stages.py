@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, Recording, stages
 from morered.relaxation.stages import relax_stages
 
@@ -24,6 +25,12 @@ def test_steps_of_each_stage_are_recorded_frames_of_the_first_alone(noisy, two):
     assert (done.trajectories.lengths == 2).all()
     np.testing.assert_array_equal(done.trajectories.lengths + second.lengths, done.structures.column("steps"))
     assert relax_stages(noisy, two).further == ()
+
+
+def test_the_distance_moved_is_from_the_input_of_the_first_stage(noisy, two):
+    done = relax_stages(noisy, two).structures
+    assert done.column("moved") == pytest.approx(rmsd(done.without_columns(), noisy.without_columns()), abs=1e-12)
+    assert (done.column("moved") > relax_stages(noisy, two[:1]).structures.column("moved") + 0.01).all()
 
 
 def test_ctrl_c_before_a_further_stage_begins_keeps_the_results_of_the_one_before(noisy, two, monkeypatch):

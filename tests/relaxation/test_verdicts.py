@@ -111,6 +111,7 @@ def test_a_collapse_is_found(molecules: Structures, noisy: Structures) -> None:
     assert set(relaxed.column("reason").tolist()) == {b"the structure collapsed: two atoms lie on each other"}
     assert set(relaxed.column("verdict").tolist()) == {b"failed"}
     assert np.array_equal(relaxed.positions, noisy.positions)
+    assert np.isnan(relaxed.column("moved")).all()
 
 
 def test_bonds_stereo_and_contacts_are_reported(molecules: Structures) -> None:
@@ -119,6 +120,8 @@ def test_bonds_stereo_and_contacts_are_reported(molecules: Structures) -> None:
     relaxed = relax(near, PotentialMethod(potential="mlff", model=springs, precision="double")).structures
     assert set(relaxed.column("bonds_kept").tolist()) == {1}
     assert set(relaxed.column("stereo_kept").tolist()) == {1}
+    assert relaxed.column("moved") == pytest.approx(rmsd(relaxed.without_columns(), near.without_columns()), abs=1e-12)
+    assert relaxed.column("moved").min() > 0
     for m, molecule in enumerate(relaxed):
         distances = np.linalg.norm(molecule.positions[:, None] - molecule.positions, axis=2)
         assert relaxed.column("closest_contact")[m] == pytest.approx(distances[np.triu_indices(len(distances), 1)].min())
@@ -139,6 +142,7 @@ def test_units_and_types_of_the_columns(noisy: Structures, jt: LoadedModel) -> N
         "last_time": ("", "f"),
         "first_fmax": ("eV/Å", "f"),
         "last_fmax": ("eV/Å", "f"),
+        "moved": ("Å", "f"),
         "bonds_kept": ("", "i"),
         "stereo_kept": ("", "i"),
         "closest_contact": ("Å", "f"),

@@ -18,10 +18,11 @@ from morered.metrics.tables import one_seed, rows_of, summarise, write_table
 COLUMNS = ["place", "testset", "method", "quantity", "unit", "paper", "this_run", "n", "holds", "words"]
 
 _KEY = ["testset", "method", "quantity"]
-#: Measured for every method, whether or not the paper writes the number down.
-_ALWAYS = ("median_ratio", "failure_percent", "median_rmsd")
+#: Measured for every method, whether or not the paper writes the number down -> where it belongs in the paper.
+_ALWAYS = {"pearson_moved": "Section 3.1, Fig. 3a"} | dict.fromkeys(
+    ("median_ratio", "failure_percent", "median_rmsd"), "Section 3.2, Fig. 4"
+)
 _HEADS = (("inputs", 0), ("method", 0), ("quantity", 0), ("paper", 1), ("this run", 1), ("n", 1), ("", 0))
-_FIGURE_ONLY = "Section 3.2, Fig. 4"
 
 
 def measured_relaxations(
@@ -47,7 +48,7 @@ def measured_relaxations(
     """
     runs = one_seed(runs.assign(testset=runs["testset"].replace(dict(testsets or {}))))
     summary = summarise(runs)
-    quantities = ("median_rmsd", "median_ratio", "failure_percent", "mean_steps", "median_steps")
+    quantities = ("pearson_moved", "median_rmsd", "median_ratio", "failure_percent", "mean_steps", "median_steps")
     long = summary.melt(["testset", "method", "n"], list(quantities), "quantity", "value")
     rows = [long[[*_KEY, "value", "n"]]]
     rows.append(pd.DataFrame(_relative(summary), columns=[*_KEY, "value", "n"]))
@@ -79,9 +80,9 @@ def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `COLUMNS`. Each statement of the paper is there, with an empty ``this_run`` where nothing was measured; ratios, failures
-        and RMSDs of methods that the paper only draws, or does not have, follow with an empty ``paper``. ``holds`` is "yes" or
-        "no" for bounds, else empty: how near is near enough is for the reader.
+        `COLUMNS`. Each statement of the paper is there, with an empty ``this_run`` where nothing was measured; ratios, failures,
+        RMSDs and distances moved of methods that the paper only draws, or does not have, follow with an empty ``paper``.
+        ``holds`` is "yes" or "no" for bounds, else empty: how near is near enough is for the reader.
 
     Raises
     ------
@@ -99,9 +100,9 @@ def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     joined = joined.rename(columns={"value": "this_run"})
     paper = published.table()
     both = paper.merge(joined, how="left", on=_KEY, validate="one_to_one")
-    beyond = joined[joined["quantity"].isin(_ALWAYS)].merge(paper[_KEY], how="left", on=_KEY, indicator=True)
+    beyond = joined[joined["quantity"].isin(list(_ALWAYS))].merge(paper[_KEY], how="left", on=_KEY, indicator=True)
     beyond = beyond[beyond["_merge"] == "left_only"].drop(columns="_merge")
-    beyond = beyond.assign(place=_FIGURE_ONLY, relation="", value=np.nan, words="")
+    beyond = beyond.assign(place=beyond["quantity"].map(_ALWAYS), relation="", value=np.nan, words="")
     rows = pd.concat([both, beyond[both.columns]], ignore_index=True) if len(beyond) else both
     rows = _sorted(rows)
     return pd.DataFrame(

@@ -17,6 +17,7 @@ NORMAL, DIFFUSED = "normal-modes", "diffused-250"
 QUANTITIES: dict[str, tuple[str, str]] = {
     "pearson_r": ("Pearson correlation of predicted first step and RMSD", ""),
     "zero": ("inputs predicted to be at step 0", ""),
+    "pearson_moved": ("Pearson correlation of the distance moved and the RMSD of the input", ""),
     "median_rmsd": ("median RMSD after relaxation", "Å"),
     "median_ratio": ("median RMSD ratio", ""),
     "failure_percent": ("failures (ratio ≥ 1)", "%"),

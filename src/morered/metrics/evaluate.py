@@ -62,7 +62,8 @@ def evaluate(relaxed: Structures, inputs: Structures, minima: Structures, *, sub
     verdict = _text(relaxed.column("verdict"))
     unrelaxed = np.isin(verdict, UNRELAXED)
     before = rmsd(inputs, references)
-    unmoved = unrelaxed | (rmsd(relaxed, inputs) < UNMOVED)
+    moved = np.where(unrelaxed, np.nan, rmsd(relaxed, inputs))
+    unmoved = unrelaxed | (moved < UNMOVED)
     after = np.where(unmoved, before, rmsd(relaxed, references))
     values: dict[str, NDArray] = {
         "id": _text(inputs.ids),
@@ -72,6 +73,7 @@ def evaluate(relaxed: Structures, inputs: Structures, minima: Structures, *, sub
         "rmsd_before": before,
         "rmsd_after": after,
         "ratio": _ratio(before, after, unmoved),
+        "moved": moved,
         "minimum_bonds": same_bonds(relaxed, references).astype(np.int8),
     }
     required = ("verdict", "steps")

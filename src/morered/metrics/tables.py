@@ -31,6 +31,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "last_time": ("float", "last predicted diffusion time"),
     "first_fmax": ("float", "largest force on an atom of the input in eV/Å"),
     "last_fmax": ("float", "largest force on an atom of the relaxed structure in eV/Å"),
+    "moved": ("float", "RMSD between input and relaxed structure in Å, aligned; empty where refused or failed"),
     "bonds_kept": ("int", "1 if the bonds are the input's, 0 if not, -1 unknown"),
     "minimum_bonds": ("int", "1 if the bonds of the result are the minimum's, 0 if not"),
     "stereo_kept": ("int", "1 if the stereochemistry is the input's, 0 if not, -1 unknown"),
@@ -120,7 +121,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         testset, method, n, median_ratio, failure_percent (ratio >= 1), median_rmsd (Å), median_rmsd_before (Å), mean_steps,
         median_steps and seconds (mean) of those that were relaxed at all, step_cap_percent, refused_percent (refused or
-        failed), other_bonds_percent (bonds are not the minimum's).
+        failed), other_bonds_percent (bonds are not the minimum's), pearson_moved (correlation of ``moved`` and ``rmsd_before``).
     """
     rows = []
     for (testset, method), group in runs.groupby(["testset", "method"], sort=False):
@@ -140,6 +141,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
                 "step_cap_percent": 100.0 * (group["verdict"] == "step-cap").mean(),
                 "refused_percent": 100.0 * group["verdict"].isin(UNRELAXED).mean(),
                 "other_bonds_percent": 100.0 * (group["minimum_bonds"] == 0).mean(),
+                "pearson_moved": relaxed[["moved", "rmsd_before"]].corr().iloc[0, 1],
             }
         )
     return pd.DataFrame(rows)

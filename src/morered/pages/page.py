@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from morered.chemistry import bonds
 from morered.figures.molecules import view
 from morered.files import atomic_path
-from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED, rows_of
 from morered.pages.curves import Stage
 from morered.relaxation.verdicts import table_of
@@ -132,8 +131,6 @@ def contents(inputs: Structures, results: Structures, stages: Sequence[Stage] = 
     """
     table = table_of(results)
     table["formula"] = [_formula(molecule.numbers) for molecule in results]
-    moved = rmsd(inputs.without_columns(), results.without_columns())
-    table["moved"] = np.where(table["verdict"].isin(UNRELAXED), np.nan, moved)
     shown = {name: column for name, column in _COLUMNS.items() if name in table and not _is_empty(column, table[name])}
     curves = [stage.curves() for stage in stages]
     rows = [dict(zip(shown, map(_plain, row), strict=True)) for row in rows_of(table[list(shown)])]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from morered.chemistry import same_bonds
-from morered.metrics.rmsd import align
+from morered.metrics.rmsd import align, rmsd
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.methods import Method
 from morered.relaxation.recording import Recording
@@ -57,7 +57,7 @@ def relax_stages(
     -------
     StagedRelaxation
         The verdict and its reason are those of the last stage that tried; steps and seconds are sums; first values are the
-        first stage's, last values the last one's; bonds and stereochemistry are compared with the input.
+        first stage's, last values the last one's; distance, bonds and stereochemistry are compared with the input.
     """
     done, interrupted = _relax(structures, stages[0], recording=recording, **options)
     result, further = done.structures, []
@@ -87,9 +87,9 @@ def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Rela
 
 def _merged(inputs: Structures, before: Structures, part: Structures, going: np.ndarray) -> Structures:
     """``before`` with what became of its molecules ``going`` in a further stage."""
-    moved = ~np.isin(part.column("verdict"), _UNRELAXED)
+    relaxed = ~np.isin(part.column("verdict"), _UNRELAXED)
     positions = np.array(before.positions)
-    for k in np.flatnonzero(moved).tolist():
+    for k in np.flatnonzero(relaxed).tolist():
         m = going[k]
         positions[int(before.offsets[m]) : int(before.offsets[m + 1])] = part.molecule(k).positions
     columns = {name: column._replace(values=_wide(column.values, part, name)) for name, column in before.columns.items()}
@@ -99,10 +99,11 @@ def _merged(inputs: Structures, before: Structures, part: Structures, going: np.
         columns[name].values[going] += part.column(name)
     fresh = going[np.isnan(columns["first_fmax"].values[going])]
     columns["first_fmax"].values[fresh] = part.column("first_fmax")[np.isin(going, fresh)]
-    chosen = going[moved]
+    chosen = going[relaxed]
     result = before.with_positions(positions)
     start = inputs.without_columns()[chosen]
     end = align(result.without_columns()[chosen], start)
+    columns["moved"].values[chosen] = rmsd(end, start)
     columns["bonds_kept"].values[chosen] = same_bonds(start, end)
     columns["stereo_kept"].values[chosen] = stereo_kept(start, end)
     for m, aligned in zip(chosen.tolist(), end, strict=True):

@@ -8,6 +8,7 @@ Shapes: M molecules, A atoms (flat).
     last_time        float64  time of the last step, NaN otherwise
     first_fmax       float64  eV/Å, largest force on an atom of the input (force fields), NaN otherwise
     last_fmax        float64  eV/Å, that of the result
+    moved            float64  Å, RMSD between input and result, superposed; NaN where there is no result to compare
     bonds_kept       int8     1: input and result have the same bonds, 0: not, -1: unknown
     stereo_kept      int8     1: all stereocentres and double bonds as in the input, 0: not, -1: unknown
     closest_contact  float64  Å, shortest distance between two atoms of the result
@@ -30,7 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from morered.chemistry import closest_contacts, same_bonds
-from morered.metrics.rmsd import align
+from morered.metrics.rmsd import align, rmsd
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.structures import Column, Structures
@@ -46,6 +47,7 @@ COLUMNS = (
     "last_time",
     "first_fmax",
     "last_fmax",
+    "moved",
     "bonds_kept",
     "stereo_kept",
     "closest_contact",
@@ -128,17 +130,19 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
     code[collapsed] = int(Code.COLLAPSED)
     relaxed &= ~collapsed
     positions = np.array(inputs.positions, dtype=np.float64)
-    moved = relaxed[inputs.molecule_index]
-    positions[moved] = outcome.positions[moved]
+    atoms = relaxed[inputs.molecule_index]
+    positions[atoms] = outcome.positions[atoms]
     result = inputs.with_positions(positions)
     chosen = np.flatnonzero(relaxed)
     bonds_kept = np.full(len(inputs), -1, np.int8)
     kept = bonds_kept.copy()
+    moved = np.full(len(inputs), np.nan)
     if positions_matter and len(chosen):
         before = inputs.without_columns()[chosen]
         after = align(result.without_columns()[chosen], before)
-        positions[moved] = after.positions
+        positions[atoms] = after.positions
         result = inputs.with_positions(positions)
+        moved[chosen] = rmsd(after, before)
         bonds_kept[chosen] = same_bonds(before, after)
         kept[chosen] = stereo_kept(before, after)
     reasons = [
@@ -148,6 +152,7 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
         "verdict": Column(np.array([VERDICTS[Code(c)].encode() for c in code.tolist()], dtype="S9")),
         "steps": Column(outcome.steps.astype(np.int32)),
         **{name: Column(np.asarray(outcome.results[name], np.float64), unit) for name, unit in _RESULTS.items()},
+        "moved": Column(moved, "Å"),
         "bonds_kept": Column(bonds_kept),
         "stereo_kept": Column(kept),
         "closest_contact": Column(_contacts(result), "Å"),
