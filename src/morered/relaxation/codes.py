@@ -30,6 +30,7 @@ class Code(IntEnum):
     INTERRUPTED = 10
     REFUSED = 11
     FAILED = 12
+    NOISE_LEFT = 13
 
 
 VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
@@ -46,6 +47,7 @@ VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
         Code.INTERRUPTED: "failed",
         Code.REFUSED: "refused",
         Code.FAILED: "failed",
+        Code.NOISE_LEFT: "failed",
     }
 )
 
@@ -63,6 +65,7 @@ REASONS: Mapping[Code, str] = MappingProxyType(
         Code.INTERRUPTED: "interrupted",
         Code.REFUSED: "refused",
         Code.FAILED: "failed",
+        Code.NOISE_LEFT: "noise is left: no clean structure was found",
     }
 )
 

@@ -52,6 +52,9 @@ class DiffusionMethod:
         Settings of the accelerated moves.
     stop
         When a molecule is done, besides the cap.
+    clean_below
+        A result whose last predicted time, 0 to 1, is not below this is no clean structure: the molecule has failed. None takes
+        every result.
     restarts
         Doubtful results of jumps, plain or accelerated, are tried again; each try has the whole cap.
     seed
@@ -76,6 +79,7 @@ class DiffusionMethod:
     shrink: float = 0.5
     mixing: Mixing = field(default_factory=Mixing)
     stop: StopRules = field(default_factory=StopRules)
+    clean_below: float | None = None
     restarts: Restarts | None = None
     seed: int = 0
 
@@ -95,6 +99,11 @@ class DiffusionMethod:
             raise ValueError(f"shrink must lie between 0 and 1, not {self.shrink}")
         if self.move == "accelerated" and self.schedule != "adaptive":
             raise ValueError("move: accelerated moves need the schedule adaptive")
+        if self.clean_below is not None:
+            if not 0 < self.clean_below <= 1:
+                raise ValueError(f"clean_below must lie above 0 and be at most 1, not {self.clean_below}")
+            if self.schedule != "adaptive" or self.move == "ddim":
+                raise ValueError("clean_below: it needs a time that is predicted at every step (schedule adaptive, not DDIM)")
         if self.restarts is not None and (self.move not in ("jump", "accelerated") or self.start == "noise"):
             raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
 

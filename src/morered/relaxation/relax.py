@@ -23,6 +23,7 @@ from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.lbfgs import LbfgsRelaxer
 from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
+from morered.relaxation.noise_left import without_noise
 from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
 from morered.relaxation.progress import progress_bar
 from morered.relaxation.recording import Recording, spread
@@ -201,6 +202,8 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     elements = [model.network.elements for model in models if model.network.elements]
     known = frozenset.intersection(*elements) if elements else None
     run = _batched(relaxer, options)
+    if method.clean_below is not None:
+        run = without_noise(run, method.clean_below)
     if method.restarts is not None:
         run = restarted(run, method.restarts, method.seed)
     return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models))

@@ -1,0 +1,32 @@
+"""A result in which the model still sees noise is no clean structure, however still it stands.
+
+Molecules unlike the training data can come to rest anywhere: the predicted clean structure no longer moves, while the predicted
+time stays far above 0. The last prediction tells (section 2.3: the time is a measure of the noise that is left).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from morered.relaxation.codes import Code, is_relaxed
+from morered.relaxation.engine import Progress
+from morered.relaxation.restarts import Run
+from morered.relaxation.verdicts import Outcome
+from morered.structures import Structures
+from morered.trajectories import Trajectories
+
+
+def without_noise(run: Run, clean_below: float) -> Run:
+    """``run``, where a result whose last predicted time is not below ``clean_below`` has failed."""
+
+    def checked(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        outcome, trajectories, interrupted = run(structures, tell)
+        times = outcome.results["last_time"]
+        relaxed = np.array([is_relaxed(Code(code)) for code in outcome.code.tolist()], dtype=bool)
+        noisy = relaxed & (times >= clean_below)
+        outcome.code[noisy] = int(Code.NOISE_LEFT)
+        for m in np.flatnonzero(noisy).tolist():
+            outcome.reasons[m] = f"noise is left: the model takes the result for time {times[m]:.2f}, no clean structure"
+        return outcome, trajectories, interrupted
+
+    return checked
