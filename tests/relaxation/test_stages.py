@@ -1,7 +1,10 @@
 """Methods one after another: what is kept of each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from relaxation_support import Oracle, model
 
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, Recording, stages
@@ -31,6 +34,26 @@ def test_the_distance_moved_is_from_the_input_of_the_first_stage(noisy, two):
     done = relax_stages(noisy, two).structures
     assert done.column("moved") == pytest.approx(rmsd(done.without_columns(), noisy.without_columns()), abs=1e-12)
     assert (done.column("moved") > relax_stages(noisy, two[:1]).structures.column("moved") + 0.01).all()
+
+
+def test_what_one_stage_refuses_or_fails_on_the_next_one_tries_from_the_input(noisy, molecules, jt):
+    narrow, broken = Oracle(molecules, "morered-jt"), Oracle(molecules, "morered-jt", broken=7)
+    narrow.elements -= {8}
+    whole = DiffusionMethod(noise=jt, time=jt, move="jump")
+    oxygen, nitrogen = (np.array([z in m.numbers for m in noisy]) for z in (8, 7))
+    for first, lost, word in ((narrow, oxygen, "refused"), (broken, nitrogen, "failed")):
+        assert 0 < lost.sum() < len(noisy)
+        half = replace(whole, noise=model(first), time=None, schedule="fixed", start_step=100, steps=3)
+        assert set(relax_stages(noisy, [half]).structures.column("verdict")[lost].tolist()) == {word.encode()}
+        done = relax_stages(noisy, [half, whole]).structures
+        assert set(done.column("verdict").tolist()) == {b"converged"}
+        assert (rmsd(done.without_columns(), molecules) < 0.02).all()
+        said = np.array([f"the method before it {word}: " in reason.decode() for reason in done.column("reason")])
+        np.testing.assert_array_equal(said, lost)
+        assert np.isfinite(done.column("moved")).all()
+    nothing = relax_stages(noisy, [replace(half, noise=model(narrow))] * 2).structures
+    assert set(nothing.column("verdict")[oxygen].tolist()) == {b"refused"}
+    assert not any(b"before it" in reason for reason in nothing.column("reason").tolist())
 
 
 def test_ctrl_c_before_a_further_stage_begins_keeps_the_results_of_the_one_before(noisy, two, monkeypatch):

@@ -25,7 +25,7 @@ EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz                       the shipped model, about 15 evaluations a molecule
   morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files; verdicts as a table as well
   morered relax in.xyz -o out.xyz --method gfn2         another method
-  morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives with a physical method
+  morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives, and relax what it cannot, with GFN2-xTB
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
   morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
@@ -67,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--workers", type=positive, metavar="N", help="processes of methods that take one molecule at a time")
-    parser.add_argument("--finish", choices=("gfn2", "gfn1", "mmff94", "so3lr"), help="refine each result with this method")
+    parser.add_argument(
+        "--finish",
+        choices=("gfn2", "gfn1", "mmff94", "so3lr"),
+        help="refine each result with this method, and relax with it what the first method could not",
+    )
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")
     parser.add_argument("--trajectory", metavar="FILE", help="write all steps: extxyz with a frame each, or HDF5 (.h5)")
     parser.add_argument(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from morered.chemistry import same_bonds
 from morered.metrics.rmsd import align, rmsd
@@ -14,7 +15,7 @@ from morered.metrics.stereo import stereo_kept
 from morered.relaxation.methods import Method
 from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
-from morered.structures import Structures
+from morered.structures import Column, Structures
 from morered.trajectories import Trajectories
 
 _UNRELAXED = (b"refused", b"failed")
@@ -46,8 +47,8 @@ def relax_stages(
     structures
         M molecules.
     stages
-        At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is not tried
-        further.
+        At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is tried by
+        the next one from there.
     recording
         What is kept of the steps; frames are kept of the first stage only.
     **options
@@ -56,23 +57,23 @@ def relax_stages(
     Returns
     -------
     StagedRelaxation
-        The verdict and its reason are those of the last stage that tried; steps and seconds are sums; first values are the
-        first stage's, last values the last one's; distance, bonds and stereochemistry are compared with the input.
+        The verdict is the last stage's, and so is the reason, which says of a molecule that the stage before it did not relax why
+        not; steps and seconds are sums; first values are the first stage's, last values the last one's; distance, bonds and
+        stereochemistry are compared with the input.
     """
     done, interrupted = _relax(structures, stages[0], recording=recording, **options)
     result, further = done.structures, []
     if recording is not None:
         recording = replace(recording, frames=False)
     for stage in stages[1:]:
-        going = np.flatnonzero(~np.isin(result.column("verdict"), _UNRELAXED))
-        if interrupted or not len(going):
+        if interrupted:
             break
         try:
-            part, interrupted = _relax(result.without_columns()[going], stage, recording=recording, **options)
+            part, interrupted = _relax(result.without_columns(), stage, recording=recording, **options)
         except KeyboardInterrupt:  # before this stage began: the one before it keeps its results
             interrupted = True
             break
-        result = _merged(structures, result, part.structures, going)
+        result = _merged(structures, result, part.structures)
         if part.trajectories is not None:
             further.append(part.trajectories)
     return StagedRelaxation(result, done.trajectories, interrupted, tuple(further))
@@ -85,34 +86,33 @@ def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Rela
         return stop.relaxation, True
 
 
-def _merged(inputs: Structures, before: Structures, part: Structures, going: np.ndarray) -> Structures:
-    """``before`` with what became of its molecules ``going`` in a further stage."""
+def _merged(inputs: Structures, before: Structures, part: Structures) -> Structures:
+    """``before`` with what became of its molecules in a further stage."""
     relaxed = ~np.isin(part.column("verdict"), _UNRELAXED)
-    positions = np.array(before.positions)
-    for k in np.flatnonzero(relaxed).tolist():
-        m = going[k]
-        positions[int(before.offsets[m]) : int(before.offsets[m + 1])] = part.molecule(k).positions
-    columns = {name: column._replace(values=_wide(column.values, part, name)) for name, column in before.columns.items()}
-    for name in ("verdict", "reason", "last_time", "last_fmax", "closest_contact"):
-        columns[name].values[going] = part.column(name)
+    atoms = relaxed[before.molecule_index]
+    positions = np.where(atoms[:, None], part.positions, before.positions)
+    columns = {name: column._replace(values=np.array(column.values)) for name, column in before.columns.items()}
+    for name in ("verdict", "last_time", "last_fmax", "closest_contact"):
+        columns[name] = part.columns[name]
+    columns["reason"] = Column(_reasons(before, part, relaxed))
     for name in ("steps", "seconds"):
-        columns[name].values[going] += part.column(name)
-    fresh = going[np.isnan(columns["first_fmax"].values[going])]
-    columns["first_fmax"].values[fresh] = part.column("first_fmax")[np.isin(going, fresh)]
-    chosen = going[relaxed]
-    result = before.with_positions(positions)
+        columns[name].values[:] += part.column(name)
+    first = columns["first_fmax"].values
+    columns["first_fmax"] = columns["first_fmax"]._replace(values=np.where(np.isnan(first), part.column("first_fmax"), first))
+    chosen = np.flatnonzero(relaxed)
     start = inputs.without_columns()[chosen]
-    end = align(result.without_columns()[chosen], start)
+    end = align(before.with_positions(positions).without_columns()[chosen], start)
+    positions[atoms] = end.positions
     columns["moved"].values[chosen] = rmsd(end, start)
     columns["bonds_kept"].values[chosen] = same_bonds(start, end)
     columns["stereo_kept"].values[chosen] = stereo_kept(start, end)
-    for m, aligned in zip(chosen.tolist(), end, strict=True):
-        positions[int(result.offsets[m]) : int(result.offsets[m + 1])] = aligned.positions
     return inputs.with_positions(positions).with_columns({**before.columns, **columns})
 
 
-def _wide(values: np.ndarray, part: Structures, name: str) -> np.ndarray:
-    """A copy that texts of the further stage fit into."""
-    if values.dtype.kind == "S" and name in part.columns:
-        return values.astype(f"S{max(values.dtype.itemsize, part.column(name).dtype.itemsize)}")
-    return np.array(values)
+def _reasons(before: Structures, part: Structures, relaxed: NDArray[np.bool_]) -> NDArray[np.bytes_]:
+    """Those of a further stage; where it relaxed what the one before it did not, that one's as well."""
+    reasons = part.column("reason").tolist()
+    verdicts, first = (before.column(name) for name in ("verdict", "reason"))
+    for m in np.flatnonzero(relaxed & np.isin(verdicts, _UNRELAXED)).tolist():
+        reasons[m] = b"%s; the method before it %s: %s" % (reasons[m], verdicts[m], first[m])
+    return np.array(reasons, dtype=np.bytes_).reshape(len(reasons))

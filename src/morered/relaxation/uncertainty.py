@@ -116,11 +116,14 @@ def time_spread(
 ) -> NDArray[np.float64]:
     """Standard deviation over each molecule's atoms of the times that the method's model predicts for the result, [M].
 
-    NaN for a molecule that was not relaxed, or for which the model gives no number.
+    NaN for a molecule that was not relaxed, whose elements the model does not know, or for which it gives no number.
     """
     spread = np.full(len(results), np.nan)
     model = loaded(method.time, device, "time", compile=compile).network
-    going = np.flatnonzero(_relaxed(results))
+    strange = np.zeros(len(results), dtype=bool)
+    if model.elements:  # another method may have relaxed what this model does not know
+        strange[results.molecule_index[~np.isin(results.numbers, sorted(model.elements))]] = True
+    going = np.flatnonzero(_relaxed(results) & ~strange)
     chosen = results.without_columns()[going].centred()
     with torch.no_grad():
         for index, n_padded in batches(chosen.sizes, batch_size):

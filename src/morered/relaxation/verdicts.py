@@ -36,8 +36,7 @@ from morered.metrics.stereo import stereo_kept
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.structures import Column, Structures
 
-#: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): such a result has collapsed, unless it is a generation that
-#: was cut off among its noise.
+#: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): a result that claims to have converged has collapsed.
 COLLAPSED = 0.3
 
 #: The columns, in order.
@@ -127,7 +126,7 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
     relaxed = np.array([is_relaxed(Code(c)) for c in code.tolist()], dtype=bool)
     contacts = _contacts(inputs.with_positions(outcome.positions))
     converged = np.array([VERDICTS[Code(c)] == "converged" for c in code.tolist()], dtype=bool)
-    collapsed = (relaxed if positions_matter else converged) & (contacts < COLLAPSED)
+    collapsed = converged & (contacts < COLLAPSED)
     code[collapsed] = int(Code.COLLAPSED)
     relaxed &= ~collapsed
     positions = np.array(inputs.positions, dtype=np.float64)
