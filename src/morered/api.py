@@ -1,9 +1,9 @@
 """The Python interface: `relax` for molecules of any origin, and `MoreRed`, which is used like one of ASE's optimisers.
 
     >>> import ase.build, morered
-    >>> water = ase.build.molecule("H2O")
-    >>> water.rattle(0.1)
-    >>> relaxed = morered.relax(water)
+    >>> ethanol = ase.build.molecule("CH3CH2OH")
+    >>> ethanol.rattle(0.1)
+    >>> relaxed = morered.relax(ethanol)
     >>> relaxed.info["verdict"]
     'converged'
 
@@ -24,10 +24,11 @@ import torch
 from ase import Atoms
 from ase.io.trajectory import Trajectory as AseTrajectory
 
-from morered.relaxation import Method, Recording, Relaxation, from_config
+from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted, from_config
 from morered.relaxation import relax as relax_structures
 from morered.relaxation.methods import Model
 from morered.relaxation.presets import DEFAULT, preset
+from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
 from morered.structures import Structures
 
@@ -46,6 +47,7 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     method: MethodLike = DEFAULT,
     *,
     weights: Model | Mapping[str, Model] | None = None,
+    finish: MethodLike | None = None,
     seed: int | None = None,
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
@@ -65,6 +67,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         a mapping as in a config's ``methods``, or a `morered.relaxation.Method`.
     weights
         A weights file or the name of shipped weights, in place of the method's own.
+    finish
+        A second method, such as "gfn2": it goes on from each result, and from the input where the first method refused or failed.
     seed, device, batch_size, workers, compile, recording, progress
         See `morered.relaxation.relax`.
 
@@ -92,11 +96,20 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         "progress": progress,
     }
     if isinstance(molecules, Structures):
-        return relax_structures(molecules, chosen, **options)
+        return _relax(molecules, chosen, finish, options)
     given = [molecules] if isinstance(molecules, Atoms) else list(molecules)
-    relaxed = relax_structures(_structures(given), chosen, **options).structures
+    relaxed = _relax(_structures(given), chosen, finish, options).structures
     copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
     return copies[0] if isinstance(molecules, Atoms) else copies
+
+
+def _relax(structures: Structures, method: Method, finish: MethodLike | None, options: Mapping[str, Any]) -> Relaxation:
+    if finish is None:
+        return relax_structures(structures, method, **options)
+    done = relax_stages(structures, [method, _method(finish, None)], **options)
+    if done.interrupted:
+        raise RelaxationInterrupted(done)
+    return done
 
 
 class MoreRed:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule as g2_molecule
 from ase.constraints import FixAtoms
 from ase.io import read
 from relaxation_support import Oracle, model
@@ -70,6 +71,16 @@ def test_garbage_is_refused_not_raised(atoms: list[Atoms], method: DiffusionMeth
     broken = Atoms("CO", [[0, 0, 0], [np.nan, 0, 0]])
     relaxed = morered.relax([broken, atoms[0], Atoms()], method)
     assert [a.info["verdict"] for a in relaxed] == ["refused", "converged", "refused"]
+
+
+def test_a_finish_takes_what_the_first_method_could_not(atoms: list[Atoms], method: DiffusionMethod) -> None:
+    chlorine = g2_molecule("CH3Cl")
+    chlorine.rattle(0.05, seed=0)
+    first, second = morered.relax([atoms[0], chlorine], method, finish={"relaxer": "gfn2", "fmax": 0.01}, workers=1)
+    assert (first.info["verdict"], second.info["verdict"]) == ("converged", "converged")
+    assert first.info["last_fmax"] < 0.01
+    assert "the method before it refused: the model has never seen Cl" in second.info["reason"]
+    assert second.info["moved"] > 0.01
 
 
 def test_what_would_not_be_honoured_is_refused(atoms: list[Atoms], method: DiffusionMethod) -> None:
