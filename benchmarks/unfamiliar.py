@@ -1,8 +1,8 @@
 """What the verdicts are worth on molecules that the networks know little or nothing of.
 
-ASE's G2 molecules of H, C, N, O and S, of which many have two to four atoms or an odd electron: normal deviates of `--width` Å are
-added to their coordinates (MP2 geometries), each method relaxes them, and each verdict is counted with what it was worth: nearer
-to the minimum than the input was, or not. `--clean-below 0` leaves the methods' rule on the noise that is left out.
+ASE's G2 molecules of H, C, N, O and S, of which many have two to four atoms or an odd electron: normal deviates of `--width` Å
+are added to their coordinates (MP2 geometries), each method relaxes them, and each verdict is counted with what it was worth:
+nearer to the minimum than the input was, or not. `--clean-below 0` leaves the methods' rule on the noise that is left out.
 """
 
 from __future__ import annotations

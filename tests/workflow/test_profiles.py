@@ -147,7 +147,8 @@ def test_memory_grows_with_the_attempt(repository: Path, name: str) -> None:
 
 
 def test_no_job_asks_for_more_than_the_cluster_has(repository: Path) -> None:
-    settings = profile(repository, "slurm", max_mem_mb=4000, max_hours=3)
+    settings = profile(repository, "slurm", max_mem_mb=4000, max_hours=3, max_cpus=1)
+    assert set(settings["set-threads"].values()) == {1}
     input_files = type("Input", (), {"size_mb": 5000, "__str__": lambda self: "a.h5"})()
     for asked in (settings["default-resources"], *settings["set-resources"].values()):
         assert eval(str(asked["mem_mb"]), {"attempt": 3, "input": input_files}) <= 4000
