@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from morered.relaxation import DiffusionMethod, PhysicalMethod, PotentialMethod, from_config
 from morered.relaxation.mixing import Mixing
+from morered.relaxation.presets import PRESETS
 from morered.relaxation.stopping import Settled, StepPlateau, StopRules
 
 
@@ -124,3 +126,14 @@ def test_every_option_as_a_config_gives_it() -> None:
 def test_mistakes_are_named_with_their_path(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         from_config(config, "methods.x")
+
+
+@pytest.mark.parametrize("study", ["config", "small"])
+def test_the_studies_relax_as_the_command_does(repository: Path, study: str) -> None:
+    """A study's MoreRed-fast, -balanced and -accurate are the presets of those names."""
+    methods = yaml.safe_load((repository / f"config/{study}.yaml").read_text(encoding="utf-8"))["methods"]
+    ours = [name for name in ("fast", "balanced", "accurate") if f"MoreRed-{name}" in methods]
+    assert "fast" in ours
+    for name in ours:
+        method = from_config(methods[f"MoreRed-{name}"] | {"noise": "x", "time": "x"})
+        assert method == from_config({**PRESETS[name], "model": "x"})
