@@ -18,42 +18,19 @@ SHIPPED = {
     "mlff": "morered-mlff",
 }
 
-_SETTLED: dict[str, Any] = {"settled": {"window": 2, "threshold": 0.003}}
-_AT_REST: dict[str, Any] = {"settled": {"window": 3, "threshold": 0.002}}
-
 #: What no result of the validation molecules but one in five hundred reaches, and molecules that the networks know nothing of do.
 CLEAN_BELOW = 0.15
+
+_JUMPS: dict[str, Any] = {"relaxer": "morered", "model": "elastic", "move": "accelerated", "clean_below": CLEAN_BELOW}
+_SETTLED: dict[str, Any] = {**_JUMPS, "steps": 40, "stop": {"settled": {"window": 2, "threshold": 0.003}}}
+_AT_REST: dict[str, Any] = {**_JUMPS, "steps": 100, "stop": {"settled": {"window": 3, "threshold": 0.002}}}
 
 #: Name -> config; models are named by their part in `SHIPPED`. fast, balanced and accurate are the best of `config/engine.yaml`
 #: under 20, 40 and 100 evaluations in the mean, by the rule of `morered.figures.evaluations` on validation molecules.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "fast": {
-        "relaxer": "morered",
-        "model": "elastic",
-        "move": "accelerated",
-        "steps": 40,
-        "stop": _SETTLED,
-        "clean_below": CLEAN_BELOW,
-        "restarts": {"tries": 8, "width": 0.2, "distance": 0.75, "reach": 1.35},
-    },
-    "balanced": {
-        "relaxer": "morered",
-        "model": "elastic",
-        "move": "accelerated",
-        "steps": 40,
-        "stop": _SETTLED,
-        "clean_below": CLEAN_BELOW,
-        "restarts": {"tries": 12, "width": 0.2, "distance": 0.65, "reach": 1.25},
-    },
-    "accurate": {
-        "relaxer": "morered",
-        "model": "elastic",
-        "move": "accelerated",
-        "steps": 100,
-        "stop": _AT_REST,
-        "clean_below": CLEAN_BELOW,
-        "restarts": {"tries": 12, "width": 0.2, "distance": 0.6, "reach": 1.2},
-    },
+    "fast": {**_SETTLED, "restarts": {"tries": 8, "width": 0.2, "distance": 0.75, "reach": 1.35}},
+    "balanced": {**_SETTLED, "restarts": {"tries": 12, "width": 0.2, "distance": 0.65, "reach": 1.25}},
+    "accurate": {**_AT_REST, "restarts": {"tries": 12, "width": 0.2, "distance": 0.6, "reach": 1.2}},
     "jt": {"relaxer": "morered", "model": "jt"},
     "as": {"relaxer": "morered", "noise": "noise", "time": "time"},
     "itp": {"relaxer": "morered", "noise": "noise", "time": "time", "schedule": "initial"},
