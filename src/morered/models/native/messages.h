@@ -5,7 +5,7 @@
 // q scalars [A, F]; mu vectors [A, 3, F], null where all are still zero; x context [A, 3F] in the parts (q, r, mu); w filters in
 // the same parts; u_ij the direction from i to j.
 //
-// Features are worked on in blocks of 16. For one molecule and one block, the filters of all pairs fit into the first-level
+// Features are worked on in blocks of LANES. For one molecule and one block, the filters of all pairs fit into the first-level
 // cache: they are made there from the radial functions, once for both directions, used, and never written to memory.
 #pragma once
 #include "pairs.h"
@@ -23,7 +23,7 @@ inline void filter_rows(const float* g, int64_t ld, int64_t K1, const float* wei
     for (int64_t k = 0; k < K1; ++k) {
         Vec column[S];
 #pragma GCC unroll 3
-        for (int s = 0; s < S; ++s) column[s] = load(weight + (k * 3 + s) * LANES);
+        for (int s = 0; s < S; ++s) column[s] = held(load(weight + (k * 3 + s) * LANES));
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const Vec b = all(g[r * ld + k]);
@@ -40,7 +40,8 @@ inline void filter_rows(const float* g, int64_t ld, int64_t K1, const float* wei
 template <int S>
 void filters(const float* g, int64_t ld, int64_t K1, int64_t P, const float* weight, Vec* w) {
     int64_t p = 0;
-    for (; p + 8 <= P; p += 8) filter_rows<8, S>(g + p * ld, ld, K1, weight, w + p * S);
+    constexpr int R = MANY_REGISTERS ? 8 : 4;
+    for (; p + R <= P; p += R) filter_rows<R, S>(g + p * ld, ld, K1, weight, w + p * S);
     for (; p + 2 <= P; p += 2) filter_rows<2, S>(g + p * ld, ld, K1, weight, w + p * S);
     for (; p < P; ++p) filter_rows<1, S>(g + p * ld, ld, K1, weight, w + p * S);
 }
@@ -56,7 +57,7 @@ inline void weight_rows(const float* g, int64_t ld, int64_t P, const Vec* g_w, f
     for (int64_t p = 0; p < P; ++p) {
         Vec row[S];
 #pragma GCC unroll 3
-        for (int s = 0; s < S; ++s) row[s] = g_w[p * S + s];
+        for (int s = 0; s < S; ++s) row[s] = held(g_w[p * S + s]);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const Vec b = all(g[p * ld + r]);
@@ -73,7 +74,8 @@ inline void weight_rows(const float* g, int64_t ld, int64_t P, const Vec* g_w, f
 template <int S>
 void weight_gradient(const float* g, int64_t ld, int64_t K1, int64_t P, const Vec* g_w, float* g_weight) {
     int64_t k = 0;
-    for (; k + 7 <= K1; k += 7) weight_rows<7, S>(g + k, ld, P, g_w, g_weight + k * 3 * LANES);
+    constexpr int R = MANY_REGISTERS ? 7 : 4;
+    for (; k + R <= K1; k += R) weight_rows<R, S>(g + k, ld, P, g_w, g_weight + k * 3 * LANES);
     for (; k + 2 <= K1; k += 2) weight_rows<2, S>(g + k, ld, P, g_w, g_weight + k * 3 * LANES);
     for (; k < K1; ++k) weight_rows<1, S>(g + k, ld, P, g_w, g_weight + k * 3 * LANES);
 }
@@ -351,7 +353,7 @@ void message_second(const Graph& graph, int64_t m0, int64_t m1, const float* wei
 
 extern "C" {
 
-// Filter weights [3F, K] and biases [3F] <-> [F / 16, K + 1, 3, 16], in which the kernels read them in order.
+// Filter weights [3F, K] and biases [3F] <-> [F / LANES, K + 1, 3, LANES], in which the kernels read them in order.
 void pack_weight(const float* weight, const float* bias, int64_t F, int64_t K, float* packed) {
     for (int64_t f = 0; f < F; ++f)
         for (int64_t k = 0; k <= K; ++k)

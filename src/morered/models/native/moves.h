@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "vectors.h"
+
 namespace {
 
-using Doubles = double __attribute__((vector_size(64), aligned(8), may_alias));
-constexpr int64_t WIDTH = 8;
+using Doubles = double __attribute__((vector_size(BYTES), aligned(8), may_alias));
+constexpr int64_t WIDTH = BYTES / sizeof(double);
 
 inline Doubles load(const double* p) { return *reinterpret_cast<const Doubles*>(p); }
 

@@ -33,7 +33,7 @@ class Memory {
     float* take(int64_t count) {
         const int64_t at = used_;
         used_ += (count + LANES - 1) / LANES * LANES;
-        if (used_ + LANES > int64_t(storage_.size())) grown_ = true;  // what is aligned begins up to LANES further on
+        if (used_ + LANES > int64_t(storage_.size())) grown_ = true;  // what is aligned begins up to a vector further on
         return grown_ ? extra(count) : aligned() + at;
     }
     void reset() {
@@ -44,7 +44,7 @@ class Memory {
     }
 
   private:
-    float* aligned() { return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(storage_.data()) + 63) / 64 * 64); }
+    float* aligned() { return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(storage_.data()) + BYTES - 1) / BYTES * BYTES); }
     float* extra(int64_t count) {
         extras_.emplace_back(count + 1);
         return extras_.back().data();

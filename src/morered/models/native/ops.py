@@ -231,10 +231,10 @@ def _pointer(value: Tensor | int | float | None) -> int | float | None:
 
 
 def pack_filters(weight: Tensor, bias: Tensor) -> Tensor:
-    """Filter weights [3F, K] and biases [3F] in the order in which kernels read them, [F/16, K + 1, 3, 16]."""
+    """Filter weights [3F, K] and biases [3F] in the order in which kernels read them, 3F (K + 1) numbers."""
     weight, bias = weight.contiguous(), bias.contiguous()
     rows, radial_basis = weight.shape
-    packed = weight.new_empty(rows // 48, radial_basis + 1, 3, 16)
+    packed = weight.new_empty(rows * (radial_basis + 1))
     library.load().pack_weight(weight.data_ptr(), bias.data_ptr(), rows // 3, radial_basis, packed.data_ptr())
     return packed
 

@@ -51,8 +51,9 @@ int64_t find_pairs(const float* positions, const int64_t* atom_offsets, int64_t 
 void describe_pairs(const float* positions, const int32_t* pair_atoms, int64_t P, float cutoff, float softening,
                     const float* offsets, const float* widths, int64_t K, int64_t L, float* radial, float* slope, float* u,
                     float* d) {
-    Vec centre[4], inverse[4];
-    for (int64_t k = 0; k < 4 * LANES; ++k) {
+    constexpr int64_t MOST = 64;
+    Vec centre[MOST / LANES], inverse[MOST / LANES];
+    for (int64_t k = 0; k < MOST; ++k) {
         centre[k / LANES][k % LANES] = k < K ? offsets[k] : 0.0f;
         inverse[k / LANES][k % LANES] = k < K ? 1.0f / widths[k] : 0.0f;
     }
@@ -65,7 +66,7 @@ void describe_pairs(const float* positions, const int32_t* pair_atoms, int64_t P
         for (int c = 0; c < 3; ++c) u[3 * p + c] = vector[c] / distance;
         const float angle = near * (float(M_PI) / cutoff), within = 0.5f * (std::cos(angle) + 1.0f);
         const float falling = distance < cutoff ? -0.5f * (float(M_PI) / cutoff) * std::sin(angle) : 0.0f;
-        alignas(64) float values[4 * LANES], slopes[4 * LANES];
+        alignas(64) float values[MOST], slopes[MOST];
         for (int64_t k = 0; k < K; k += LANES) {
             const Vec z = (near - centre[k / LANES]) * inverse[k / LANES], gaussian = exponential(-0.5f * z * z);
             store(values + k, gaussian * within);

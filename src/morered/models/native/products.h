@@ -2,21 +2,34 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "vectors.h"
 
 namespace {
 
-constexpr int WIDE = 4 * LANES;  // columns of a panel of packed weights
+constexpr int SECTIONS = MANY_REGISTERS ? 4 : 2;  // with 6 rows: 24 or 12 sums, the columns, and one number of X
+constexpr int WIDE = SECTIONS * LANES;            // columns of a panel of packed weights
 
-// A linear layer y = x W^T + b, and the way back, g_x = g_y W. Packed: panels of 64 columns, the last one rounded up to 16, 32,
-// 48 or 64, and in each the rows of the reduced index in order.
+// A linear layer y = x W^T + b, and the way back, g_x = g_y W. Packed: panels of WIDE columns, the last one rounded up to whole
+// vectors, and in each the rows of the reduced index in order.
 struct Dense {
     const float *forward, *backward, *bias;  // backward, bias: or null
     int64_t in, out;
 };
 
-// Y[r, n] (+)= sum_k X[r, k] panel[k, n] + bias[n] for R rows and the 16 S columns of a panel, of which `count` are stored.
+// Calls f with the number of vectors, 1 to SECTIONS, as a constant.
+template <class Function>
+inline void by_sections(int64_t sections, Function f) {
+    if (sections == 1) return f(std::integral_constant<int, 1>());
+    if (sections == 2) return f(std::integral_constant<int, 2>());
+    if constexpr (SECTIONS == 4) {
+        if (sections == 3) return f(std::integral_constant<int, 3>());
+        return f(std::integral_constant<int, 4>());
+    }
+}
+
+// Y[r, n] (+)= sum_k X[r, k] panel[k, n] + bias[n] for R rows and the S vectors of columns of a panel, of which `count` are stored.
 template <int R, int S>
 inline void panel_rows(int64_t K, const float* X, int64_t ldx, const float* panel, const float* bias, bool add, int64_t count,
                        float* Y, int64_t ldy) {
@@ -28,7 +41,7 @@ inline void panel_rows(int64_t K, const float* X, int64_t ldx, const float* pane
     for (int64_t k = 0; k < K; ++k) {
         Vec column[S];
 #pragma GCC unroll 4
-        for (int s = 0; s < S; ++s) column[s] = load(panel + (k * S + s) * LANES);
+        for (int s = 0; s < S; ++s) column[s] = held(load(panel + (k * S + s) * LANES));
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const Vec b = all(X[r * ldx + k]);
@@ -67,8 +80,7 @@ void product(int64_t M, int64_t K, int64_t N, const float* X, int64_t ldx, const
              float* Y, int64_t ldy) {
     for (int64_t n = 0; n < N; n += WIDE) {
         const int64_t count = std::min<int64_t>(WIDE, N - n), sections = (count + LANES - 1) / LANES;
-        const auto run = sections == 4 ? panel<4> : sections == 3 ? panel<3> : sections == 2 ? panel<2> : panel<1>;
-        run(M, K, X, ldx, packed + n * K, bias ? bias + n : nullptr, add, count, Y + n, ldy);
+        by_sections(sections, [&](auto s) { panel<s>(M, K, X, ldx, packed + n * K, bias ? bias + n : nullptr, add, count, Y + n, ldy); });
     }
 }
 
@@ -80,7 +92,7 @@ void linear_back(const Dense& layer, int64_t rows, const float* g_y, bool add, f
     product(rows, layer.out, layer.in, g_y, layer.out, layer.backward, nullptr, add, g_x, layer.in);
 }
 
-// g_W[n, k] += sum_m g_Y[m, n] X[m, k] for R of the n and 16 S of the k.
+// g_W[n, k] += sum_m g_Y[m, n] X[m, k] for R of the n and S vectors of the k.
 template <int R, int S>
 inline void outer_rows(int64_t M, const float* g_Y, int64_t ldy, const float* X, int64_t ldx, float* g_W, int64_t ldw) {
     Vec acc[R][S];
@@ -91,7 +103,7 @@ inline void outer_rows(int64_t M, const float* g_Y, int64_t ldy, const float* X,
     for (int64_t m = 0; m < M; ++m) {
         Vec row[S];
 #pragma GCC unroll 4
-        for (int s = 0; s < S; ++s) row[s] = load(X + m * ldx + s * LANES);
+        for (int s = 0; s < S; ++s) row[s] = held(load(X + m * ldx + s * LANES));
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const Vec b = all(g_Y[m * ldy + r]);
@@ -113,12 +125,12 @@ void outer(int64_t M, int64_t N, const float* g_Y, int64_t ldy, const float* X, 
     for (; n < N; ++n) outer_rows<1, S>(M, g_Y + n, ldy, X, ldx, g_W + n * ldw, ldw);
 }
 
-// Adds the derivatives by weights [out, in] and biases [out] (or null); `in` is a multiple of 16.
+// Adds the derivatives by weights [out, in] and biases [out] (or null); `in` is a multiple of LANES.
 void linear_weights(const Dense& layer, int64_t rows, const float* g_y, const float* x, float* g_weight, float* g_bias) {
     for (int64_t k = 0; k < layer.in; k += WIDE) {
         const int64_t sections = std::min<int64_t>(WIDE, layer.in - k) / LANES;
-        const auto run = sections == 4 ? outer<4> : sections == 3 ? outer<3> : sections == 2 ? outer<2> : outer<1>;
-        run(rows, layer.out, g_y, layer.out, x + k, layer.in, g_weight + k, layer.in);
+        by_sections(sections,
+                    [&](auto s) { outer<s>(rows, layer.out, g_y, layer.out, x + k, layer.in, g_weight + k, layer.in); });
     }
     if (g_bias)
         for (int64_t r = 0; r < rows; ++r)

@@ -1,17 +1,38 @@
-// Sixteen numbers at a time: one AVX-512 register; compilers split it where registers are shorter.
+// As many numbers at a time as one register of the machine holds: 16 with AVX-512, 8 with AVX, else 4 (SSE, NEON). Longer vectors
+// would be right too, but compilers keep them in memory: kernels were slower than plain PyTorch then.
 #pragma once
 #include <cstdint>
 #include <vector>
 
 namespace {
 
-using Vec = float __attribute__((vector_size(64), aligned(4), may_alias));
-using Int = int32_t __attribute__((vector_size(64)));
-constexpr int LANES = 16;
+#if defined(__AVX512F__)
+constexpr int BYTES = 64, REGISTERS = 32;
+#elif defined(__AVX__)
+constexpr int BYTES = 32, REGISTERS = 16;
+#elif defined(__aarch64__)
+constexpr int BYTES = 16, REGISTERS = 32;
+#else
+constexpr int BYTES = 16, REGISTERS = 16;
+#endif
+constexpr bool MANY_REGISTERS = REGISTERS == 32;  // what the sizes of the blocks that lie in registers are chosen by
+
+using Vec = float __attribute__((vector_size(BYTES), aligned(4), may_alias));
+using Int = int32_t __attribute__((vector_size(BYTES)));
+constexpr int LANES = BYTES / sizeof(float);
 
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
-inline Vec all(float x) { return Vec{} + x; }
+inline Vec all(float x) { return x - Vec{}; }  // x + 0 would stay an addition: it changes -0
+// The same, in a register: compilers prefer to load an operand anew for each use, and loads would bound the loop.
+inline Vec held(Vec x) {
+#if defined(__x86_64__)
+    asm("" : "+v"(x));
+#elif defined(__aarch64__)
+    asm("" : "+w"(x));
+#endif
+    return x;
+}
 inline float sum(Vec x) {
     float s = 0;
     for (int l = 0; l < LANES; ++l) s += x[l];
@@ -36,7 +57,7 @@ inline Vec exponential(Vec x) {
     return y * reinterpret_cast<const Vec&>(power);
 }
 
-// Runs f over n numbers, 16 at a time and the rest one by one.
+// Runs f over n numbers, LANES at a time and the rest one by one.
 template <int N>
 struct Place {
     int64_t at;
@@ -65,7 +86,7 @@ inline Vec* vectors(int64_t count) {
     static thread_local std::vector<float> scratch;
     if (int64_t(scratch.size()) < (count + 1) * LANES) scratch.resize((count + 1) * LANES);
     const auto address = reinterpret_cast<uintptr_t>(scratch.data());
-    return reinterpret_cast<Vec*>((address + 63) / 64 * 64);
+    return reinterpret_cast<Vec*>((address + BYTES - 1) / BYTES * BYTES);
 }
 
 }  // namespace
