@@ -185,6 +185,8 @@ def test_process_reads_its_settings_strictly() -> None:
     settings = {"kind": "elastic", "share": 0.3, "springs": [1, 0.5, 0.1, 0.01], "floor": 0.01, "decades": 2.0}
     process = NoiseProcess.from_dict(settings)
     assert process.to_dict() == settings
+    for fixed in ({"kind": "isotropic", "fixed_norm": True}, {**settings, "fixed_norm": True}):
+        assert NoiseProcess.from_dict(fixed).to_dict() == fixed
     assert NoiseProcess.from_dict({}).to_dict() == {"kind": "isotropic"}
     assert NoiseProcess().factor(*batch()) is None
     for wrong, message in [
@@ -195,6 +197,7 @@ def test_process_reads_its_settings_strictly() -> None:
         ({"kind": "elastic", "springs": [1]}, "four numbers"),
         ({"kind": "elastic", "floor": 0}, "above 0"),
         ({"kind": "elastic", "decades": -1}, "decades"),
+        ({"fixed_norm": 1}, "fixed_norm must be true or false"),
     ]:
         with pytest.raises(ValueError, match=message):
             NoiseProcess.from_dict(wrong)
@@ -209,3 +212,30 @@ def test_a_process_draws_centred_noise() -> None:
         torch.testing.assert_close(centre(e, mask), e, atol=1e-14, rtol=0)
         assert torch.equal(e, process.draw(1, keys, 2, mask, process.factor(numbers, positions, mask)))
         assert not torch.equal(e, process.draw(1, keys, 3, mask, process.factor(numbers, positions, mask)))
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "elastic"])
+def test_draws_of_fixed_norm_are_the_others_scaled(kind) -> None:
+    """To the square that those have in the mean."""
+    numbers, positions, mask = batch()
+    b, n = len(mask), mask.sum(1)
+    keys = torch.arange(b)
+    network = ElasticNetwork(share=0.5, decades=2.0)
+    free, fixed = (NoiseProcess(kind, network, norm) for norm in (False, True))
+    factor = free.factor(numbers, positions, mask)
+    squares = torch.zeros(2, 2000, b, dtype=torch.float64)
+    for count in range(2000):
+        e, scaled = (process.draw(5, keys, count, mask, factor) for process in (free, fixed))
+        squares[:, count] = torch.stack([e.square().sum((1, 2)), scaled.square().sum((1, 2))])
+        if count < 5:
+            ratio = (squares[1, count] / squares[0, count]).sqrt().reshape(-1, 1, 1)
+            torch.testing.assert_close(scaled, e * ratio, atol=1e-12, rtol=0)
+    if kind == "isotropic":
+        torch.testing.assert_close(squares[1], (3.0 * (n - 1)).expand(2000, b).double())
+    torch.testing.assert_close(squares[0].mean(0), squares[1].mean(0), rtol=0.06, atol=0)
+    assert (squares[0].std(0) > 4 * squares[1].std(0)).all()
+
+
+def test_fixed_norm_leaves_lone_atoms_alone() -> None:
+    mask = torch.tensor([[True, False], [False, False]])
+    assert (NoiseProcess(fixed_norm=True).draw(0, torch.arange(2), 0, mask) == 0).all()

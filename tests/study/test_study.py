@@ -145,6 +145,7 @@ def test_the_schema_and_the_code_know_the_same_keys_and_defaults(schema):
     from dataclasses import asdict, fields
 
     from morered.diffusion.elastic import ElasticNetwork
+    from morered.diffusion.process import NoiseProcess
     from morered.models.config import DiffusionConfig, ModelConfig
     from morered.relaxation.methods import DiffusionMethod
     from morered.relaxation.mixing import Mixing
@@ -166,7 +167,9 @@ def test_the_schema_and_the_code_know_the_same_keys_and_defaults(schema):
     compare(model["diffusion"]["properties"], DiffusionConfig())
     compare(training, TrainingConfig())
     compare(training["plateau"]["properties"], Plateau())
-    compare({k: v for k, v in training["noise"]["properties"].items() if k != "kind"}, ElasticNetwork())
+    noise, of_all = training["noise"]["properties"], ("kind", "fixed_norm")
+    compare({key: noise[key] for key in of_all}, NoiseProcess(), but=("elastic",))
+    compare({key: sub for key, sub in noise.items() if key not in of_all}, ElasticNetwork())
     mine = {"relaxer", "seeds", "testsets", "chunks", "model", "fmax", "optimizer", "timeout", "variant"}
     assert set(method) - mine == {f.name for f in fields(DiffusionMethod)} - {"start", "seed"}
     compare(method["mixing"]["properties"], Mixing())

@@ -49,10 +49,14 @@ class NoiseProcess:
         isotropic (Eq. 2) or elastic, see `ElasticNetwork`.
     elastic
         Settings of the latter.
+    fixed_norm
+        Scale each draw to the norm that is expected. A step then says exactly how far the atoms were moved (RMSD), and so does a
+        predicted time. The norm of a draw along a few soft modes scatters otherwise as much as the steps do.
     """
 
     kind: Kind = "isotropic"
     elastic: ElasticNetwork = field(default_factory=ElasticNetwork)
+    fixed_norm: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -60,7 +64,7 @@ class NoiseProcess:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read ``{kind, share, springs, floor}``.
+        """Read ``{kind, fixed_norm}`` and the settings of `ElasticNetwork`.
 
         Raises
         ------
@@ -68,18 +72,21 @@ class NoiseProcess:
             For unknown keys, impossible values, or settings of elastic noise beside isotropic noise.
         """
         settings = dict(values)
-        kind = settings.pop("kind", "isotropic")
+        kind, fixed_norm = settings.pop("kind", "isotropic"), settings.pop("fixed_norm", False)
         known = [f.name for f in fields(ElasticNetwork)]
         if unknown := sorted(set(settings) - set(known)):
-            raise ValueError(f"unknown key {unknown[0]!r} in the noise process; there are: kind, {', '.join(known)}")
+            raise ValueError(f"unknown key {unknown[0]!r} in the noise process; there are: kind, fixed_norm, {', '.join(known)}")
+        if not isinstance(fixed_norm, bool):
+            raise ValueError(f"fixed_norm must be true or false, not {fixed_norm!r}")
         if settings and kind != "elastic":
             raise ValueError(f"{', '.join(settings)} belong to elastic noise, and the kind is {kind!r}")
-        return cls(kind, ElasticNetwork(**settings))
+        return cls(kind, ElasticNetwork(**settings), fixed_norm)
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads."""
         settings = asdict(self.elastic) if self.kind == "elastic" else {}
-        return {"kind": self.kind, **({**settings, "springs": list(settings["springs"])} if settings else {})}
+        norm = {"fixed_norm": True} if self.fixed_norm else {}
+        return {"kind": self.kind, **norm, **({**settings, "springs": list(settings["springs"])} if settings else {})}
 
     def factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
         """What a draw needs to know of the minima: `ElasticNetwork.factor` [B, 3N, 3N], or None where the noise is isotropic."""
@@ -100,7 +107,16 @@ class NoiseProcess:
     def shape(self, deviates: Deviates, mask: Tensor, factor: Tensor | None = None) -> Tensor:
         """The noise of `draw` from what is random in it; ``factor`` is needed where the noise is elastic."""
         if deviates.elastic is None:
-            return centre(deviates.isotropic, mask)
-        assert deviates.mixture is not None
-        assert factor is not None
-        return mix(deviates.isotropic, deviates.elastic, deviates.mixture, mask, factor)
+            noise = centre(deviates.isotropic, mask)
+        else:
+            assert deviates.mixture is not None
+            assert factor is not None
+            noise = mix(deviates.isotropic, deviates.elastic, deviates.mixture, mask, factor)
+        return _to_expected_norm(noise, mask, deviates.mixture) if self.fixed_norm else noise
+
+
+def _to_expected_norm(noise: Tensor, mask: Tensor, mixture: Tensor | None) -> Tensor:
+    """Draws [B, N, 3] scaled to |e|^2 = 3 (n - 1) + 3 l: centring takes three degrees of freedom from the isotropic part only."""
+    expected = 3 * (mask.sum(1) - 1).clamp(min=0) + (0 if mixture is None else 3 * mixture)
+    square = noise.square().sum((1, 2)).clamp(min=1e-12)
+    return noise * (expected / square).sqrt().reshape(-1, 1, 1)
