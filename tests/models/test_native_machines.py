@@ -1,6 +1,9 @@
 """The kernels on machines with longer and shorter registers, and that they pay on this one."""
 
+import itertools
+import os
 import platform
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -29,9 +32,9 @@ def cache(tmp_path_factory) -> Path:
 def compiled_for(monkeypatch, cache):
     """Compile the kernels for a kind of machine and use them from then on."""
 
-    def compile_for(level: str) -> None:
-        flags = [f"-march={level}" if flag.startswith("-march") else flag for flag in library.FLAGS]
-        monkeypatch.setattr(library, "FLAGS", tuple(flags))
+    def compile_for(compiler: str, level: str) -> None:
+        monkeypatch.setenv("CXX", compiler)
+        monkeypatch.setattr(library, "MACHINE", (f"-march={level}",))
         library.load.cache_clear()
         library.load()
 
@@ -44,22 +47,28 @@ def runs(level: str) -> bool:
     return not HERE[level] or HERE[level] in Path("/proc/cpuinfo").read_text()
 
 
-@pytest.mark.parametrize("level", HERE)
-def test_kernels_compile_for_every_level(level, tmp_path):
-    """Also for those whose instructions this CPU lacks."""
+@pytest.mark.parametrize("level", itertools.filterfalse(runs, HERE))
+def test_kernels_compile_for_levels_that_this_machine_lacks(level, tmp_path):
     out = str(tmp_path / "kernels.so")
     subprocess.run([library.find_compiler(), *library.FLAGS, f"-march={level}", str(library.SOURCE), "-o", out], check=True)
 
 
-@pytest.mark.parametrize("level", filter(runs, HERE))
+#: Each level by one compiler, and one level by each compiler that is here.
+RUNS = [(library.find_compiler(), level) for level in filter(runs, HERE)]
+others = {os.path.realpath(path): path for path in filter(None, map(shutil.which, ("g++", "clang++")))}
+others.pop(os.path.realpath(RUNS[0][0]), None)
+RUNS += [(path, RUNS[-1][1]) for path in others.values()]
+
+
+@pytest.mark.parametrize(("compiler", "level"), RUNS)
 @pytest.mark.parametrize("kind", ["morered-jt", "mlff"])
-def test_results_do_not_depend_on_the_length_of_registers(level, kind, compiled_for):
+def test_results_do_not_depend_on_the_length_of_registers(compiler, level, kind, compiled_for):
     """Outputs, and gradients by the weights."""
     batch = pad(random_molecules((4, 11, 14, 1, 16, 9, 23), seed=2), dtype=torch.float32)
     plain = build_plain(kind)
     expected = predict(plain, batch)
     gradients(plain, batch)
-    compiled_for(level)
+    compiled_for(compiler, level)
     kernels = network(kind, engine="kernels", features=48)  # no multiple of a panel's width
     for name, value in predict(kernels, batch).items():
         error = (value - expected[name]).abs().max() / expected[name].abs().max()

@@ -21,7 +21,9 @@ from morered.files import atomic_path
 
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "kernels.cpp"
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+FLAGS = ("-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+#: Flags for this machine, the first that the compiler takes: not every Clang knows "native" on ARM, where all CPUs have NEON.
+MACHINE = ("-mcpu=native", None) if platform.machine() in ("arm64", "aarch64") else ("-march=native",)
 
 #: Arguments of each kernel: P pointers (null for None), I integers, F floats, D doubles.
 _SIGNATURES = {
@@ -67,13 +69,11 @@ def load() -> ctypes.CDLL:
     if compiler is None:
         raise Unavailable("there is no C++ compiler (c++, g++, clang++, or the one that CXX names)")
     sources = (file.read_text() for file in sorted((*FOLDER.glob("*.cpp"), *FOLDER.glob("*.h"))))
-    key = hashlib.sha256("\0".join((*sources, *FLAGS, compiler, _machine())).encode()).hexdigest()[:20]
+    key = hashlib.sha256("\0".join((*sources, *FLAGS, str(MACHINE), compiler, _machine())).encode()).hexdigest()[:20]
     path = _folder() / f"kernels-{key}.so"
     if not path.is_file():
         with atomic_path(path) as temporary:
-            run = subprocess.run([compiler, *FLAGS, "-o", temporary, SOURCE], capture_output=True, text=True, check=False)
-            if run.returncode:
-                raise Unavailable(f"{compiler} fails: {run.stderr.strip()[-500:]}")
+            _compile(compiler, temporary)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -84,6 +84,15 @@ def load() -> ctypes.CDLL:
         function.argtypes = [types[letter] for letter in signature]
         function.restype = c_int64 if name == "find_pairs" else None
     return library
+
+
+def _compile(compiler: str, out: Path) -> None:
+    for machine in MACHINE:
+        flags = FLAGS if machine is None else (*FLAGS, machine)
+        run = subprocess.run([compiler, *flags, "-o", out, SOURCE], capture_output=True, text=True, check=False)
+        if not run.returncode:
+            return
+    raise Unavailable(f"{compiler} fails: {run.stderr.strip()[-500:]}")
 
 
 def find_compiler() -> str | None:

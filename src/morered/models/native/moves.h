@@ -12,10 +12,14 @@
 
 namespace {
 
-using Doubles = double __attribute__((vector_size(BYTES), aligned(8), may_alias));
+using Doubles = double __attribute__((vector_size(BYTES)));
 constexpr int64_t WIDTH = BYTES / sizeof(double);
 
-inline Doubles load(const double* p) { return *reinterpret_cast<const Doubles*>(p); }
+inline Doubles load(const double* p) {
+    Doubles v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
 
 inline double dot(int64_t n, const double* a, const double* b) {
     Doubles sums{};

@@ -2,6 +2,7 @@
 // would be right too, but compilers keep them in memory: kernels were slower than plain PyTorch then.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace {
@@ -17,12 +18,17 @@ constexpr int BYTES = 16, REGISTERS = 16;
 #endif
 constexpr bool MANY_REGISTERS = REGISTERS == 32;  // what the sizes of the blocks that lie in registers are chosen by
 
-using Vec = float __attribute__((vector_size(BYTES), aligned(4), may_alias));
+using Vec = float __attribute__((vector_size(BYTES), may_alias));
 using Int = int32_t __attribute__((vector_size(BYTES)));
 constexpr int LANES = BYTES / sizeof(float);
 
-inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
+// Numbers lie anywhere; a pointer to Vec would promise the alignment of a register.
+inline Vec load(const float* p) {
+    Vec v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 inline Vec all(float x) { return x - Vec{}; }  // x + 0 would stay an addition: it changes -0
 // The same, in a register: compilers prefer to load an operand anew for each use, and loads would bound the loop.
 inline Vec held(Vec x) {
