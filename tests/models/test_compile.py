@@ -125,7 +125,10 @@ def test_without_a_compiler_networks_run_plainly_and_say_so_once(monkeypatch):
         compilation._warn.cache_clear()
 
 
-def test_a_compiler_that_fails_is_quoted(monkeypatch, tmp_path):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_compiler_that_fails_is_quoted(terminal, monkeypatch, tmp_path, capsys):
+    """And a terminal is told what the wait is for."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     monkeypatch.setenv("CXX", "false")
     monkeypatch.setenv("MORERED_CACHE", str(tmp_path))
     library.load.cache_clear()
@@ -133,6 +136,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch, tmp_path):
         with pytest.raises(library.Unavailable, match="false fails"):
             library.load()
         assert list(tmp_path.iterdir()) == []
+        assert ("compiling the kernels" in capsys.readouterr().err) == terminal
     finally:
         library.load.cache_clear()
 

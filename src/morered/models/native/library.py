@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,8 @@ def load() -> ctypes.CDLL:
     key = hashlib.sha256("\0".join((*sources, *FLAGS, str(MACHINE), compiler, _machine())).encode()).hexdigest()[:20]
     path = _folder() / f"kernels-{key}.so"
     if not path.is_file():
+        if sys.stderr.isatty():
+            print("compiling the kernels for this machine, once: about ten seconds", file=sys.stderr)
         with atomic_path(path) as temporary:
             _compile(compiler, temporary)
     try:
