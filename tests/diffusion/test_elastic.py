@@ -6,11 +6,14 @@ import torch
 from ase.build import molecule
 from scipy.spatial.transform import Rotation
 
+from morered.diffusion import valence
 from morered.diffusion.elastic import ElasticNetwork, mix
 from morered.diffusion.noise import centre, normal
 from morered.diffusion.process import NoiseProcess
 
 NETWORK = ElasticNetwork()
+VALENCE = ElasticNetwork(forces="valence")
+BOTH = pytest.mark.parametrize("network", [NETWORK, VALENCE], ids=["springs", "valence"])
 NAMES = ("C2H6", "CH3CONH2", "C2H2", "C6H6", "H2", "CH3SH")  # linear, planar, diatomic and general ones
 
 
@@ -31,18 +34,19 @@ def rigid_motions(x: np.ndarray) -> np.ndarray:
     return np.stack([np.broadcast_to(axis, x.shape) for axis in np.eye(3)] + [np.cross(axis, x) for axis in np.eye(3)])
 
 
-def covariance(m: int) -> np.ndarray:
+def covariance(m: int, network: ElasticNetwork = NETWORK) -> np.ndarray:
     numbers, positions, mask = batch()
     n = 3 * int(mask[m].sum())
-    root = NETWORK.factor(numbers, positions, mask)[m, :n, :n].double().numpy()
+    root = network.factor(numbers, positions, mask)[m, :n, :n].double().numpy()
     return root @ root
 
 
+@BOTH
 @pytest.mark.parametrize("m", range(len(NAMES)))
-def test_unit_variance_and_no_rigid_motion(m: int) -> None:
+def test_unit_variance_and_no_rigid_motion(m: int, network: ElasticNetwork) -> None:
     _, positions, mask = batch()
     n = int(mask[m].sum())
-    C = covariance(m)
+    C = covariance(m, network)
     assert np.trace(C) == pytest.approx(3 * n, rel=1e-5)  # float32 factor
     np.testing.assert_allclose(C, C.T, atol=1e-6)
     motions = rigid_motions(positions[m, :n].numpy()).reshape(6, -1)
@@ -64,6 +68,16 @@ def test_covariance_is_the_inverse_of_the_hessian_with_a_floor() -> None:
     np.testing.assert_allclose(root @ root, expected * 18 / np.trace(expected), atol=2e-5)  # float32 of values up to 4
 
 
+def test_covariance_of_valence_forces_has_a_floor_by_mass() -> None:
+    numbers, positions, mask = batch(("CH3SH",), 6)
+    H = VALENCE.hessian(numbers, positions, mask)[0].numpy()
+    np.testing.assert_allclose(H, valence.hessian(numbers[0].numpy(), positions[0].numpy()))
+    inside = np.linalg.svd(rigid_motions(positions[0].numpy()).reshape(6, -1).T)[0][:, 6:]
+    expected = inside @ np.linalg.inv(inside.T @ (H + np.diag(valence.floor(numbers[0].numpy()))) @ inside) @ inside.T
+    root = VALENCE.factor(numbers, positions, mask)[0].double().numpy()
+    np.testing.assert_allclose(root @ root, expected * 18 / np.trace(expected), atol=2e-5)  # float32 of values up to 4
+
+
 def test_springs_go_by_bonds() -> None:
     # H-C-C-H in acetylene: 1, 2 and 3 bonds; energies of a stretch along the axis
     numbers, positions, mask = batch(("C2H2",), 4)
@@ -79,12 +93,13 @@ def test_springs_go_by_bonds() -> None:
     assert H[2, 5].item() == pytest.approx(-0.001)
 
 
-def test_soft_modes_move_most() -> None:
+@BOTH
+def test_soft_modes_move_most(network: ElasticNetwork) -> None:
     # ethane: the torsion of the methyl groups is the softest motion, a C-C stretch the stiffest
     _, positions, mask = batch()
     n = int(mask[0].sum())
     x = positions[0, :n].numpy()
-    C = covariance(0)
+    C = covariance(0, network)
     along = x[1] - x[0]
     top = np.linalg.norm(np.cross(x - x[0], along), axis=1) > 0.1  # hydrogens
     side = (x @ along) > x.mean(0) @ along
@@ -94,34 +109,36 @@ def test_soft_modes_move_most() -> None:
     assert values[0] > 10 * values[1]
 
 
-def test_noise_turns_with_the_molecule() -> None:
+@BOTH
+def test_noise_turns_with_the_molecule(network: ElasticNetwork) -> None:
     numbers, positions, mask = batch()
     R = torch.from_numpy(Rotation.random(random_state=3).as_matrix())
     z1, z2 = normal(1, torch.arange(len(mask)), 0, mask.shape[1]), normal(2, torch.arange(len(mask)), 0, mask.shape[1])
     mixture = torch.linspace(0, 1, len(mask), dtype=torch.float64)
-    here = mix(z1, z2.float(), mixture, mask, NETWORK.factor(numbers, positions, mask))
-    turned = mix(z1 @ R.T, (z2 @ R.T).float(), mixture, mask, NETWORK.factor(numbers, positions @ R.T, mask))
+    here = mix(z1, z2.float(), mixture, mask, network.factor(numbers, positions, mask))
+    turned = mix(z1 @ R.T, (z2 @ R.T).float(), mixture, mask, network.factor(numbers, positions @ R.T, mask))
     torch.testing.assert_close(turned, here @ R.T, atol=2e-5, rtol=0)  # float32 factor
     order = torch.randperm(int(mask[0].sum()))
     permuted = mix(
         z1[:1, order], z2[:1, order].float(), mixture[3:4], mask[:1, order],
-        NETWORK.factor(numbers[:1, order], positions[:1, order], mask[:1, order]),
+        network.factor(numbers[:1, order], positions[:1, order], mask[:1, order]),
     )  # fmt: skip
-    expected = mix(z1[:1], z2[:1].float(), mixture[3:4], mask[:1], NETWORK.factor(numbers[:1], positions[:1], mask[:1]))
+    expected = mix(z1[:1], z2[:1].float(), mixture[3:4], mask[:1], network.factor(numbers[:1], positions[:1], mask[:1]))
     torch.testing.assert_close(permuted, expected[:, order], atol=2e-5, rtol=0)
 
 
-def test_padding_changes_nothing() -> None:
+@BOTH
+def test_padding_changes_nothing(network: ElasticNetwork) -> None:
     numbers, positions, mask = batch()
     wide = batch(n=30)
     n = mask.shape[1]
-    root, wide_root = NETWORK.factor(numbers, positions, mask), NETWORK.factor(*wide)
+    root, wide_root = network.factor(numbers, positions, mask), network.factor(*wide)
     torch.testing.assert_close(wide_root[:, : 3 * n, : 3 * n], root, atol=1e-6, rtol=0)
     assert (wide_root[:, 3 * n :] == 0).all()
     keys = torch.arange(len(mask))
     e, wide_e = (
-        NoiseProcess("elastic", NETWORK).draw(0, keys, 5, mask, root),
-        NoiseProcess("elastic", NETWORK).draw(0, keys, 5, wide[2], wide_root),
+        NoiseProcess("elastic", network).draw(0, keys, 5, mask, root),
+        NoiseProcess("elastic", network).draw(0, keys, 5, wide[2], wide_root),
     )
     torch.testing.assert_close(wide_e[:, :n], e, atol=1e-5, rtol=0)
     assert (e[~mask] == 0).all()
@@ -171,21 +188,23 @@ def test_the_elastic_part_is_uniform_or_close_to_one() -> None:
     assert decades.max() < 2
 
 
-def test_atoms_without_partners_are_left_alone() -> None:
+@BOTH
+def test_atoms_without_partners_are_left_alone(network: ElasticNetwork) -> None:
     numbers = torch.tensor([[6, 0], [0, 0]])
     mask = numbers > 0
     positions = torch.zeros(2, 2, 3, dtype=torch.float64)
-    root = NETWORK.factor(numbers, positions, mask)
+    root = network.factor(numbers, positions, mask)
     assert (root == 0).all()
-    assert (NoiseProcess("elastic", NETWORK).draw(0, torch.arange(2), 0, mask, root) == 0).all()
-    assert NETWORK.factor(numbers[:0], positions[:0], mask[:0]).shape == (0, 6, 6)
+    assert (NoiseProcess("elastic", network).draw(0, torch.arange(2), 0, mask, root) == 0).all()
+    assert network.factor(numbers[:0], positions[:0], mask[:0]).shape == (0, 6, 6)
 
 
 def test_process_reads_its_settings_strictly() -> None:
     settings = {"kind": "elastic", "share": 0.3, "springs": [1, 0.5, 0.1, 0.01], "floor": 0.01, "decades": 2.0}
     process = NoiseProcess.from_dict(settings)
     assert process.to_dict() == settings
-    for fixed in ({"kind": "isotropic", "fixed_norm": True}, {**settings, "fixed_norm": True}):
+    forced = {"kind": "elastic", "share": 0.3, "forces": "valence", "decades": 2.0}
+    for fixed in ({"kind": "isotropic", "fixed_norm": True}, {**settings, "fixed_norm": True}, forced):
         assert NoiseProcess.from_dict(fixed).to_dict() == fixed
     assert NoiseProcess.from_dict({}).to_dict() == {"kind": "isotropic"}
     assert NoiseProcess().factor(*batch()) is None
@@ -196,6 +215,8 @@ def test_process_reads_its_settings_strictly() -> None:
         ({"kind": "elastic", "share": 2}, "share"),
         ({"kind": "elastic", "springs": [1]}, "four numbers"),
         ({"kind": "elastic", "floor": 0}, "above 0"),
+        ({"kind": "elastic", "forces": "magnets"}, "springs, valence"),
+        ({**forced, "floor": 0.01}, "springs and floor belong to the forces 'springs'"),
         ({"kind": "elastic", "decades": -1}, "decades"),
         ({"fixed_norm": 1}, "fixed_norm must be true or false"),
     ]:

@@ -1,17 +1,20 @@
-"""Noise that moves atoms as molecules do: the covariance of an elastic network, an alternative to isotropic noise.
+"""Noise that moves atoms as molecules do: the covariance of elastic forces, an alternative to isotropic noise.
 
 Isotropic noise breaks bonds long before it turns a methyl group; thermal displacements do the opposite. Training inputs that
 are displaced along soft modes teach a model to relax such structures, and nothing but minima is needed for it.
 
-A minimum is replaced by a network of springs, with constants k_ij by the number of bonds between two atoms (1, 2, 3, more). With
-u_ij the unit vector from atom i to atom j, its Hessian has the 3 x 3 blocks
+What holds a minimum together is either a valence force field (`morered.diffusion.valence`: much nearer to thermal displacements)
+or a network of springs, with constants k_ij by the number of bonds between two atoms (1, 2, 3, more). With u_ij the unit vector
+from atom i to atom j, the springs' Hessian has the 3 x 3 blocks
 
     H_ij = -k_ij u_ij u_ij^T  for i != j,        H_ii = sum_j k_ij u_ij u_ij^T.
 
+A diagonal F is added so that the softest modes stay finite: ``floor`` for springs, `valence.floor` for the force field.
 Translations and rotations are taken out exactly (they are built from the coordinates, so a linear molecule loses five modes and
-a planar one keeps its bending out of the plane). The other modes v_k, with eigenvalues w_k, make the covariance
+a planar one keeps its bending out of the plane). The modes v_k of what is left of H + F, with eigenvalues w_k, make the
+covariance
 
-    C = c sum_k v_k v_k^T / (w_k + floor),        c such that trace C = 3 n for n atoms: unit variance per coordinate in the mean.
+    C = c sum_k v_k v_k^T / w_k,        c such that trace C = 3 n for n atoms: unit variance per coordinate in the mean.
 
 The noise is
 
@@ -27,16 +30,25 @@ Shapes: B batch, N padded atoms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from morered.chemistry import BOND_SCALE, covalent_radii
+from morered.diffusion import valence
 from morered.diffusion.noise import centre, stream, uniform
 
-_RIGID = 1e4  # eigenvalue given to what is left out: far above any network's (at most 2 sum_j k_ij, some tens)
+Forces = Literal["springs", "valence"]
+Numbers = NDArray[np.integer]
+Floats = NDArray[np.float64]
+
+_LEFT_OUT = -1.0  # eigenvalue of what does not move: all others are above 0
 _CHUNK = 256  # molecules decomposed at once: 256 of 24 atoms take 10 MB
 
 
@@ -48,10 +60,12 @@ class ElasticNetwork:
     ----------
     share
         Part of the draws that are mixed with elastic noise at all, 0 to 1; the others are isotropic.
+    forces
+        springs or valence: what holds the minima together.
     springs
         Constants for pairs of atoms one, two, three and more bonds apart (the unit does not matter: the variance is scaled).
     floor
-        Added to the eigenvalues, so that the softest modes stay finite; above 0.
+        Added to the springs' eigenvalues, so that the softest modes stay finite; above 0.
     decades
         0: l is uniform; else 1 - l is log-uniform in [10^-decades, 1].
 
@@ -62,6 +76,7 @@ class ElasticNetwork:
     """
 
     share: float = 0.6
+    forces: Forces = "springs"
     springs: tuple[float, float, float, float] = (1.0, 0.3, 0.01, 0.001)
     floor: float = 0.003
     decades: float = 0.0
@@ -70,6 +85,11 @@ class ElasticNetwork:
         object.__setattr__(self, "springs", tuple(float(k) for k in self.springs))
         if not 0 <= self.share <= 1:
             raise ValueError(f"the share of elastic noise must lie in [0, 1], not {self.share}")
+        if self.forces not in get_args(Forces):
+            raise ValueError(f"unknown forces {self.forces!r} of elastic noise; there are {', '.join(get_args(Forces))}")
+        default = type(self)
+        if self.forces == "valence" and (self.springs, self.floor) != (default.springs, default.floor):
+            raise ValueError("springs and floor belong to the forces 'springs', and these are 'valence'")
         if len(self.springs) != 4 or min(self.springs) < 0:
             raise ValueError(f"springs must be four numbers >= 0 (1, 2, 3 and more bonds apart), not {self.springs}")
         if not self.floor > 0:
@@ -77,22 +97,17 @@ class ElasticNetwork:
         if self.decades < 0:
             raise ValueError(f"decades must not be negative, not {self.decades}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The settings in use, as plain values."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self)} | {"springs": list(self.springs)}
+        unused = ("springs", "floor") if self.forces == "valence" else ("forces",)
+        return {name: value for name, value in settings.items() if name not in unused}
+
     def hessian(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Hessian of the springs, float64 [B, 3N, 3N], 0 on padding; numbers [B, N], positions [B, N, 3] in Å, mask [B, N]."""
-        positions = positions.to(torch.float64)
-        b, n = mask.shape
-        difference = positions.unsqueeze(1) - positions.unsqueeze(2)
-        same = torch.eye(n, dtype=torch.bool, device=mask.device)
-        pairs = mask.unsqueeze(1) & mask.unsqueeze(2) & ~same
-        distance = difference.norm(dim=-1)
-        radii = torch.as_tensor(covalent_radii, device=mask.device)[numbers]
-        bonded = pairs & (distance < BOND_SCALE * (radii.unsqueeze(1) + radii.unsqueeze(2)))
-        constants = self._constants(bonded) * pairs
-        unit = difference / distance.masked_fill(~pairs, 1).clamp(min=1e-6).unsqueeze(-1)
-        blocks = -constants[..., None, None] * unit.unsqueeze(-1) * unit.unsqueeze(-2)  # [B, N, N, 3, 3]
-        diagonal = torch.arange(n, device=mask.device)
-        blocks[:, diagonal, diagonal] = -blocks.sum(2)
-        return blocks.permute(0, 1, 3, 2, 4).reshape(b, 3 * n, 3 * n)
+        """The Hessian H, float64 [B, 3N, 3N], 0 on padding; numbers [B, N], positions [B, N, 3] in Å, mask [B, N]."""
+        if self.forces == "valence":
+            return _of_each(numbers, positions, mask, valence.hessian)
+        return self._springs(numbers, positions, mask)
 
     def factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """The symmetric root C^(1/2), float32 [B, 3N, 3N], 0 on padding and for molecules that have no internal mode.
@@ -111,6 +126,28 @@ class ElasticNetwork:
         part = 1 - 10 ** (-self.decades * chance[:, 1]) if self.decades else chance[:, 1]
         return torch.where(chance[:, 0] < self.share, part, 0.0)
 
+    def _springs(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        positions = positions.to(torch.float64)
+        b, n = mask.shape
+        difference = positions.unsqueeze(1) - positions.unsqueeze(2)
+        same = torch.eye(n, dtype=torch.bool, device=mask.device)
+        pairs = mask.unsqueeze(1) & mask.unsqueeze(2) & ~same
+        distance = difference.norm(dim=-1)
+        radii = torch.as_tensor(covalent_radii, device=mask.device)[numbers]
+        bonded = pairs & (distance < BOND_SCALE * (radii.unsqueeze(1) + radii.unsqueeze(2)))
+        constants = self._constants(bonded) * pairs
+        unit = difference / distance.masked_fill(~pairs, 1).clamp(min=1e-6).unsqueeze(-1)
+        blocks = -constants[..., None, None] * unit.unsqueeze(-1) * unit.unsqueeze(-2)  # [B, N, N, 3, 3]
+        diagonal = torch.arange(n, device=mask.device)
+        blocks[:, diagonal, diagonal] = -blocks.sum(2)
+        return blocks.permute(0, 1, 3, 2, 4).reshape(b, 3 * n, 3 * n)
+
+    def _floor(self, numbers: Tensor, real: Tensor) -> Tensor:
+        """The diagonal F, [B, 3N], 0 on padding."""
+        if self.forces == "springs":
+            return self.floor * real
+        return torch.from_numpy(valence.floor(numbers.cpu().numpy())).to(real.device) * real
+
     def _constants(self, bonded: Tensor) -> Tensor:
         """Spring constants [B, N, N] from the bonds [B, N, N]."""
         constants = torch.full(bonded.shape, self.springs[3], dtype=torch.float64, device=bonded.device)
@@ -126,15 +163,28 @@ class ElasticNetwork:
 
     def _factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         matrix = self.hessian(numbers, positions, mask)
-        rigid = _rigid_basis(positions.to(torch.float64), mask)
-        matrix = matrix + _RIGID * (rigid @ rigid.mT)
         real = mask.repeat_interleave(3, 1)
-        matrix.diagonal(dim1=1, dim2=2).masked_fill_(~real, _RIGID)
+        matrix.diagonal(dim1=1, dim2=2).add_(self._floor(numbers, real))
+        rigid = _rigid_basis(positions.to(torch.float64), mask)
+        inside = torch.diag_embed(real.to(torch.float64)) - rigid @ rigid.mT
+        matrix = inside @ matrix @ inside + _LEFT_OUT * (rigid @ rigid.mT)
+        matrix.diagonal(dim1=1, dim2=2).masked_fill_(~real, _LEFT_OUT)
         eigenvalues, modes = torch.linalg.eigh(matrix)
-        variance = torch.where(eigenvalues < _RIGID / 2, 1 / (eigenvalues.clamp(min=0) + self.floor), 0.0)
+        variance = torch.where(eigenvalues > 0, 1 / eigenvalues, 0.0)
         scale = real.sum(1) / variance.sum(1).clamp(min=1e-12)
         root = (modes * (variance * scale.unsqueeze(1)).sqrt().unsqueeze(1)) @ modes.mT
         return root.to(torch.float32)
+
+
+def _of_each(numbers: Tensor, positions: Tensor, mask: Tensor, hessian: Callable[[Numbers, Floats], Floats]) -> Tensor:
+    """Hessians of single molecules in a padded tensor, float64 [B, 3N, 3N]."""
+    b, n = mask.shape
+    padded = torch.zeros((b, 3 * n, 3 * n), dtype=torch.float64)
+    arrays = (numbers.cpu().numpy(), positions.cpu().double().numpy(), mask.cpu().numpy())
+    for m, (z, x, real) in enumerate(zip(*arrays, strict=True)):
+        rows = np.flatnonzero(np.repeat(real, 3))
+        padded[m, rows[:, None], rows] = torch.from_numpy(hessian(z[real], x[real]))
+    return padded.to(mask.device)
 
 
 def mix(isotropic: Tensor, elastic: Tensor, mixture: Tensor, mask: Tensor, factor: Tensor) -> Tensor:

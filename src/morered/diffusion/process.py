@@ -1,4 +1,4 @@
-"""Which noise the training inputs get: isotropic as in the paper, or mixed with elastic-network noise.
+"""Which noise the training inputs get: isotropic as in the paper, or mixed with elastic noise.
 
 Shapes: B batch, N padded atoms.
 """
@@ -6,7 +6,7 @@ Shapes: B batch, N padded atoms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import torch
@@ -84,9 +84,8 @@ class NoiseProcess:
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads."""
-        settings = asdict(self.elastic) if self.kind == "elastic" else {}
         norm = {"fixed_norm": True} if self.fixed_norm else {}
-        return {"kind": self.kind, **norm, **({**settings, "springs": list(settings["springs"])} if settings else {})}
+        return {"kind": self.kind, **norm, **(self.elastic.to_dict() if self.kind == "elastic" else {})}
 
     def factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
         """What a draw needs to know of the minima: `ElasticNetwork.factor` [B, 3N, 3N], or None where the noise is isotropic."""
