@@ -1,5 +1,7 @@
 """Doubtful results are tried again: which molecules, which result is taken, and what is kept of the others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,58 @@ def test_a_result_within_reach_of_the_predicted_time_is_not_doubtful(numbered, t
     assert len(stub.calls) == looks
 
 
+def test_of_brief_starts_the_nearest_is_relaxed_in_full(numbered):
+    look = Stub(shifts={"#1": 2.0, "#2": 1.2, "#3": 1.6})
+    stub = Stub(shifts={"": 3.0, "#2": 0.7})  # a KeyError where any other start is relaxed in full
+    outcome, paths, interrupted = restarted(stub, Restarts(distance=0.1, steps=5), 0, look)(numbered, quiet)
+    assert not interrupted
+    far = np.arange(len(numbered)) % 3 == 0
+    assert look.calls == [[f"m-{m}#{k}" for m in np.flatnonzero(far)] for k in (1, 2, 3)]
+    assert stub.calls[1:] == [[f"m-{m}#2" for m in np.flatnonzero(far)]]
+    moved = outcome.positions[numbered.offsets[:-1], 0] - numbered.positions[numbered.offsets[:-1], 0]
+    np.testing.assert_allclose(moved[far], 0.7, atol=0.5)  # the starts began beside the input
+    np.testing.assert_array_equal(outcome.steps, np.where(far, 11 + (11 + 12 + 13) + 12, 11))
+    np.testing.assert_array_equal(paths.columns["time"].values, np.where(far, 0.7, 3.0))
+    assert [reason is not None and reason.endswith(", from restart 2 of 3") for reason in outcome.reasons] == far.tolist()
+
+
+def test_different_starts_are_relaxed_in_full_together(numbered):
+    far = np.flatnonzero(np.arange(len(numbered)) % 3 == 0)
+
+    class Own(Stub):
+        """The first restart is near for the first doubtful molecule alone, the second for all."""
+
+        def __call__(self, structures, tell):
+            self.shifts = {"#1": 2.0, "#2": 1.0, "#3": 2.0}
+            outcome, paths, interrupted = super().__call__(structures, tell)
+            if structures.names[0].endswith("#1"):
+                atom = structures.offsets[0]
+                outcome.positions[atom, 0] = structures.positions[atom, 0]
+            return outcome, paths, interrupted
+
+    stub = Stub(shifts={"": 3.0, "#1": 0.5, "#2": 0.6})
+    outcome, _, _ = restarted(stub, Restarts(tries=2, distance=0.4, width=1e-3, steps=5), 0, Own())(numbered, quiet)
+    assert stub.calls[1] == [f"m-{m}#{1 if m == far[0] else 2}" for m in far]
+    moved = outcome.positions[numbered.offsets[:-1], 0] - numbered.positions[numbered.offsets[:-1], 0]
+    np.testing.assert_allclose(moved[far], np.where(far == far[0], 0.5, 0.6), atol=0.01)
+
+
+def test_a_start_that_ends_further_away_after_all_is_not_taken(numbered):
+    look, stub = Stub(shifts={"#1": 1.0, "#2": 2.0, "#3": 2.0}), Stub(shifts={"": 3.0, "#1": 9.0})
+    outcome, _, _ = restarted(stub, Restarts(distance=0.1, steps=5), 0, look)(numbered, quiet)
+    plain, _, _ = Stub()(numbered, quiet)
+    np.testing.assert_array_equal(outcome.positions, plain.positions)
+    assert (outcome.steps > plain.steps).any()
+
+
+def test_ctrl_c_in_the_full_relaxation_keeps_the_first_results(numbered):
+    look, stub = Stub(shifts={"#1": 1.0, "#2": 2.0, "#3": 2.0}), Stub(interrupted=True)
+    outcome, _, interrupted = restarted(stub, Restarts(distance=0.1, steps=5), 0, look)(numbered, quiet)
+    plain, _, _ = Stub()(numbered, quiet)
+    assert interrupted
+    np.testing.assert_array_equal(outcome.positions, plain.positions)
+
+
 def test_a_molecule_that_broke_down_is_tried_again(numbered):
     outcome, _, _ = restarted(Stub(Code.EXPLODED), Restarts(distance=50.0), 0)(numbered, quiet)
     assert (outcome.code == int(Code.SETTLED)).all()
@@ -110,9 +164,11 @@ def test_ctrl_c_in_the_second_look_keeps_the_first_results(numbered):
     np.testing.assert_array_equal(paths.columns["time"].values, same.columns["time"].values)
 
 
-def test_restarts_of_a_real_method_end_in_the_minimum_with_their_steps_counted(noisy, molecules, methods):
+@pytest.mark.parametrize("steps", [0, 6])
+def test_restarts_of_a_real_method_end_in_the_minimum_with_their_steps_counted(noisy, molecules, methods, steps):
     plain = relax(noisy, methods["accelerated"]).structures
-    done = relax(noisy, methods["restarted"], recording=Recording(frames=True))
+    restarts = replace(methods["restarted"].restarts, steps=steps)
+    done = relax(noisy, replace(methods["restarted"], restarts=restarts), recording=Recording(frames=True))
     assert (rmsd(done.structures.without_columns(), molecules) < 0.02).all()
     again = done.structures.column("steps") > plain.column("steps")
     doubtful = rmsd(plain.without_columns(), noisy.without_columns()) > 0.6
@@ -129,6 +185,8 @@ def test_restarts_need_moves_that_jump():
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"tries": 0}}, "m")
     with pytest.raises(ValueError, match=r"m\.restarts.*reach must be at least 0"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"reach": -1}}, "m")
+    with pytest.raises(ValueError, match=r"m\.restarts.*steps must be at least 0"):
+        from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"steps": -1}}, "m")
     method = from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {}}, "m")
     assert isinstance(method, DiffusionMethod)
     assert method.restarts == Restarts()

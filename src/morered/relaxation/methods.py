@@ -10,12 +10,12 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.restarts import Restarts
-from morered.relaxation.stopping import StopRules
+from morered.relaxation.stopping import Settled, StopRules
 
 Model = Any
 """A model: the name of shipped weights, the path of a weights file, or a `morered.models.weights.LoadedModel`."""
@@ -111,6 +111,12 @@ class DiffusionMethod:
     def is_joint(self) -> bool:
         """Whether one model predicts both noise and time."""
         return self.time is self.noise or (isinstance(self.noise, str) and self.noise == self.time)
+
+    @property
+    def brief(self) -> DiffusionMethod:
+        """The method by which further starts are compared, see `Restarts.steps`."""
+        assert self.restarts is not None
+        return replace(self, steps=self.restarts.steps, stop=StopRules(settled=Settled()))
 
 
 @dataclass(frozen=True)

@@ -187,11 +187,11 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     if time is not None and time.config.diffusion != noise.config.diffusion:
         raise ValueError(f"the models have different noise schedules: {noise.config.diffusion} and {time.config.diffusion}")
     diffusion = noise.config.diffusion
-    relaxer = DiffusionRelaxer(
-        method,
-        noise.network,
-        None if time is None else time.network,
-        NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s, diffusion.time_scale).to(options.device),
+    relaxer = partial(
+        DiffusionRelaxer,
+        noise=noise.network,
+        time=None if time is None else time.network,
+        schedule=NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s, diffusion.time_scale).to(options.device),
         joint=method.is_joint,
         dtype=noise.network.dtype,
         unused_times=options.recording is not None and options.recording.unused_times,
@@ -201,11 +201,14 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     models = [model for model in (noise, time) if model is not None]
     elements = [model.network.elements for model in models if model.network.elements]
     known = frozenset.intersection(*elements) if elements else None
-    run = _batched(relaxer, options)
-    if method.clean_below is not None:
-        run = without_noise(run, method.clean_below)
+
+    def once(method: DiffusionMethod) -> Run:
+        run = _batched(relaxer(method), options)
+        return run if method.clean_below is None else without_noise(run, method.clean_below)
+
+    run = once(method)
     if method.restarts is not None:
-        run = restarted(run, method.restarts, method.seed)
+        run = restarted(run, method.restarts, method.seed, once(method.brief) if method.restarts.steps else None)
     return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models))
 
 

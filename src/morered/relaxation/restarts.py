@@ -4,6 +4,9 @@ Jumps to the predicted clean structure can fall into the basin of another isomer
 input falls with its distance from the structure it came from (Eq. 2), so of several clean structures the nearest is the likeliest
 origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look.
 
+Where a result will lie is known long before it stands still. So further starts may be given a few moves only, and the best of
+them is relaxed in full: that is twice as many starts for as many evaluations.
+
 Shapes: M molecules, D doubtful ones.
 """
 
@@ -46,12 +49,16 @@ class Restarts:
     reach : float
         Å: a result is not doubtful where its RMSD from the input is at most this times the square root of the first predicted
         time. 0 leaves the predicted time out.
+    steps : int
+        Cap on the steps of a further start, which also ends where the predicted clean structure changes by less than 0.01 Å; of
+        each molecule the start that came nearest is then relaxed in full. 0: all are relaxed in full.
     """
 
     tries: int = 3
     width: float = 0.1
     distance: float = 0.6
     reach: float = 0.0
+    steps: int = 0
 
     def __post_init__(self) -> None:
         for name in ("tries", "width", "distance"):
@@ -59,42 +66,67 @@ class Restarts:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not self.reach >= 0:
             raise ValueError(f"reach must be at least 0, not {self.reach}")
+        if not self.steps >= 0:
+            raise ValueError(f"steps must be at least 0, not {self.steps}")
 
 
-def restarted(run: Run, restarts: Restarts, seed: int) -> Run:
+def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) -> Run:
     """``run``, with the doubtful results of it tried again.
 
-    The verdict, the last time and the trajectory are those of the start that is taken, which the reason names; the first time is
+    Further starts are relaxed by ``look`` where there is one, and the nearest of them by ``run``; else all by ``run``. The
+    verdict, the last time and the trajectory are those of the start that is taken, which the reason names; the first time is
     that of the input, and steps and seconds are sums. After Ctrl-C during a further look the results of those before it stand.
     """
 
     def repeated(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
         outcome, trajectories, interrupted = run(structures, tell)
         distances = _distances(structures, outcome)
+        nearest = distances.copy()
+        origin = np.zeros(len(structures), dtype=np.int64)  # the start that came nearest, 0 for the input itself
         limits = restarts.reach * np.sqrt(np.nan_to_num(outcome.results["first_time"]))
         limits = np.maximum(limits, restarts.distance)
         broken = np.isin(outcome.code, _BROKEN)
         doubtful = np.flatnonzero(broken | (np.isfinite(distances) & (distances > limits)))
+
+        def told(settled: int) -> Progress:
+            before = int(outcome.steps.sum())
+            return lambda done, of, steps: tell(settled + done, len(structures), before + steps)
+
+        def take(molecules: NDArray[np.int64], further: Outcome, paths: Trajectories | None) -> None:
+            """Those of the results that are nearer than what there is."""
+            nonlocal trajectories
+            again = _distances(structures[molecules], further)
+            won = np.flatnonzero(again < distances[molecules])
+            notes = [f"from restart {origin[m]} of {restarts.tries}" for m in molecules[won]]
+            _take(structures, outcome, further, molecules, won, notes)
+            if trajectories is not None and paths is not None:
+                chosen = np.arange(len(structures))
+                chosen[molecules[won]] = len(structures) + won
+                trajectories = Trajectories.concatenate([trajectories, paths]).take(chosen, structures.ids)
+            distances[molecules[won]] = again[won]
+
         for k in range(1, restarts.tries + 1):
             if interrupted or not len(doubtful):
                 break
-            before, settled = int(outcome.steps.sum()), len(structures) - len(doubtful)
-
-            def tell_more(done: int, of: int, steps: int, settled: int = settled, before: int = before) -> None:
-                tell(settled + done, len(structures), before + steps)
-
-            further, paths, interrupted = run(_starts(structures[doubtful], restarts.width, seed, k), tell_more)
+            starts = _starts(structures[doubtful], restarts.width, seed, k)
+            further, paths, interrupted = (look or run)(starts, told(len(structures) - len(doubtful)))
             if interrupted:
                 break
             again = _distances(structures[doubtful], further)
-            won = np.flatnonzero(again < distances[doubtful])
-            _take(structures, outcome, further, doubtful, won, f"from restart {k} of {restarts.tries}")
-            if trajectories is not None and paths is not None:
-                chosen = np.arange(len(structures))
-                chosen[doubtful[won]] = len(structures) + won
-                trajectories = Trajectories.concatenate([trajectories, paths]).take(chosen, structures.ids)
-            distances[doubtful] = np.minimum(distances[doubtful], again)
+            nearer = again < nearest[doubtful]
+            origin[doubtful[nearer]] = k
+            nearest[doubtful] = np.minimum(nearest[doubtful], again)
+            if look is None:
+                take(doubtful, further, paths)
+            _count(outcome, doubtful, further)
             doubtful = doubtful[again > limits[doubtful]]
+        better = np.flatnonzero(origin > 0)
+        if look is not None and not interrupted and len(better):
+            starts = _chosen_starts(structures[better], restarts.width, seed, origin[better])
+            further, paths, interrupted = run(starts, told(len(structures) - len(better)))
+            if not interrupted:
+                take(better, further, paths)
+                _count(outcome, better, further)
         return outcome, trajectories, interrupted
 
     return repeated
@@ -105,6 +137,13 @@ def _starts(doubtful: Structures, width: float, seed: int, k: int) -> Structures
     starts = shaken(doubtful, width, stream(seed, "restart", k - 1)).centred()
     names = as_names([f"{name}#{k}" for name in doubtful.names])
     return Structures(starts.numbers, starts.positions, starts.offsets, names, starts.references)
+
+
+def _chosen_starts(structures: Structures, width: float, seed: int, k: NDArray[np.int64]) -> Structures:
+    """The k-th further start of each of D molecules, k [D]."""
+    groups = [np.flatnonzero(k == value) for value in np.unique(k)]
+    starts = [_starts(structures[group], width, seed, int(k[group[0]])) for group in groups]
+    return Structures.concatenate(starts)[np.argsort(np.concatenate(groups))]
 
 
 def _distances(inputs: Structures, outcome: Outcome) -> NDArray[np.float64]:
@@ -121,18 +160,22 @@ def _take(
     structures: Structures,
     outcome: Outcome,
     further: Outcome,
-    doubtful: NDArray[np.int64],
+    molecules: NDArray[np.int64],
     won: NDArray[np.int64],
-    origin: str,
+    notes: list[str],
 ) -> None:
-    """Count what the further starts of D molecules took, and put the results of those that ``won`` in their place."""
-    starts = offsets_of(structures.sizes[doubtful])
-    for d in won.tolist():
-        m = int(doubtful[d])
+    """Put the results of those of D further starts that ``won`` in the place of what there is, with a note for each."""
+    starts = offsets_of(structures.sizes[molecules])
+    for d, note in zip(won.tolist(), notes, strict=True):
+        m = int(molecules[d])
         atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
         outcome.positions[atoms] = further.positions[int(starts[d]) : int(starts[d + 1])]
         outcome.code[m] = further.code[d]
-        outcome.reasons[m] = f"{further.reasons[d] or REASONS[Code(int(further.code[d]))]}, {origin}"
+        outcome.reasons[m] = f"{further.reasons[d] or REASONS[Code(int(further.code[d]))]}, {note}"
         outcome.results["last_time"][m] = further.results["last_time"][d]
-    outcome.steps[doubtful] += further.steps
-    outcome.seconds[doubtful] += further.seconds
+
+
+def _count(outcome: Outcome, molecules: NDArray[np.int64], further: Outcome) -> None:
+    """Add what the further starts of D molecules took."""
+    outcome.steps[molecules] += further.steps
+    outcome.seconds[molecules] += further.seconds
