@@ -90,6 +90,16 @@ def test_a_result_within_reach_of_the_predicted_time_is_not_doubtful(numbered, t
     assert len(stub.calls) == looks
 
 
+def test_a_result_with_noise_in_it_is_doubtful_however_near(numbered):
+    stub = Stub(shifts=dict.fromkeys(SHIFTS, 0.1))
+    restarted(stub, Restarts(distance=50.0, clean_below=0.35), 0)(numbered, quiet)
+    # the stub's last time is a tenth of the letters in the name: three for the first ten molecules, and five for a restart
+    assert stub.calls[1:] == [[f"m-{m}#{k}" for m in range(10, len(numbered))] for k in (1, 2, 3)]
+    calm = Stub(shifts=dict.fromkeys(SHIFTS, 0.1))
+    restarted(calm, Restarts(distance=50.0), 0)(numbered, quiet)
+    assert len(calm.calls) == 1
+
+
 def test_of_brief_starts_the_nearest_is_relaxed_in_full(numbered):
     look = Stub(shifts={"#1": 2.0, "#2": 1.2, "#3": 1.6})
     stub = Stub(shifts={"": 3.0, "#2": 0.7})  # a KeyError where any other start is relaxed in full
@@ -187,6 +197,8 @@ def test_restarts_need_moves_that_jump():
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"reach": -1}}, "m")
     with pytest.raises(ValueError, match=r"m\.restarts.*steps must be at least 0"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"steps": -1}}, "m")
+    with pytest.raises(ValueError, match=r"m\.restarts.*clean_below must lie between 0 and 1"):
+        from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"clean_below": 2}}, "m")
     method = from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {}}, "m")
     assert isinstance(method, DiffusionMethod)
     assert method.restarts == Restarts()

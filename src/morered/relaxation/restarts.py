@@ -2,7 +2,8 @@
 
 Jumps to the predicted clean structure can fall into the basin of another isomer. Under the forward process the likelihood of the
 input falls with its distance from the structure it came from (Eq. 2), so of several clean structures the nearest is the likeliest
-origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look.
+origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look. So is one
+in which the network still sees noise: half of those are another isomer, or none.
 
 Where a result will lie is known long before it stands still. So further starts may be given a few moves only, and the best of
 them is relaxed in full: that is twice as many starts for as many evaluations.
@@ -49,6 +50,8 @@ class Restarts:
     reach : float
         Å: a result is not doubtful where its RMSD from the input is at most this times the square root of the first predicted
         time. 0 leaves the predicted time out.
+    clean_below : float
+        A result whose last predicted time, 0 to 1, is not below this is doubtful, however near it lies. 0 leaves that time out.
     steps : int
         Cap on the steps of a further start, which also ends where the predicted clean structure changes by less than 0.01 Å; of
         each molecule the start that came nearest is then relaxed in full. 0: all are relaxed in full.
@@ -58,6 +61,7 @@ class Restarts:
     width: float = 0.1
     distance: float = 0.6
     reach: float = 0.0
+    clean_below: float = 0.0
     steps: int = 0
 
     def __post_init__(self) -> None:
@@ -66,6 +70,8 @@ class Restarts:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not self.reach >= 0:
             raise ValueError(f"reach must be at least 0, not {self.reach}")
+        if not 0 <= self.clean_below <= 1:
+            raise ValueError(f"clean_below must lie between 0 and 1, not {self.clean_below}")
         if not self.steps >= 0:
             raise ValueError(f"steps must be at least 0, not {self.steps}")
 
@@ -86,7 +92,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
         limits = restarts.reach * np.sqrt(np.nan_to_num(outcome.results["first_time"]))
         limits = np.maximum(limits, restarts.distance)
         broken = np.isin(outcome.code, _BROKEN)
-        doubtful = np.flatnonzero(broken | (np.isfinite(distances) & (distances > limits)))
+        doubtful = np.flatnonzero(broken | (np.isfinite(distances) & ((distances > limits) | _noisy(outcome, restarts))))
 
         def told(settled: int) -> Progress:
             before = int(outcome.steps.sum())
@@ -119,7 +125,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
             if look is None:
                 take(doubtful, further, paths)
             _count(outcome, doubtful, further)
-            doubtful = doubtful[again > limits[doubtful]]
+            doubtful = doubtful[(again > limits[doubtful]) | _noisy(further, restarts)]
         better = np.flatnonzero(origin > 0)
         if look is not None and not interrupted and len(better):
             starts = _chosen_starts(structures[better], restarts.width, seed, origin[better])
@@ -144,6 +150,11 @@ def _chosen_starts(structures: Structures, width: float, seed: int, k: NDArray[n
     groups = [np.flatnonzero(k == value) for value in np.unique(k)]
     starts = [_starts(structures[group], width, seed, int(k[group[0]])) for group in groups]
     return Structures.concatenate(starts)[np.argsort(np.concatenate(groups))]
+
+
+def _noisy(outcome: Outcome, restarts: Restarts) -> NDArray[np.bool_]:
+    """In which results, [M], the network still sees noise."""
+    return ~(outcome.results["last_time"] < restarts.clean_below) & (restarts.clean_below > 0)
 
 
 def _distances(inputs: Structures, outcome: Outcome) -> NDArray[np.float64]:
