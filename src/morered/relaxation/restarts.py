@@ -3,7 +3,7 @@
 Jumps to the predicted clean structure can fall into the basin of another isomer. Under the forward process the likelihood of the
 input falls with its distance from the structure it came from (Eq. 2), so of several clean structures the nearest is the likeliest
 origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look. So is one
-in which the network still sees noise: half of those are another isomer, or none.
+in which the network still sees noise: two in five of those are another isomer, or none (docs/training.md).
 
 Where a result will lie is known long before it stands still. So further starts may be given a few moves only, and the best of
 them is relaxed in full: that is twice as many starts for as many evaluations.
