@@ -136,6 +136,12 @@ def test_different_starts_are_relaxed_in_full_together(numbered):
     np.testing.assert_allclose(moved[far], np.where(far == far[0], 0.5, 0.6), atol=0.01)
 
 
+def test_brief_starts_are_no_longer_than_the_method():
+    method = DiffusionMethod(noise="x", time="x", move="jump", steps=4, restarts=Restarts(steps=10))
+    assert method.brief.steps == 4
+    assert replace(method, steps=40).brief.steps == 10
+
+
 def test_a_start_that_ends_further_away_after_all_is_not_taken(numbered):
     look, stub = Stub(shifts={"#1": 1.0, "#2": 2.0, "#3": 2.0}), Stub(shifts={"": 3.0, "#1": 9.0})
     outcome, _, _ = restarted(stub, Restarts(distance=0.1, steps=5), 0, look)(numbered, quiet)

@@ -116,7 +116,7 @@ class DiffusionMethod:
     def brief(self) -> DiffusionMethod:
         """The method by which further starts are compared, see `Restarts.steps`."""
         assert self.restarts is not None
-        return replace(self, steps=self.restarts.steps, stop=StopRules(settled=Settled()))
+        return replace(self, steps=min(self.steps, self.restarts.steps), stop=StopRules(settled=Settled()))
 
 
 @dataclass(frozen=True)
