@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from morered import storage
 from morered.datasets import qm7
+from morered.datasets.modes import internal_basis
 from morered.diffusion.elastic import ElasticNetwork
 from morered.metrics.rmsd import superpose
 
@@ -34,14 +35,6 @@ def log_density(covariance: NDArray, displacements: NDArray, basis: NDArray) -> 
     return best
 
 
-def internal(positions: NDArray) -> NDArray:
-    """Orthonormal basis [3n, K] of what is neither translation nor rotation."""
-    x = positions - positions.mean(0)
-    motions = [np.broadcast_to(e, x.shape) for e in np.eye(3)] + [np.cross(e, x) for e in np.eye(3)]
-    left, sizes, _ = np.linalg.svd(np.stack([m.ravel() for m in motions], 1))
-    return left[:, int((sizes > 1e-3).sum()) :]
-
-
 def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,7 +49,7 @@ def main() -> None:
         x = np.asarray(minimum.positions, dtype=np.float64)
         displaced = [inputs.molecule(int(m)).positions for m in np.flatnonzero(names == name)]
         moves = np.stack([(superpose(d, x) - x).ravel() for d in displaced])
-        basis = internal(x)
+        basis = internal_basis(np.ones(len(x)), x)
         numbers, positions = torch.from_numpy(minimum.numbers.astype(np.int64))[None], torch.from_numpy(x)[None]
         found["isotropic"].append(log_density(np.eye(x.size), moves, basis))
         for kind, network in networks.items():

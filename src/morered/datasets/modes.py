@@ -98,7 +98,7 @@ def normal_modes(numbers: NDArray[np.integer], positions: Floats, second_derivat
     """
     masses = atomic_masses[np.asarray(numbers, dtype=np.int64)]
     roots = np.sqrt(np.repeat(masses, 3))
-    internal = _internal_basis(masses, positions)
+    internal = internal_basis(masses, positions)
     weighted = second_derivatives / np.outer(roots, roots)
     squared, coefficients = np.linalg.eigh(internal.T @ weighted @ internal)
     return NormalModes(squared, (internal @ coefficients).T, masses)
@@ -158,7 +158,7 @@ def thermal_displacements(
     return displacements, energies
 
 
-def _internal_basis(masses: Floats, positions: Floats) -> Floats:
+def internal_basis(masses: Floats, positions: Floats) -> Floats:
     """Orthonormal basis [3N, K] of the mass-weighted displacements that are neither translations nor rotations."""
     n = len(masses)
     roots = np.sqrt(masses)[:, None]
