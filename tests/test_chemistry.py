@@ -7,6 +7,7 @@ import pytest
 from ase.neighborlist import natural_cutoffs, neighbor_list
 from rdkit import Chem
 from rdkit.Chem import AllChem
+from scipy.sparse import csgraph
 
 from morered import chemistry
 from morered.structures import Structures
@@ -86,7 +87,7 @@ def test_large_molecules_agree_with_small_ones(monkeypatch: pytest.MonkeyPatch) 
 
 def test_fragments_are_numbered_by_their_first_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
     """SciPy promises labels, not their order."""
-    original = chemistry.connected_components
+    original = csgraph.connected_components
 
     def reversed_labels(*arguments: object, **options: object) -> tuple[int, np.ndarray]:
         n, labels = original(*arguments, **options)
@@ -94,7 +95,7 @@ def test_fragments_are_numbered_by_their_first_atoms(monkeypatch: pytest.MonkeyP
 
     s = random_structures(20)
     expected = chemistry.molecule_fragments(s)
-    monkeypatch.setattr(chemistry, "connected_components", reversed_labels)
+    monkeypatch.setattr(csgraph, "connected_components", reversed_labels)
     np.testing.assert_array_equal(chemistry.molecule_fragments(s), expected)
 
 

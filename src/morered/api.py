@@ -22,7 +22,6 @@ from typing import Any, Literal, TextIO, overload
 import numpy as np
 import torch
 from ase import Atoms
-from ase.io.trajectory import Trajectory as AseTrajectory
 
 from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted, from_config
 from morered.relaxation import relax as relax_structures
@@ -180,6 +179,8 @@ class MoreRed:
         self.atoms.positions = relaxed.positions
         self.atoms.info |= _verdict(relaxed, 0)
         if self._trajectory is not None and relaxation.trajectories is not None:
+            from ase.io.trajectory import Trajectory as AseTrajectory  # slow to import
+
             frames = relaxation.trajectories.trajectory(0).frames
             with AseTrajectory(str(self._trajectory), "w") as file:
                 for frame in [*(() if frames is None else frames), relaxed.positions]:

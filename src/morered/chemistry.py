@@ -9,16 +9,16 @@ Shapes: M molecules, A atoms (flat), N atoms of one molecule, B molecules of one
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from ase.data import covalent_radii as _ase_radii
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from morered.structures import Block, Structures
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 BOND_SCALE = 1.25
 _DENSE_ATOMS = 512  # above this, neighbours are searched with a tree instead of among all pairs
@@ -73,6 +73,9 @@ def molecule_fragments(structures: Structures, scale: float = BOND_SCALE) -> NDA
     """Fragment of its molecule that each atom belongs to, [A], numbered from 0 in the order of their first atoms."""
     if not structures.n_atoms:
         return np.empty(0, np.int64)
+    from scipy.sparse import coo_array  # slow to import, and a relaxation does without
+    from scipy.sparse.csgraph import connected_components
+
     pairs, n = molecule_bonds(structures, scale).atoms, structures.n_atoms
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     _, first, labels = np.unique(connected_components(graph, directed=False)[1], return_index=True, return_inverse=True)
@@ -98,7 +101,7 @@ def closest_contacts(structures: Structures) -> NDArray[np.float64]:
     for m in _large(structures):
         points = _finite(structures.molecule(m).positions)
         if len(points) > 1:
-            closest[m] = cKDTree(points).query(points, k=2)[0][:, 1].min()
+            closest[m] = _tree(points).query(points, k=2)[0][:, 1].min()
     return closest
 
 
@@ -178,10 +181,16 @@ def _tree_bonds(structures: Structures, m: int, scale: float) -> NDArray[np.int6
     molecule = structures.molecule(m)
     radii, points = covalent_radii[molecule.numbers], molecule.positions.astype(np.float64)
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    pairs = finite[cKDTree(points[finite]).query_pairs(scale * 2 * radii.max(), output_type="ndarray")]
+    pairs = finite[_tree(points[finite]).query_pairs(scale * 2 * radii.max(), output_type="ndarray")]
     distances = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
     pairs = np.sort(pairs[distances < scale * radii[pairs].sum(axis=1)], axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))] + structures.offsets[m]
+
+
+def _tree(points: NDArray[np.floating]) -> cKDTree:
+    from scipy.spatial import cKDTree  # slow to import, and needed by large molecules only
+
+    return cKDTree(points)
 
 
 def _finite(points: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 
 from morered import formats
-from morered.datasets.smiles import SmilesError, conformers
 from morered.formats import Reading, Record
 from morered.relaxation.codes import Code
 from morered.relaxation.verdicts import Outcome, judge
@@ -64,6 +63,8 @@ def gather(sources: Sequence[str], smiles: Sequence[str] = (), format: str | Non
 
 def _embedded(smiles: str, index: int, seed: int) -> Record:
     """A SMILES with one conformer, as unrelaxed as distance geometry makes it."""
+    from morered.datasets.smiles import SmilesError, conformers  # RDKit, which few inputs need
+
     record = Record(smiles, index, "SMILES")
     try:
         numbers, positions = conformers(smiles, 1, seed)

@@ -17,14 +17,16 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from morered.files import atomic_path, code_digest, sha256
 from morered.structures import Column, Structures
+
+if TYPE_CHECKING:  # imported where a file is opened: trajectories of a relaxation are mostly not kept
+    import h5py
 
 FORMAT = "morered structures"
 VERSION = 1
@@ -161,6 +163,8 @@ def write_arrays(
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write arrays (root) and columns (group) with their units as one file of format ``kind``; see the module's docstring."""
+    import h5py
+
     with (
         atomic_path(path) as temporary,
         # No lock: nobody else knows the temporary name.
@@ -180,6 +184,8 @@ def read_arrays(
     path: str | os.PathLike[str], kind: str, version: int, names: Iterable[str], mmap: bool = True, optional: Iterable[str] = ()
 ) -> tuple[dict[str, Column], dict[str, Column]]:
     """Arrays and columns of a file that `write_arrays` wrote; raises as `read` does."""
+    import h5py
+
     with _open(path) as file:
         found = file.attrs.get("format")
         if found is not None and found != kind:
@@ -202,6 +208,8 @@ def read_arrays(
 
 def _open(path: str | os.PathLike[str]) -> h5py.File:
     """The file opened for reading, with a sentence in place of the HDF5 library's stack of messages."""
+    import h5py
+
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: there is no such file")
     if os.path.isdir(path):

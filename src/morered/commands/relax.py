@@ -98,7 +98,6 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation import Recording
     from morered.relaxation.presets import missing, preset
     from morered.relaxation.stages import relax_stages
-    from morered.relaxation.uncertainty import relax_repeatedly
 
     if problem := without_folder([arguments.output, arguments.table, arguments.trajectory, arguments.html]):
         return usage("relax", problem)
@@ -130,6 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     try:
         if arguments.seeds:
+            from morered.relaxation.uncertainty import relax_repeatedly
+
             done = relax_repeatedly(given.structures, stages, arguments.seeds, **options)
         else:
             done = relax_stages(given.structures, stages, **options)
@@ -153,13 +154,14 @@ def _write(
 ) -> None:
     """Write what was asked for: molecules, table, steps, page."""
     from morered import formats
-    from morered.metrics.tables import write_table
-    from morered.relaxation.verdicts import table_of
 
     whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
     options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
     formats.write(arguments.output, whole, **options)
     if arguments.table:
+        from morered.metrics.tables import write_table
+        from morered.relaxation.verdicts import table_of
+
         write_table(table_of(everything), arguments.table)
     if arguments.trajectory and done.trajectories is not None:
         if formats.format_of(arguments.trajectory) == "hdf5":

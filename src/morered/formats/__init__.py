@@ -8,17 +8,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from morered import storage
 from morered.formats.atoms import from_ase, read_ase, to_ase
 from morered.formats.records import COINCIDING, Reading, Record, file_problem
-from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
-from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
 from morered.formats.sources import STDIN, SourceProblem, extension_of, label_of, read_text, stem_of
-from morered.formats.stored import read_stored
 from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
 from morered.structures import Structures
+
+if TYPE_CHECKING:
+    from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
+    from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
+    from morered.formats.stored import read_stored
+    from morered.storage import write as write_stored
+else:  # RDKit, ASE's databases and HDF5 are slow to import, and most files need none of them
+
+    def _later(module: str, name: str) -> Callable[..., Any]:
+        """A function that is imported when it is first called."""
+        return lambda *arguments, **options: getattr(import_module(module), name)(*arguments, **options)
+
+    read_schnetpack = _later("morered.formats.schnetpack_db", "read_schnetpack")
+    write_schnetpack = _later("morered.formats.schnetpack_db", "write_schnetpack")
+    parse_sdf = _later("morered.formats.sdf", "parse_sdf")
+    read_sdf = _later("morered.formats.sdf", "read_sdf")
+    write_sdf = _later("morered.formats.sdf", "write_sdf")
+    read_stored = _later("morered.formats.stored", "read_stored")
+    write_stored = _later("morered.storage", "write")
 
 __all__ = [
     "COINCIDING",
@@ -54,7 +70,7 @@ FORMATS: dict[str, Format] = {
     "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
     "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
     "smiles": Format(("smi", "smiles"), _refuse_smiles, None),
-    "hdf5": Format(("h5", "hdf5"), read_stored, storage.write),
+    "hdf5": Format(("h5", "hdf5"), read_stored, write_stored),
 }
 """Formats by name. Files with other endings are left to ASE, whose own names of formats `read` also takes."""
 

@@ -12,8 +12,6 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import iread
-from ase.io.formats import UnknownFileTypeError, filetype
 
 from morered.formats.columns import rows_of, units_of
 from morered.formats.records import Reading, Record
@@ -119,6 +117,9 @@ def read_ase(source: str | os.PathLike[str], ase_format: str | None = None) -> R
     SourceProblem
         If ASE does not know the format, or finds no molecule.
     """
+    from ase.io import iread  # slow to import, and most files are of formats read without it
+    from ase.io.formats import UnknownFileTypeError, filetype
+
     label, stem = label_of(source), stem_of(source)
     require_file(source)
     records: list[Record] = []

@@ -16,9 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-import networkx as nx
 import numpy as np
-from networkx.algorithms.isomorphism import GraphMatcher, categorical_node_match
 from numpy.typing import ArrayLike, NDArray
 
 from morered.chemistry import molecule_bonds, require_same_atoms, same_bonds
@@ -87,10 +85,12 @@ class _Molecule:
 
     def __init__(self, numbers: NDArray[np.integer], bonds: NDArray[np.integer]) -> None:
         self.numbers = numbers
-        self.graph = nx.Graph()
-        self.graph.add_nodes_from((i, {"z": int(z)}) for i, z in enumerate(numbers.tolist()))
-        self.graph.add_edges_from(bonds.tolist())
-        self.leaves = {atom: self._leaf_kinds(atom) for atom in self.graph}
+        self.edges: list[tuple[int, int]] = [(i, j) for i, j in bonds.tolist()]
+        self.neighbours: list[set[int]] = [set() for _ in numbers]
+        for i, j in self.edges:
+            self.neighbours[i].add(j)
+            self.neighbours[j].add(i)
+        self.leaves = [self._leaf_kinds(atom) for atom in range(len(numbers))]
 
     def same(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
         """Whether some symmetry of the graph maps the handedness of every centre and double bond onto that after."""
@@ -107,22 +107,22 @@ class _Molecule:
 
     def _leaf_kinds(self, atom: int) -> list[int]:
         """Elements of the atom's neighbours that have no other neighbour."""
-        return sorted(self.graph.nodes[n]["z"] for n in self.graph[atom] if self.graph.degree(n) == 1)
+        return sorted(int(self.numbers[n]) for n in self.neighbours[atom] if len(self.neighbours[n]) == 1)
 
     def _has_twins(self, atom: int, besides: int | None = None) -> bool:
         """Whether two of its neighbours are equal leaves, which may change places by themselves."""
-        kinds = [self.graph.nodes[n]["z"] for n in self.graph[atom] if self.graph.degree(n) == 1 and n != besides]
+        kinds = [int(self.numbers[n]) for n in self.neighbours[atom] if len(self.neighbours[n]) == 1 and n != besides]
         return len(kinds) != len(set(kinds))
 
     def _centres(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[int, tuple[int, ...]]:
         """Four-valent atoms without equal leaves that are tetrahedral in both geometries, with their neighbours."""
-        found = {c: tuple(sorted(self.graph[c])) for c in self.graph if self.graph.degree(c) == 4 and not self._has_twins(c)}
+        found = {c: tuple(sorted(near)) for c, near in enumerate(self.neighbours) if len(near) == 4 and not self._has_twins(c)}
         return {c: n for c, n in found.items() if abs(_volume(before, c, n)) > FLAT and abs(_volume(after, c, n)) > FLAT}
 
     def _double_bonds(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> list[tuple[int, int]]:
         """Short bonds in no small ring between atoms of two or three neighbours that stay in their plane in both geometries."""
         found = []
-        for a, b in self.graph.edges:
+        for a, b in self.edges:
             za, zb = sorted((int(self.numbers[a]), int(self.numbers[b])))
             if np.linalg.norm(after[a] - after[b]) > DOUBLE_BONDS.get((za, zb), 0.0):
                 continue
@@ -134,35 +134,41 @@ class _Molecule:
 
     def _is_trigonal(self, atom: int, other: int) -> bool:
         degree = {6: (3,), 7: (2,)}.get(int(self.numbers[atom]), ())
-        return self.graph.degree(atom) in degree and not self._has_twins(atom, besides=other)
+        return len(self.neighbours[atom]) in degree and not self._has_twins(atom, besides=other)
 
     def _in_small_ring(self, a: int, b: int) -> bool:
-        self.graph.remove_edge(a, b)
-        try:
-            return nx.has_path(self.graph, a, b) and nx.shortest_path_length(self.graph, a, b) <= 6
-        finally:
-            self.graph.add_edge(a, b)
+        """Whether a path of at most six bonds leads from a to b besides their own bond."""
+        reached, front = {a}, self.neighbours[a] - {b}
+        for _ in range(6):
+            if b in front:
+                return True
+            reached |= front
+            front = {n for atom in front for n in self.neighbours[atom]} - reached
+        return False
 
     def _quartet(self, a: int, b: int) -> tuple[int, int, int, int]:
         """One substituent of a, a, b, one substituent of b: the first of each."""
-        return min(n for n in self.graph[a] if n != b), a, b, min(n for n in self.graph[b] if n != a)
+        return min(self.neighbours[a] - {b}), a, b, min(self.neighbours[b] - {a})
 
     # ------------------------------------------------------------- symmetries
 
     def _symmetries(self) -> Iterator[dict[int, int]]:
         """Permutations of the atoms that keep elements and bonds, the identity first; equal leaves of one atom are left out."""
-        skeleton = nx.Graph()
-        shown = [n for n in self.graph if not self._is_twin(n)]
-        skeleton.add_nodes_from((n, {"z": self.graph.nodes[n]["z"], "leaves": tuple(self.leaves[n])}) for n in shown)
-        skeleton.add_edges_from((a, b) for a, b in self.graph.edges if a in skeleton and b in skeleton)
+        shown = [n for n in range(len(self.numbers)) if not self._is_twin(n)]
         yield {n: n for n in shown}
+        import networkx as nx  # 0.1 s, and few molecules come this far
+        from networkx.algorithms.isomorphism import GraphMatcher, categorical_node_match
+
+        skeleton = nx.Graph()
+        skeleton.add_nodes_from((n, {"z": int(self.numbers[n]), "leaves": tuple(self.leaves[n])}) for n in shown)
+        skeleton.add_edges_from((a, b) for a, b in self.edges if a in skeleton and b in skeleton)
         yield from GraphMatcher(skeleton, skeleton, categorical_node_match(["z", "leaves"], [0, ()])).isomorphisms_iter()
 
     def _is_twin(self, atom: int) -> bool:
-        if self.graph.degree(atom) != 1:
+        if len(self.neighbours[atom]) != 1:
             return False
-        (partner,) = self.graph[atom]
-        return self.leaves[partner].count(self.graph.nodes[atom]["z"]) > 1
+        (partner,) = self.neighbours[atom]
+        return self.leaves[partner].count(int(self.numbers[atom])) > 1
 
     def _maps(
         self,

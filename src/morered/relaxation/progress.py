@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tqdm.auto import tqdm
-
 from morered.relaxation.engine import Progress
 
 _EVERY = 0.2  # seconds between two looks at the counters
@@ -20,6 +18,8 @@ def progress_bar(shown: bool, total: int, done: int = 0) -> Iterator[Progress]:
     if not shown:
         yield _ignore
         return
+    from tqdm.auto import tqdm  # slow to import
+
     with tqdm(total=total, initial=done, unit="mol", file=sys.stderr, dynamic_ncols=True) as bar:
         last = 0.0
         offset = done

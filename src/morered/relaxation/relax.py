@@ -16,7 +16,7 @@ from morered import calculators
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.compile import Mode
 from morered.models.networks import Potential
-from morered.relaxation import ase_lbfgs, engine, physical
+from morered.relaxation import engine
 from morered.relaxation.codes import Code
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
@@ -226,12 +226,16 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
         potential, elements = CalculatorPotential(calculator), calculator.elements
     who = "the force field"
     if method.optimizer == "ase":
+        from morered.relaxation import ase_lbfgs  # it and what it imports are slow to import, and few need them
+
         run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
         return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes)
     return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential, kernels), options), sizes)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
+    from morered.relaxation import physical  # it and what it imports are slow to import, and few need them
+
     run = partial(physical.run, method=method, workers=options.workers, recording=options.recording)
     # Elements and parameters are the program's own business: its refusals say more.
     return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell))

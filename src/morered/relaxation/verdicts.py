@@ -24,10 +24,9 @@ and where a molecule was relaxed several times (`morered.relaxation.uncertainty`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from morered.chemistry import closest_contacts, same_bonds
@@ -35,6 +34,9 @@ from morered.metrics.rmsd import align, rmsd
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.structures import Column, Structures
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): a result that claims to have converged has collapsed.
 COLLAPSED = 0.3
@@ -169,6 +171,8 @@ def _contacts(structures: Structures) -> NDArray[np.float64]:
 
 def table_of(relaxed: Structures) -> pd.DataFrame:
     """One row for each molecule with its name, its number of atoms and the columns above that it has, bytes as text."""
+    import pandas as pd  # slow to import, and asked for by few
+
     values: dict[str, Any] = {"name": relaxed.names, "n_atoms": relaxed.sizes}
     for name in (*COLUMNS[:-1], *(name for name in SPREADS if name in relaxed.columns), "reason"):
         column = relaxed.column(name)
