@@ -49,8 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             commands.add_parser(name, help=summary)
     chosen = parser.parse_args(arguments)
+    from morered.extras import MissingExtra
+
     try:
         return int(chosen.run(chosen))
+    except MissingExtra as error:
+        print(f"morered {named}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("morered: interrupted", file=sys.stderr)
         return 1

@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from openbabel import openbabel as ob
 
 from morered.calculators.base import CalculationError, Calculator
+from morered.extras import needs
 from morered.units import EV_PER_KCAL_MOL
+
+with needs("mmff"):
+    from openbabel import openbabel as ob
 
 #: What MMFF94 has parameters for in neutral organic molecules.
 ELEMENTS = frozenset({1, 6, 7, 8, 9, 14, 15, 16, 17, 35, 53})

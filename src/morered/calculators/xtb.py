@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
-from tblite.interface import Calculator as TbliteCalculator
-from tblite.interface import Result
 
 from morered.calculators.base import CalculationError, Calculator, one_line
+from morered.extras import needs
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
+
+with needs("xtb"):
+    from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
+    from tblite.interface import Calculator as TbliteCalculator
+    from tblite.interface import Result
 
 #: Both methods are parametrised up to radon.
 ELEMENTS = frozenset(range(1, 87))

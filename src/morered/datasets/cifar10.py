@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morered.datasets.integrity import ArchiveError, reading
+from morered.extras import needs
 
 SIDE = 32
 DIMENSION = 3 * SIDE * SIDE
@@ -72,7 +73,8 @@ def from_archive(archive: str | os.PathLike[str], part: str = "train", *, comple
 
 def from_photographs(stride: int = 16) -> Images:
     """Patches of scikit-learn's two sample photographs (427 x 640 pixels), every ``stride`` pixels in both directions."""
-    from sklearn.datasets import load_sample_images  # slow to import, and needed for one figure only
+    with needs("figures"):
+        from sklearn.datasets import load_sample_images  # slow to import, and needed for one figure only
 
     if stride < 1:
         raise ValueError(f"stride must be 1 or more, not {stride}")

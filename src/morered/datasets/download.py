@@ -20,9 +20,6 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO
 
-import requests
-import urllib3
-
 from morered.datasets.integrity import (
     BLOCK,
     DigestError,
@@ -36,6 +33,11 @@ from morered.datasets.integrity import (
 )
 from morered.datasets.progress import byte_bar
 from morered.datasets.sources import Expected, Source
+from morered.extras import needs
+
+with needs("workflow"):
+    import requests
+    import urllib3
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from morered.energies.level import Level
+from morered.extras import needs
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 
@@ -59,8 +60,9 @@ def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level) -> Any:
     ValueError
         If the basis does not know an element, or the number of electrons is odd: the level is closed-shell.
     """
-    from pyscf import gto
-    from pyscf.lib.exceptions import BasisNotFoundError
+    with needs("dft"):
+        from pyscf import gto
+        from pyscf.lib.exceptions import BasisNotFoundError
 
     numbers = np.asarray(numbers, dtype=int)
     if numbers.sum() % 2:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from morered.extras import needs
 from morered.models import gpu
 from morered.models.compile import Execution, call
 from morered.models.config import ModelConfig
@@ -279,7 +280,8 @@ def _representation(config: ModelConfig) -> nn.Module:
     sizes = (config.features, config.interactions, config.radial_basis, config.cutoff)
     if config.engine == "dense":
         return PaiNN(*sizes)
-    from morered.models import schnetpack_engine  # imports SchNetPack: seconds that the dense engine does not need
+    with needs("schnetpack"):
+        from morered.models import schnetpack_engine  # imports SchNetPack: seconds that the dense engine does not need
 
     if config.representation == "painn":
         return schnetpack_engine.SchNetPackPaiNN(*sizes)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+from morered.extras import require
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.restarts import Restarts
 from morered.relaxation.stopping import Settled, StopRules
@@ -221,6 +222,8 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     ------
     ValueError
         With the path of the key, what is wrong there and what is allowed.
+    morered.extras.MissingExtra
+        If a package that the relaxer needs is not installed.
     """
     settings = dict(config)
     if "relaxer" not in settings:
@@ -231,6 +234,8 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     if relaxer == "morered":
         return _read(DiffusionMethod, _split_model(settings, path), path)
     if relaxer in ("mlff", "so3lr"):
+        if relaxer == "so3lr":  # here, like that of the programs, and not after a first method has done its work
+            require("so3lr", "so3krates_torch")
         if "potential" in settings:
             raise ValueError(f"{path}.potential: unknown key; the relaxer says it")
         return _read(PotentialMethod, {"potential": relaxer, **settings}, path, hidden=("potential",))

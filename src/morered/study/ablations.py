@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from morered.extras import needs
 from morered.study.schema import ConfigError
+
+with needs("workflow"):
+    import yaml
 
 Config = dict[str, Any]
 

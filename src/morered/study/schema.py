@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
+from morered.extras import needs
+
+with needs("workflow"):
+    import yaml
+    from jsonschema import Draft202012Validator
 
 Schema = dict[str, Any]
 

@@ -17,7 +17,10 @@ __all__ = ["TrainingConfig", "TrainingInterrupted", "train"]
 
 def __getattr__(name: str) -> Any:
     if name in ("train", "TrainingInterrupted"):
-        from morered.training import run
+        from morered.extras import needs
+
+        with needs("train"):
+            from morered.training import run
 
         return getattr(run, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
