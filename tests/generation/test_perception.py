@@ -8,7 +8,8 @@ from rdkit import Chem
 
 from morered.calculators.mmff94 import bond_problem, perceive
 from morered.datasets import qm7
-from morered.generation.perception import by_openbabel, by_rdkit
+from morered.generation.open_babel import by_openbabel
+from morered.generation.perception import by_rdkit, named_by_rdkit
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,12 @@ def test_broken_molecules_are_not_and_the_reason_is_told(name):
     named = by_openbabel(atoms.numbers, atoms.positions)
     assert words in named.problem
     assert named.smiles == named.graph == ""
-    assert by_rdkit(atoms.numbers, atoms.positions) is None
+    seen = by_rdkit(atoms.numbers, atoms.positions)
+    assert seen is None
+    named = named_by_rdkit(atoms.numbers, atoms.positions, seen)
+    assert named.problem
+    assert named.smiles == named.graph == ""
+    assert ("fragments" in named.problem) == ("fragments" in words)
 
 
 def test_atoms_on_one_place_or_nowhere_are_no_structure():
@@ -44,6 +50,11 @@ def test_atoms_on_one_place_or_nowhere_are_no_structure():
     for positions in (np.zeros((5, 3)), np.full((5, 3), np.nan)):
         assert by_openbabel(numbers, positions).problem == "no structure"
         assert by_rdkit(numbers, positions) is None
+        assert named_by_rdkit(numbers, positions, None).problem == "no structure"
+
+
+def rdkit_s(numbers, positions):
+    return named_by_rdkit(numbers, positions, by_rdkit(numbers, positions))
 
 
 def test_real_minima_are_valid_and_orders_that_open_babel_misses_are_mended(minima):
@@ -57,22 +68,33 @@ def test_real_minima_are_valid_and_orders_that_open_babel_misses_are_mended(mini
     assert np.mean(agree) > 0.98  # QM7 counts resonance formulas
 
 
-def test_a_name_depends_neither_on_order_nor_pose_nor_on_which_mirror_image_it_is(minima):
+@pytest.mark.parametrize("named", [by_openbabel, rdkit_s])
+def test_a_name_depends_neither_on_order_nor_pose_nor_on_which_mirror_image_it_is(minima, named):
     rng = np.random.default_rng(0)
     for m in minima:
         order, turn = rng.permutation(len(m.numbers)), np.linalg.qr(rng.normal(size=(3, 3)))[0]
-        again = by_openbabel(m.numbers[order], (m.positions @ turn)[order])
-        assert again == by_openbabel(m.numbers, m.positions)
+        again = named(m.numbers[order], (m.positions @ turn)[order])
+        assert again == named(m.numbers, m.positions)
 
 
-def test_diastereomers_have_names_of_their_own_and_one_graph():
-    cis, trans = (_embedded(smiles) for smiles in ("C/C=C\\C", "C/C=C/C"))
+def test_rdkit_s_names_are_the_graphs_of_the_minima(minima):
+    graphs = [graph.decode() for graph in minima.column("graph").tolist()]
+    named = [rdkit_s(m.numbers, m.positions) for m in minima]
+    assert np.mean([not name.problem for name in named]) > 0.98
+    agree = [Chem.CanonSmiles(name.graph) == Chem.CanonSmiles(graph) for name, graph in zip(named, graphs, strict=True)]
+    assert np.mean(agree) > 0.98
+    assert all(Chem.CanonSmiles(name.smiles) == name.smiles for name in named)  # RDKit reads its names as it writes them
+
+
+@pytest.mark.parametrize("named", [by_openbabel, rdkit_s])
+def test_diastereomers_have_names_of_their_own_and_one_graph(named):
+    cis, trans = (_embedded(smiles, named) for smiles in ("C/C=C\\C", "C/C=C/C"))
     assert cis.smiles != trans.smiles
     assert cis.graph == trans.graph == "CC=CC"
 
 
-def _embedded(smiles):
+def _embedded(smiles, named):
     from morered.datasets.smiles import conformers
 
     numbers, (positions,) = conformers(smiles, 1, seed=0)
-    return by_openbabel(numbers, positions)
+    return named(numbers, positions)

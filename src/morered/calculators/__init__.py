@@ -4,6 +4,6 @@
 """
 
 from morered.calculators.base import CalculationError, Calculator, Labels, Surface
-from morered.calculators.registry import get, names, options, register
+from morered.calculators.registry import check_installed, get, names, options, register
 
-__all__ = ["CalculationError", "Calculator", "Labels", "Surface", "get", "names", "options", "register"]
+__all__ = ["CalculationError", "Calculator", "Labels", "Surface", "check_installed", "get", "names", "options", "register"]

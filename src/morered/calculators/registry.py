@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from morered.calculators.base import Calculator
+from morered.extras import require
 
 #: Name -> "module:factory". A factory takes keyword arguments only and returns a `Calculator`.
 _FACTORIES: dict[str, str] = {
@@ -20,10 +21,32 @@ _FACTORIES: dict[str, str] = {
     "pbe0+mbd": "morered.energies.calculator:pbe0_mbd",
 }
 
+#: Name -> the extra that it needs, and the package, as it is imported, that the extra brings.
+_PACKAGES: dict[str, tuple[str, str]] = {
+    "mmff94": ("mmff", "openbabel"),
+    "gfn1": ("xtb", "tblite"),
+    "gfn2": ("xtb", "tblite"),
+    "so3lr": ("so3lr", "so3krates_torch"),
+    "pbe0": ("dft", "pyscf"),
+    "pbe0+mbd": ("dft", "pyscf"),
+}
+
 
 def names() -> tuple[str, ...]:
     """Names that `get` knows."""
     return tuple(_FACTORIES)
+
+
+def check_installed(name: str) -> None:
+    """Refuse a calculator whose package is missing, before any work is done.
+
+    Raises
+    ------
+    morered.extras.MissingExtra
+        With the command that brings it.
+    """
+    if name in _PACKAGES:
+        require(*_PACKAGES[name])
 
 
 def register(name: str, factory: str) -> None:
@@ -58,6 +81,8 @@ def get(name: str, **given: Any) -> Calculator:
     ------
     ValueError
         If the name or an option is unknown, or a needed option is missing; the message lists what there is.
+    morered.extras.MissingExtra
+        If a package that it needs is not installed.
     """
     known = options(name)
     listed = ", ".join(known) or "none"

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from morered.calculators.base import Calculator, SingleSurface, chunks
+from morered.extras import needs
 from morered.structures import Structures
 
 ELEMENTS = frozenset({1, 6, 7, 8, 9, 15, 16, 17})
@@ -133,7 +134,7 @@ def all_pairs(structures: Structures) -> NDArray[np.int64]:
 def _load(dtype: str, device: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with resources.as_file(resources.files("so3krates_torch.pretrained.so3lr") / "so3lr.model") as path:
+        with needs("so3lr"), resources.as_file(resources.files("so3krates_torch.pretrained.so3lr") / "so3lr.model") as path:
             # A pickled module, as the package itself loads it: code of the package, which is installed already.
             model = torch.load(path, map_location=device, weights_only=False)
     model.to(getattr(torch, dtype))

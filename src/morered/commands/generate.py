@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=positive, metavar="N", help="cap on the steps (default: 2000; ddpm: its schedule)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--perception",
+        choices=("rdkit", "openbabel"),
+        default="rdkit",
+        help="who says what is valid and names it: RDKit (default), or Open Babel as in the paper (extra mmff)",
+    )
     parser.add_argument("--valid", action="store_true", help="write valid molecules only, and of the same ones the first")
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule, those without a structure included")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
@@ -103,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         done, interrupted = stop.relaxation, True
     except ValueError as error:  # a model that does not predict what the method needs
         return usage("generate", f"{source}: {error}")
-    table = examine(done.structures)
+    table = examine(done.structures, perception=arguments.perception)
     try:
         _write(arguments, done.structures, table)
     except (OSError, ValueError) as error:

@@ -8,7 +8,8 @@ Shapes: M molecules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from rdkit import Chem
 
 from morered.generation import geometry
 from morered.generation.formula import formula_of
-from morered.generation.perception import by_openbabel, by_rdkit
+from morered.generation.perception import by_rdkit, named_by_rdkit
 from morered.generation.stability import stability
 from morered.parallel import TaskFailure, map_processes
 from morered.structures import Structures
@@ -29,7 +30,7 @@ COLUMNS: dict[str, str] = {
     "n_atoms": "number of atoms",
     "verdict": "converged, step-cap or failed (which has no structure)",
     "steps": "steps taken",
-    "valid": "1 if connected and every valence is proper, by Open Babel",
+    "valid": "1 if connected and every valence is proper, as perceived by Open Babel (the paper) or RDKit",
     "problem": "why it is not valid",
     "smiles": "canonical SMILES with stereochemistry, mirror images alike",
     "graph": "canonical SMILES without stereochemistry",
@@ -47,9 +48,12 @@ _BATCH = 200  # molecules in one task
 _SECONDS = 600.0  # a batch that takes longer hangs
 
 Progress = Callable[[int, int | None], None]
+Perception = Literal["openbabel", "rdkit"]
 
 
-def examine(structures: Structures, *, workers: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+def examine(
+    structures: Structures, *, perception: Perception = "openbabel", workers: int = 1, progress: Progress | None = None
+) -> pd.DataFrame:
     """One row for each of M molecules, the columns of `COLUMNS`.
 
     Parameters
@@ -57,12 +61,14 @@ def examine(structures: Structures, *, workers: int = 1, progress: Progress | No
     structures
         As `morered.generation.sampling.generate` gives them, with the columns ``verdict`` and ``steps``; without them (real
         molecules) every structure counts as converged after 0 steps.
+    perception
+        Who says what is valid and what it is called: Open Babel, as in the paper (extra ``mmff``), or RDKit.
     workers
         Processes; with 1 it is done in this one.
     progress
         Told of molecules done, of how many.
     """
-    parts = list(_mapped(_examined, structures, workers, progress))
+    parts = list(_mapped(partial(_examined, perception=perception), structures, workers, progress))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
@@ -109,7 +115,9 @@ def read(path: Any) -> pd.DataFrame:
 # --------------------------------------------------------------------- a batch of molecules
 
 
-def _examined(structures: Structures) -> pd.DataFrame:
+def _examined(structures: Structures, perception: Perception) -> pd.DataFrame:
+    if perception == "openbabel":
+        from morered.generation.open_babel import by_openbabel  # an extra's, which RDKit's perception does without
     stable = stability(structures)
     n = len(structures)
     table = pd.DataFrame(
@@ -131,8 +139,11 @@ def _examined(structures: Structures) -> pd.DataFrame:
         if verdict in ("failed", "refused"):
             rows.append((0, "no structure", "", "", 0, 0, ""))
             continue
-        named = by_openbabel(molecule.numbers, molecule.positions)
         seen = by_rdkit(molecule.numbers, molecule.positions)
+        if perception == "openbabel":
+            named = by_openbabel(molecule.numbers, molecule.positions)
+        else:
+            named = named_by_rdkit(molecule.numbers, molecule.positions, seen)
         sound = "" if seen is None else _geometry(seen)
         rows.append((int(not named.problem), *named[:3], int(named.mended), int(seen is not None), sound))
     names = ["valid", "problem", "smiles", "graph", "mended", "valid_rdkit", "geometry"]
@@ -147,6 +158,8 @@ def _geometry(molecule: Chem.Mol) -> str:
 
 
 def _named(structures: Structures) -> pd.DataFrame:
+    from morered.generation.open_babel import by_openbabel
+
     names = [by_openbabel(molecule.numbers, molecule.positions) for molecule in structures]
     return pd.DataFrame(
         {

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from morered.extras import require
+from morered.calculators import check_installed
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.restarts import Restarts
 from morered.relaxation.stopping import Settled, StopRules
@@ -231,11 +231,10 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     relaxer = settings.pop("relaxer")
     if relaxer not in RELAXERS:
         raise ValueError(f"{path}.relaxer: {relaxer!r} is not one of {', '.join(RELAXERS)}")
+    check_installed(relaxer)
     if relaxer == "morered":
         return _read(DiffusionMethod, _split_model(settings, path), path)
     if relaxer in ("mlff", "so3lr"):
-        if relaxer == "so3lr":  # here, like that of the programs, and not after a first method has done its work
-            require("so3lr", "so3krates_torch")
         if "potential" in settings:
             raise ValueError(f"{path}.potential: unknown key; the relaxer says it")
         return _read(PotentialMethod, {"potential": relaxer, **settings}, path, hidden=("potential",))
