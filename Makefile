@@ -11,12 +11,13 @@ export MALLOC_TOP_PAD_ := 268435456
 BIN := .venv/bin
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+COMPILE := .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --python $(BIN)/python --no-header
 
 .PHONY: help
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-.venv/.installed: requirements.lock pyproject.toml envs/build-constraints.txt scripts/setup.sh
+.venv/.installed: requirements.lock pyproject.toml envs/build-constraints.txt envs/uv.txt scripts/setup.sh
 	sh scripts/setup.sh
 	@touch $@
 
@@ -66,11 +67,12 @@ format: setup  ## rewrite the sources as the linters want them
 stale: setup  ## list the results that other code than today's made
 	$(BIN)/python -m morered.stale results
 
-.PHONY: bench-structures bench-training bench-calculators bench-relax bench-energy bench-slurm
-bench-structures bench-training bench-calculators bench-relax bench-energy: bench-%: setup
+.PHONY: bench-start bench-structures bench-training bench-calculators bench-relax bench-energy bench-slurm
+bench-start bench-structures bench-training bench-calculators bench-relax bench-energy: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 bench-slurm: setup  ## seconds that Snakemake and Slurm add to a job (root, after test-slurm) -> results/bench/slurm.csv
 	$(BIN)/python benchmarks/slurm_overhead.py
+bench-start:  ## seconds and memory of one call, megabytes of an installation -> results/bench/start.csv, size.csv
 bench-structures:  ## a million molecules written, read, sliced -> results/bench/structures.csv
 bench-training:  ## our networks beside SchNetPack's -> results/bench/training.csv
 bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv
@@ -82,9 +84,9 @@ bench-mlff: setup  ## our batched L-BFGS beside ASE's, with the shipped force fi
 	$(BIN)/python benchmarks/mlff_against_ase.py
 
 .PHONY: lock
-lock: setup  ## rewrite requirements.lock from pyproject.toml
-	LIBMBD_PREFIX="" uv pip compile --quiet --universal --generate-hashes --python-version 3.12 --python $(BIN)/python \
-	  --build-constraints envs/build-constraints.txt --no-header --extra dev pyproject.toml -o requirements.lock
+lock: setup  ## rewrite requirements.lock and envs/*.txt from pyproject.toml and envs/*.in
+	for name in build-constraints uv; do $(COMPILE) envs/$$name.in -o envs/$$name.txt; done
+	LIBMBD_PREFIX="" $(COMPILE) --build-constraints envs/build-constraints.txt --extra dev pyproject.toml -o requirements.lock
 
 .PHONY: clean
 clean:  ## remove the environment and caches; results stay

@@ -1,17 +1,22 @@
 #!/bin/sh
 # Make the environment in .venv from requirements.lock: bootstrap uv, find or fetch a Python >= 3.12, install morered.
-#   TORCH=cpu   take PyTorch's small CPU build (from PyTorch's own index) instead of the lock's default one
+# Every package is checked by its hash: uv itself (envs/uv.txt), what is installed (requirements.lock), and what the few packages
+# without a wheel are built with (envs/build-constraints.txt).
+#   TORCH=cpu   take PyTorch's small CPU build (from PyTorch's own index, by version) instead of the lock's default one
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
-if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then
-  uv=uv
-else
-  uv=.cache/uv/bin/uv
-  if ! [ -x "$uv" ]; then
-    echo "setup: installing uv into .cache/uv"
-    python3 -m pip install --quiet --disable-pip-version-check --target .cache/uv uv
+uv=.cache/uv/bin/uv
+version=$(awk -F '[= ]+' '/^uv==/ { print $2 }' envs/uv.txt)
+if [ "$("$uv" --version 2>/dev/null | awk '{ print $2 }')" != "$version" ]; then
+  echo "setup: installing uv $version into .cache/uv"
+  rm -rf .cache/uv
+  if python3 -m pip --version >/dev/null 2>&1; then
+    python3 -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+      --target .cache/uv --requirement envs/uv.txt
+  else
+    uv pip install --quiet --require-hashes --only-binary :all: --target .cache/uv --requirement envs/uv.txt
   fi
 fi
 
@@ -24,19 +29,20 @@ fi
 echo "setup: $("$python" --version) at $python"
 
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
+install="$uv pip install --quiet --python .venv/bin/python --compile-bytecode --no-deps"
 # pymbd's numpy part is all that is used: an empty LIBMBD_PREFIX leaves its Fortran part out.
 export LIBMBD_PREFIX=""
-install="$uv pip install --quiet --python .venv/bin/python --compile-bytecode --build-constraints envs/build-constraints.txt"
+locked="--require-hashes --preview-features build-dependency-hashes --require-build-hashes
+  --build-constraints envs/build-constraints.txt"
 if [ "${TORCH:-default}" = cpu ]; then
-  mkdir -p .cache
   # Everything of the lock but torch and what only its CUDA build needs; each entry ends where the next name begins.
   awk '/^[a-zA-Z0-9]/ { keep = ($0 !~ /^(torch==|triton==|nvidia-|cuda-)/) } keep || /^#/' requirements.lock > .cache/requirements.cpu.txt
   torch=$(awk '/^torch==/ { print $1; exit }' requirements.lock)
   $install --torch-backend=cpu "$torch"
-  $install --no-deps --require-hashes --requirement .cache/requirements.cpu.txt
+  $install $locked --requirement .cache/requirements.cpu.txt
 else
-  $install --no-deps --require-hashes --requirement requirements.lock
+  $install $locked --requirement requirements.lock
 fi
-# setuptools is in the lock, so that building morered itself fetches nothing.
-$install --no-deps --no-build-isolation --editable .
+# What builds morered is in the lock, so that building it fetches nothing.
+$install --no-build-isolation --editable .
 .venv/bin/python -m compileall -q src

@@ -1,4 +1,7 @@
-"""Write envs/morered.yaml, the conda environment of `--sdm conda`, with the versions of requirements.lock: `[--check]`."""
+"""Write envs/morered.yaml, the conda environment of `--sdm conda`, with the versions of requirements.lock: `[--check]`.
+
+What morered and its extra `all` need is in its pip part; envs/morered.post-deploy.sh installs morered itself.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,27 @@ def locked() -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", text, flags=re.MULTILINE))
 
 
+def needed() -> list[str]:
+    """Names of the packages that the project and its extra `all` ask for, sorted."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["all"]]
+    names = set()
+    while asked:
+        name, chosen = re.match(r"([A-Za-z0-9_.-]+)(?:\[(.*?)\])?", asked.pop()).groups()
+        if name == project["name"]:
+            asked += [requirement for extra in chosen.split(",") for requirement in extras[extra]]
+        else:
+            names.add(name)
+    return sorted(names, key=str.lower)
+
+
 def environment() -> str:
     """The file's content: the project's own dependencies, pinned; what they need follows from them."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = locked()
-    names = [re.match(r"[A-Za-z0-9_.-]+", requirement)[0] for requirement in project["dependencies"]]
-    pins = "".join(f"      - {name}=={versions[name.lower()]}\n" for name in names)
+    pins = "".join(f"      - {name}=={versions[name.lower()]}\n" for name in needed())
     return (
-        "# Written by scripts/write_envs.py from requirements.lock.\n"
+        "# Written by scripts/write_envs.py from requirements.lock; morered.post-deploy.sh adds morered itself.\n"
         "channels:\n  - conda-forge\n  - nodefaults\n"
         f"dependencies:\n  - python =3.12\n  - pip\n  - pip:\n{pins}"
     )

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
 
-__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "relax"]
+    __version__: str
+    """Of the installed package."""
+
+__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "__version__", "relax"]
 
 _HOMES = {
     "MoreRed": "morered.api",
@@ -24,6 +27,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("morered")
     if name not in _HOMES:
         raise AttributeError(f"module 'morered' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
