@@ -76,7 +76,8 @@ def call(function: Callable[..., Any], network: Network, *arguments: Any) -> Any
         try:
             return _compiled(function, BACKEND)(network, *arguments)
         except torch._dynamo.exc.TorchDynamoException as error:  # a compiler that fails later than `inductor.problem` sees
-            _warn(f"torch.compile fails: {str(error).strip().splitlines()[0]}")
+            reason = str(getattr(error, "inner_exception", error)).strip()
+            _warn(f"torch.compile fails: {reason.splitlines()[0] if reason else type(error).__name__}")
             network.execution = "plain"
     return function(network, *arguments)
 

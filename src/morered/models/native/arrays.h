@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <type_traits>
 
 namespace nb = nanobind;
 
@@ -47,11 +48,12 @@ void expect(const char* name, const A& given, std::initializer_list<int64_t> sha
     throw nb::value_error((std::string(name) + " must have the shape " + shape_text(shape) + ", but is " + is).c_str());
 }
 
-// The numbers of an array of this shape.
+// The numbers of an array of this shape. Empty arrays may lie nowhere; they get an address, since null stands for None.
 template <class T>
 T* numbers(const char* name, const Array<T>& given, std::initializer_list<int64_t> shape) {
+    static std::remove_const_t<T> nowhere;
     expect(name, given, shape);
-    return given.data();
+    return given.data() ? given.data() : &nowhere;
 }
 
 // The same, or null where the argument is None.
