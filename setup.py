@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def extensions() -> list[Extension]:
     found.append(
         Extension(
             "morered.models.native.binding",
-            [str(NATIVE / "binding.cpp"), os.path.relpath(root / "src" / "nb_combined.cpp")],
-            include_dirs=[str(root / "include"), str(root / "ext" / "robin_map" / "include")],
+            [str(NATIVE / "binding.cpp"), str(NATIVE / "nanobind.cpp")],
+            include_dirs=[str(root / part) for part in ("include", "ext/robin_map/include", "src")],
             define_macros=[("NB_COMPACT_ASSERTIONS", None), *([("Py_LIMITED_API", "0x030C0000")] if STABLE else [])],
             extra_compile_args=[*COMMON, "-Os", "-fno-strict-aliasing", "-ffunction-sections", "-fdata-sections"],
             extra_link_args=["-Wl,--gc-sections"] if platform.system() == "Linux" else ["-Wl,-undefined,dynamic_lookup"],
@@ -97,8 +98,11 @@ def spawn(command: list[str], **_: object) -> None:
         raise CompileError(f"{shlex.join(map(str, command[:1]))}: {error}") from error
 
 
-setup(
-    ext_modules=extensions() if nanobind is not None else [],
-    cmdclass={"build_ext": Build},
-    options={"bdist_wheel": {"py_limited_api": "cp312"}} if STABLE and nanobind is not None else {},
-)
+if __name__ == "__main__":
+    if nanobind is None:
+        print("morered: nanobind is not installed, so there will be no kernels, and PyTorch computes", file=sys.stderr)
+    setup(
+        ext_modules=extensions() if nanobind is not None else [],
+        cmdclass={"build_ext": Build},
+        options={"bdist_wheel": {"py_limited_api": "cp312"}} if STABLE and nanobind is not None else {},
+    )

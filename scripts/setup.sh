@@ -37,6 +37,6 @@ if [ "${TORCH:-default}" = cpu ]; then
 else
   $install --no-deps --require-hashes --requirement requirements.lock
 fi
-# setuptools is in the lock, so that building morered itself fetches nothing.
+# setuptools and nanobind are in the lock, so that building morered itself fetches nothing; its kernels take half a minute of CPU.
 $install --no-deps --no-build-isolation --editable .
 .venv/bin/python -m compileall -q src
