@@ -17,7 +17,8 @@ COMPILE := .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes --
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-.venv/.installed: requirements.lock pyproject.toml envs/build-constraints.txt envs/uv.txt scripts/setup.sh
+KERNELS := setup.py $(wildcard src/morered/models/native/*.cpp src/morered/models/native/*.h)
+.venv/.installed: requirements.lock pyproject.toml envs/build-constraints.txt envs/uv.txt scripts/setup.sh $(KERNELS)
 	sh scripts/setup.sh
 	@touch $@
 
@@ -78,6 +79,10 @@ bench-training:  ## our networks beside SchNetPack's -> results/bench/training.c
 bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv
 bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
 bench-energy:  ## single points beside PySCF called plainly -> results/bench/energy.csv
+
+.PHONY: bench-timings
+bench-timings: setup  ## the tests that time: that kernels pay, what a step costs outside the network
+	$(BIN)/python -m pytest -m benchmark
 
 .PHONY: bench-mlff
 bench-mlff: setup  ## our batched L-BFGS beside ASE's, with the shipped force field -> results/bench/mlff.csv

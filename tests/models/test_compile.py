@@ -1,8 +1,4 @@
 import copy
-import os
-import subprocess
-import sys
-import warnings
 
 import pytest
 import torch
@@ -12,7 +8,6 @@ from morered.batching import Batch, pad
 from morered.models import compile as compilation
 from morered.models.compile import maybe_compile
 from morered.models.config import ModelConfig
-from morered.models.native import library
 from morered.models.networks import build
 
 
@@ -107,49 +102,6 @@ def test_auto_compiles_once_it_has_run_for_long(batch, monkeypatch):
     model.plain_seconds = compilation.PATIENCE
     losses(model, batch)
     assert model.execution == "compiled"
-
-
-def test_without_a_compiler_networks_run_plainly_and_say_so_once(monkeypatch):
-    monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.delenv("CXX", raising=False)
-    library.load.cache_clear()
-    compilation._warn.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match="run uncompiled, several times slower: there is no C"):
-            assert maybe_compile(build(ModelConfig(features=16, interactions=1))).execution == "plain"
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            assert maybe_compile(build(ModelConfig(features=16, interactions=1))).execution == "plain"
-    finally:
-        library.load.cache_clear()
-        compilation._warn.cache_clear()
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_compiler_that_fails_is_quoted(terminal, monkeypatch, tmp_path, capsys):
-    """And a terminal is told what the wait is for."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    monkeypatch.setenv("CXX", "false")
-    monkeypatch.setenv("MORERED_CACHE", str(tmp_path))
-    library.load.cache_clear()
-    try:
-        with pytest.raises(library.Unavailable, match="false fails"):
-            library.load()
-        assert list(tmp_path.iterdir()) == []
-        assert ("compiling the kernels" in capsys.readouterr().err) == terminal
-    finally:
-        library.load.cache_clear()
-
-
-def test_kernels_are_compiled_once(tmp_path):
-    code = (
-        "import time, os; from pathlib import Path; from morered.models.native import library; "
-        "library.FLAGS = ('-O0', *library.FLAGS[1:]); library.load(); "
-        "(made,) = Path(os.environ['MORERED_CACHE']).iterdir(); print(made.stat().st_mtime_ns)"
-    )
-    environment = {**os.environ, "MORERED_CACHE": str(tmp_path / "made" / "here")}
-    times = {subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True).stdout for _ in "ab"}
-    assert len(times) == 1
 
 
 @pytest.mark.parametrize("kind", ["morered-jt", "mlff"])

@@ -1,5 +1,6 @@
 """The kernels' memory never hands out what lies beyond its end, whatever one group of molecules takes after another."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -30,7 +31,7 @@ int main() {
 
 
 def test_no_piece_reaches_beyond_the_end(tmp_path):
-    compiler = library.find_compiler()
+    compiler = shutil.which("c++")
     if compiler is None:
         pytest.fail("there is no C++ compiler")
     (tmp_path / "main.cpp").write_text(PROGRAM)

@@ -253,6 +253,7 @@ def test_the_input_pose_is_kept(noisy: Structures, methods: dict[str, DiffusionM
     assert np.allclose(direct, rmsd(plain, noisy), atol=1e-9)
 
 
+@pytest.mark.benchmark
 def test_the_engine_costs_little_beside_a_network(molecules: Structures) -> None:
     """CPU time of a step of 32 molecules outside the network: 0.36 ms when measured alone, 5 % of a network of 64 features.
 

@@ -1,10 +1,10 @@
 """Decide how a network is computed: plainly, by compiled kernels, or through `torch.compile`.
 
-- PaiNN in float32 on a CPU: kernels (`native`), compiled within seconds once per machine and for every size of molecule.
+- PaiNN in float32 on a CPU: kernels (`native`), which come with the package, for every size of molecule.
 - Diffusion models on PaiNN in float32 on a GPU: kernels in Triton (`gpu`), which compile within seconds as well.
 - Else, `torch.compile` with dynamic shapes. That takes half a minute, so "auto" compiles a network only after it has run plainly
   for as long; Inductor keeps what it made in its cache, so a second run's compilation is short.
-- Without a C++ compiler: plainly, and a warning says so once.
+- Without what these need (kernels that were built, a C++ compiler that works): plainly, and a warning says so once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
-from morered.models import gpu
+from morered.models import gpu, inductor
 from morered.models.native import library
 from morered.models.painn import PaiNN
 
@@ -73,7 +73,12 @@ def call(function: Callable[..., Any], network: Network, *arguments: Any) -> Any
             network.plain_seconds += time.perf_counter() - start
             return result
     if network.execution == "compiled" and not torch.compiler.is_compiling():
-        return _compiled(function, BACKEND)(network, *arguments)
+        try:
+            return _compiled(function, BACKEND)(network, *arguments)
+        except torch._dynamo.exc.TorchDynamoException as error:  # a compiler that fails later than `inductor.problem` sees
+            reason = str(getattr(error, "inner_exception", error)).strip()
+            _warn(f"torch.compile fails: {reason.splitlines()[0] if reason else type(error).__name__}")
+            network.execution = "plain"
     return function(network, *arguments)
 
 
@@ -94,8 +99,8 @@ def _execution(network: Network, mode: Mode) -> Execution:
         and gpu.fits(network.representation)
     ):
         return "triton"
-    if library.find_compiler() is None:
-        _warn("there is no C++ compiler")
+    if (problem := inductor.problem()) is not None:
+        _warn(problem)
         return "plain"
     return "compiled" if mode == "always" else "waiting"
 

@@ -17,7 +17,7 @@ class Group {
     Group(const Network& network, Memory& memory) : net(network), memory(memory) {}
 
     // Flat copies of numbers and positions, and the pairs.
-    void gather(int64_t m0, int64_t m1, int64_t N, const int64_t* numbers, const float* positions, const uint8_t* mask,
+    void gather(int64_t m0, int64_t m1, int64_t N, const int64_t* numbers, const float* positions, const bool* mask,
                 bool slopes) {
         B = m1 - m0;
         atom_offsets.assign(1, 0);
@@ -197,21 +197,17 @@ class Group {
     float* activated_ = nullptr;
 };
 
-}  // namespace
-
-extern "C" {
-
 // Molecules [m0, m1) of a padded batch, `at_once` atoms or more at a time. Outputs that are null are not made: noise [B, N, 3]
 // (not centred) with `times` [B] given, or, where that is null, the atoms' own; values [B, N] of the atom head; g_positions [B,
 // N, 3], the derivatives of the sum of the values. Padding is left as it is.
 void infer(const Network* network, int64_t m0, int64_t m1, int64_t N, int64_t at_once, const int64_t* numbers,
-           const float* positions, const uint8_t* mask, const float* times, float* noise, float* values, float* g_positions) {
+           const float* positions, const bool* mask, const float* times, float* noise, float* values, float* g_positions) {
     static thread_local Memory memory;
     std::vector<float> own_times;
     std::vector<float*> hidden;
     while (m0 < m1) {
         int64_t end = m0;
-        for (int64_t atoms = 0; end < m1 && atoms < at_once; ++end) atoms += std::count(mask + end * N, mask + (end + 1) * N, 1);
+        for (int64_t atoms = 0; end < m1 && atoms < at_once; ++end) atoms += std::count(mask + end * N, mask + (end + 1) * N, true);
         memory.reset();
         Group group(*network, memory);
         group.gather(m0, end, N, numbers, positions, mask, g_positions != nullptr);
@@ -235,4 +231,5 @@ void infer(const Network* network, int64_t m0, int64_t m1, int64_t N, int64_t at
         m0 = end;
     }
 }
-}
+
+}  // namespace

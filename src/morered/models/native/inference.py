@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from morered.models.heads import NoiseHead
 from morered.models.layers import Linear
 from morered.models.native import library
+from morered.models.native.library import arrays
 from morered.models.native.packing import Packed
 from morered.models.painn import PaiNN
 
@@ -63,13 +64,8 @@ def infer(
     values = positions.new_zeros(mask.shape) if weights.has_atom_head else None
     g_positions = positions.new_zeros(positions.shape) if gradient else None
     tensors = (numbers, positions, mask, times, noise, values, g_positions)
-    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    kernel = library.load().infer
-
-    def work(_: int, start: int, stop: int) -> None:
-        kernel(weights.pointer, start, stop, mask.shape[1], _TOGETHER, *pointers)
-
-    library.parallel(work, len(mask), _MOLECULES)
+    kernel = weights.native.infer
+    library.parallel(lambda _, start, stop: kernel(start, stop, _TOGETHER, *arrays(*tensors)), len(mask), _MOLECULES)
     return noise, values, g_positions
 
 

@@ -1,15 +1,42 @@
-// PaiNN on a CPU, without padding: molecules of any sizes lie one after another.
-//
-// Shapes: B molecules, A atoms, P pairs, F features (a multiple of 16), K radial functions, K1 = K + 1, L = K1 rounded up to a
-// multiple of 8, O outgoing features. Arrays are contiguous, rows in the order of their indices; numbers are float32. A pair (i <
-// j) is kept once: its filters are the same in both directions, its direction has the other sign.
-//
-// Prefixes: `g_` is the derivative of a loss (or an energy) by what follows; `h_` is the derivative of a second loss by such a
-// `g_`, and `o_` that second loss's derivative by what follows. Kernels take the range of molecules or atoms that they are to
-// work on.
+// PaiNN on a CPU, without padding: molecules of any sizes lie one after another. Compiled once for each instruction set.
+#include "kernels.h"
+
 #include "inference.h"
 #include "messages.h"
 #include "mixing.h"
 #include "moves.h"
 #include "pairs.h"
 #include "training.h"
+
+namespace {
+
+constexpr Kernels TABLE{
+    sizeof(Kernels),
+    INSTRUCTION_SET,
+    find_pairs,
+    describe_pairs,
+    pack_filters,
+    unpack_filters,
+    message_forward,
+    message_backward,
+    message_backward_twice,
+    mix_in,
+    mix_in_backward,
+    mix_in_backward_twice,
+    mix_out,
+    mix_out_backward,
+    mix_out_backward_twice,
+    silu,
+    silu_backward,
+    silu_backward_twice,
+    pack_product,
+    infer,
+    represent_forward,
+    represent_backward,
+    lbfgs_direction,
+    mix,
+};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const Kernels* morered_kernels() { return &TABLE; }

@@ -349,12 +349,8 @@ void message_second(const Graph& graph, int64_t m0, int64_t m1, const float* wei
     }
 }
 
-}  // namespace
-
-extern "C" {
-
 // Filter weights [3F, K] and biases [3F] <-> [F / LANES, K + 1, 3, LANES], in which the kernels read them in order.
-void pack_weight(const float* weight, const float* bias, int64_t F, int64_t K, float* packed) {
+void pack_filters(const float* weight, const float* bias, int64_t F, int64_t K, float* packed) {
     for (int64_t f = 0; f < F; ++f)
         for (int64_t k = 0; k <= K; ++k)
             for (int64_t s = 0; s < 3; ++s) {
@@ -363,7 +359,7 @@ void pack_weight(const float* weight, const float* bias, int64_t F, int64_t K, f
             }
 }
 
-void unpack_weight(const float* packed, int64_t F, int64_t K, float* weight, float* bias) {
+void unpack_filters(const float* packed, int64_t F, int64_t K, float* weight, float* bias) {
     for (int64_t f = 0; f < F; ++f)
         for (int64_t k = 0; k <= K; ++k)
             for (int64_t s = 0; s < 3; ++s) {
@@ -391,4 +387,5 @@ void message_backward_twice(const Graph* graph, int64_t m0, int64_t m1, const fl
     (mu ? message_second<3> : message_second<2>)(*graph, m0, m1, weight, x, mu, g_q, g_mu, h_x, h_mu, h_positions, o_g_q, o_g_mu,
                                                  o_x, o_mu, o_weight);
 }
-}
+
+}  // namespace

@@ -4,7 +4,7 @@
 
 #include "vectors.h"
 
-extern "C" {
+namespace {
 
 // Mixing, first half: vw [A, 3, 2O] holds V and W side by side. context [A, F + O] = (q, |V|), dots [A, O] = V . W.
 void mix_in(int64_t a0, int64_t a1, int64_t F, int64_t O, float epsilon, const float* q, const float* vw, float* context,
@@ -159,4 +159,5 @@ void silu_backward_twice(int64_t n, const float* x, const float* g_y, const floa
         at.put(o_x, h * at.get(g_y) * s * t * (2.0f + v * (t - s)));
     });
 }
-}
+
+}  // namespace

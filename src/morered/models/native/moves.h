@@ -53,10 +53,6 @@ inline void solve(int64_t H, double* A, double* b) {
     }
 }
 
-}  // namespace
-
-extern "C" {
-
 // L-BFGS's directions H f [B, D] of molecules [m0, m1) by the recursion of two loops: pairs s, y [B, H, D] and rho = 1 / s.y [B, H]
 // (0: a pair of zeros), of which `count` are there, the oldest at `oldest` and round again; `h` is the first inverse Hessian.
 void lbfgs_direction(int64_t m0, int64_t m1, int64_t H, int64_t D, int64_t oldest, int64_t count, double h, const double* s,
@@ -115,4 +111,5 @@ void mix(int64_t m0, int64_t m1, int64_t H, int64_t D, int64_t place, int64_t wa
         for (int64_t i = 0; i < D; ++i) moved[i] += from[i];
     }
 }
-}
+
+}  // namespace

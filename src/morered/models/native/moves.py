@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from morered.models.native import library
+from morered.models.native.library import arrays
 
 #: Molecules below which a second thread costs more than it saves.
 _MOLECULES = 64
@@ -28,11 +29,9 @@ def lbfgs_direction(s: Tensor, y: Tensor, rho: Tensor, f: Tensor, oldest: int, c
     h : float
         The first inverse Hessian.
     """
-    batch, memory, size = s.shape
     direction = torch.empty_like(f)
-    pointers = [tensor.data_ptr() for tensor in (s, y, rho, f, direction)]
-    kernel = library.load().lbfgs_direction
-    library.parallel(lambda _, start, stop: kernel(start, stop, memory, size, oldest, count, h, *pointers), batch, _MOLECULES)
+    tensors, kernel = (s, y, rho, f, direction), library.load().lbfgs_direction
+    library.parallel(lambda _, start, stop: kernel(start, stop, oldest, count, h, *arrays(*tensors)), len(f), _MOLECULES)
     return direction
 
 
@@ -52,13 +51,8 @@ def mix(
     ``history`` is dg, df [B, H, D], g, f [B, D], changed in place.
     """
     positions, target = positions.contiguous(), target.contiguous()
-    batch, memory, size = history[0].shape
     moved = torch.empty_like(positions)
-    pointers = [tensor.data_ptr() for tensor in (positions, target, taken, *history, moved)]
+    tensors, settings = (positions, target, taken, *history, moved), (place, warmup, regularisation, longest)
     kernel = library.load().mix
-
-    def work(_: int, start: int, stop: int) -> None:
-        kernel(start, stop, memory, size, place, warmup, regularisation, longest, *pointers)
-
-    library.parallel(work, batch, _MOLECULES)
+    library.parallel(lambda _, start, stop: kernel(start, stop, *settings, *arrays(*tensors)), len(positions), _MOLECULES)
     return moved

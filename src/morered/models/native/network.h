@@ -1,31 +1,10 @@
-// The layers of a network, and memory for what goes through them.
+// What computing a network takes: its layers' steps, and memory for what goes through them.
 #pragma once
 #include "messages.h"
 #include "mixing.h"
 #include "products.h"
 
 namespace {
-
-// One interaction and one mixing.
-struct Block {
-    Dense context[2], vectors, mix[2];
-    const float* filters;
-};
-
-// One gated block of the noise head; `time` [hidden] weighs the time, null where none comes in.
-struct Gate {
-    Dense vectors, first, second;
-    const float* time;
-};
-
-struct Network {
-    const float *embedding, *context, *offsets, *widths;  // [100, F], [100, 3F]: that of the first block by element, [K], [K]
-    const Block* blocks;
-    const Dense* atom_head;  // of times or energies
-    const Gate* noise_head;
-    int64_t F, K, n_blocks, n_atom_layers, n_gates;
-    float cutoff, softening, epsilon, tiny;
-};
 
 // Memory handed out in one piece after another, the same for each group of molecules.
 class Memory {

@@ -17,6 +17,7 @@ from torch.autograd import Function
 
 from morered.models.native import library
 from morered.models.native.graph import Graph
+from morered.models.native.library import arrays
 
 #: Below these, a second thread costs more than it saves.
 _MOLECULES, _ATOMS, _NUMBERS = 8, 256, 65536
@@ -127,7 +128,7 @@ class _MixIn(Function):
     def forward(ctx: Any, q: Tensor, vw: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
         n_in, n_out = q.shape[1], vw.shape[2] // 2
         context, dots = q.new_empty(len(q), n_in + n_out), q.new_empty(len(q), n_out)
-        _by_atom("mix_in", len(q), n_in, n_out, epsilon, q, vw, context, dots)
+        _by_atom("mix_in", len(q), q, vw, context, dots, settings=(epsilon,))
         ctx.save_for_backward(vw, context)
         return context, dots, vw[..., n_out:]
 
@@ -142,7 +143,7 @@ class _MixInGradient(Function):
         n_out = g_w.shape[2]
         n_in = context.shape[1] - n_out
         g_q, g_vw = vw.new_empty(len(vw), n_in), torch.empty_like(vw)
-        _by_atom("mix_in_backward", len(vw), n_in, n_out, vw, context, g_context, g_dots, g_w, g_q, g_vw)
+        _by_atom("mix_in_backward", len(vw), vw, context, g_context, g_dots, g_w, g_q, g_vw)
         ctx.save_for_backward(vw, context, g_context, g_dots)
         return g_q, g_vw
 
@@ -150,22 +151,19 @@ class _MixInGradient(Function):
     def backward(ctx: Any, *h: Tensor) -> tuple[Tensor | None, ...]:
         vw, context, g_context, g_dots = ctx.saved_tensors
         h_q, h_vw = (gradient.contiguous() for gradient in h)
-        n_in, n_out = h_q.shape[1], g_dots.shape[1]
+        n_out = g_dots.shape[1]
         o_vw, o_g_context, o_g_dots = torch.empty_like(vw), torch.empty_like(g_context), torch.empty_like(g_dots)
         o_g_w = vw.new_empty(len(vw), 3, n_out)
         inputs = (vw, context, g_context, g_dots, h_q, h_vw)
-        _by_atom("mix_in_backward_twice", len(vw), n_in, n_out, *inputs, o_vw, o_g_context, o_g_dots, o_g_w)
+        _by_atom("mix_in_backward_twice", len(vw), *inputs, o_vw, o_g_context, o_g_dots, o_g_w)
         return o_vw, None, o_g_context, o_g_dots, o_g_w  # the lengths in the context are counted under vw
 
 
 class _MixOut(Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, mu: Tensor, y: Tensor, w: Tensor, dots: Tensor) -> tuple[Tensor, Tensor]:
-        features = q.shape[1]
-        if w.stride() != (6 * features, 2 * features, 1):
-            raise ValueError("w is not the second half of the vectors that mix_in was given")
         q_out, mu_out = torch.empty_like(q), torch.empty_like(mu)
-        _by_atom("mix_out", len(q), features, q, mu, y, w, dots, q_out, mu_out)
+        _by_atom("mix_out", len(q), q, mu, y, w, dots, q_out, mu_out)
         ctx.save_for_backward(y, w, dots)
         return q_out, mu_out
 
@@ -179,7 +177,7 @@ class _MixOutGradient(Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, w: Tensor, dots: Tensor, g_q: Tensor, g_mu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         g_y, g_w, g_dots = torch.empty_like(y), torch.empty_like(g_mu), torch.empty_like(dots)
-        _by_atom("mix_out_backward", len(y), g_q.shape[1], y, w, dots, g_q, g_mu, g_y, g_dots, g_w)
+        _by_atom("mix_out_backward", len(y), y, w, dots, g_q, g_mu, g_y, g_dots, g_w)
         ctx.save_for_backward(y, w, dots, g_q, g_mu)
         return g_y, g_w, g_dots
 
@@ -189,7 +187,7 @@ class _MixOutGradient(Function):
         h_y, h_w, h_dots = (gradient.contiguous() for gradient in h)
         o_y, o_w, o_dots, o_g_q, o_g_mu = (torch.empty_like(tensor) for tensor in (y, g_mu, dots, g_q, g_mu))
         inputs = (y, w, dots, g_q, g_mu, h_y, h_dots, h_w)
-        _by_atom("mix_out_backward_twice", len(y), g_q.shape[1], *inputs, o_y, o_w, o_dots, o_g_q, o_g_mu)
+        _by_atom("mix_out_backward_twice", len(y), *inputs, o_y, o_w, o_dots, o_g_q, o_g_mu)
         return o_y, o_w, o_dots, o_g_q, o_g_mu
 
 
@@ -226,16 +224,10 @@ def _like(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else torch.empty_like(tensor)
 
 
-def _pointer(value: Tensor | int | float | None) -> int | float | None:
-    return value.data_ptr() if isinstance(value, Tensor) else value
-
-
 def pack_filters(weight: Tensor, bias: Tensor) -> Tensor:
     """Filter weights [3F, K] and biases [3F] in the order in which kernels read them, 3F (K + 1) numbers."""
-    weight, bias = weight.contiguous(), bias.contiguous()
-    rows, radial_basis = weight.shape
-    packed = weight.new_empty(rows * (radial_basis + 1))
-    library.load().pack_weight(weight.data_ptr(), bias.data_ptr(), rows // 3, radial_basis, packed.data_ptr())
+    packed = weight.new_empty(weight.numel() + bias.numel())
+    library.load().pack_filters(*arrays(weight.contiguous(), bias.contiguous(), packed))
     return packed
 
 
@@ -247,39 +239,32 @@ def _buffers(packed: Tensor) -> Tensor:
 def unpack_filters(packed: Tensor, features: int, radial_basis: int) -> tuple[Tensor, Tensor]:
     """The way back of `pack_filters`: weights [3F, K] and biases [3F]."""
     weight, bias = packed.new_empty(3 * features, radial_basis), packed.new_empty(3 * features)
-    library.load().unpack_weight(packed.data_ptr(), features, radial_basis, weight.data_ptr(), bias.data_ptr())
+    library.load().unpack_filters(*arrays(packed, weight, bias))
     return weight, bias
 
 
 def _unpack(buffers: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the threads' packed gradients as gradients of weight [3F, K] and bias [3F]."""
-    total = buffers.sum(0) if len(buffers) > 1 else buffers
+    total = buffers.sum(0) if len(buffers) > 1 else buffers[0]
     return unpack_filters(total, weight.shape[0] // 3, weight.shape[1])
 
 
 def _by_molecule(name: str, graph: Graph, *tensors: Tensor | None, buffers: Tensor | None = None) -> None:
     """Run a kernel over molecules; with ``buffers``, its last argument is the thread's own."""
-    kernel = getattr(library.load(), name)
-    pointers = [_pointer(tensor) for tensor in tensors]
+    kernel = getattr(graph.native, name)
 
     def work(thread: int, start: int, stop: int) -> None:
-        own = [] if buffers is None else [buffers[thread].data_ptr()]
-        kernel(graph.pointer, start, stop, *pointers, *own)
+        own = () if buffers is None else (buffers[thread],)
+        kernel(start, stop, *arrays(*tensors, *own))
 
     library.parallel(work, graph.n_molecules, _MOLECULES)
 
 
-def _by_atom(name: str, n_atoms: int, *arguments: Tensor | float) -> None:
+def _by_atom(name: str, n_atoms: int, *tensors: Tensor, settings: tuple[float, ...] = ()) -> None:
     kernel = getattr(library.load(), name)
-    pointers = [_pointer(argument) for argument in arguments]
-    library.parallel(lambda _, start, stop: kernel(start, stop, *pointers), n_atoms, _ATOMS)
+    library.parallel(lambda _, start, stop: kernel(start, stop, *settings, *arrays(*tensors)), n_atoms, _ATOMS)
 
 
 def _by_number(name: str, *tensors: Tensor) -> None:
     kernel = getattr(library.load(), name)
-    pointers = [tensor.data_ptr() for tensor in tensors]
-
-    def work(_: int, start: int, stop: int) -> None:
-        kernel(stop - start, *(pointer + 4 * start for pointer in pointers))
-
-    library.parallel(work, tensors[0].numel(), _NUMBERS)
+    library.parallel(lambda _, start, stop: kernel(start, stop, *arrays(*tensors)), tensors[0].numel(), _NUMBERS)

@@ -2,26 +2,10 @@
 #pragma once
 #include <cmath>
 
+#include "kernels.h"
 #include "vectors.h"
 
 namespace {
-
-// What every message kernel works on.
-struct Graph {
-    const int64_t* atom_offsets;  // [B + 1]
-    const int64_t* pair_offsets;  // [B + 1]
-    const int32_t* pair_atoms;    // [P, 2]
-    const float* radial;          // [P, L] K Gaussians times the cutoff, the cutoff, zeros
-    const float* slope;           // [P, L] its derivative by the distance, or null
-    const float* u;               // [P, 3]
-    const float* d;               // [P]
-    int64_t L, K1, F;
-    int64_t origin = 0;  // atom that the arrays of features begin with
-};
-
-}  // namespace
-
-extern "C" {
 
 // Pairs within the cutoff of molecules: returns P, fills pair_atoms [P, 2] and pair_offsets [B + 1].
 int64_t find_pairs(const float* positions, const int64_t* atom_offsets, int64_t B, float cutoff, int32_t* pair_atoms,
@@ -80,4 +64,5 @@ void describe_pairs(const float* positions, const int32_t* pair_atoms, int64_t P
             for (int64_t k = 0; k < L; ++k) slope[p * L + k] = slopes[k];
     }
 }
-}
+
+}  // namespace

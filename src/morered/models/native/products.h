@@ -4,19 +4,13 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels.h"
 #include "vectors.h"
 
 namespace {
 
 constexpr int SECTIONS = MANY_REGISTERS ? 4 : 2;  // with 6 rows: 24 or 12 sums, the columns, and one number of X
 constexpr int WIDE = SECTIONS * LANES;            // columns of a panel of packed weights
-
-// A linear layer y = x W^T + b, and the way back, g_x = g_y W. Packed: panels of WIDE columns, the last one rounded up to whole
-// vectors, and in each the rows of the reduced index in order.
-struct Dense {
-    const float *forward, *backward, *bias;  // backward, bias: or null
-    int64_t in, out;
-};
 
 // Calls f with the number of vectors, 1 to SECTIONS, as a constant.
 template <class Function>
@@ -27,6 +21,11 @@ inline void by_sections(int64_t sections, Function f) {
         if (sections == 3) return f(std::integral_constant<int, 3>());
         return f(std::integral_constant<int, 4>());
     }
+}
+
+// The first `count` numbers of a row. Not inlined: it would stand in each row and section of what calls it, for ever more code.
+__attribute__((noinline)) void put_part(const float* row, const float* bias, bool add, int64_t count, float* y) {
+    for (int64_t n = 0; n < count; ++n) y[n] = row[n] + (bias ? bias[n] : 0.0f) + (add ? y[n] : 0.0f);
 }
 
 // Y[r, n] (+)= sum_k X[r, k] panel[k, n] + bias[n] for R rows and the S vectors of columns of a panel, of which `count` are stored.
@@ -49,21 +48,26 @@ inline void panel_rows(int64_t K, const float* X, int64_t ldx, const float* pane
             for (int s = 0; s < S; ++s) acc[r][s] += b * column[s];
         }
     }
+    if (count >= S * LANES) {
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
+        for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int s = 0; s < S; ++s) {
-            float* y = Y + r * ldy + s * LANES;
-            const int64_t left = count - s * LANES;
-            Vec v = acc[r][s];
-            if (left >= LANES) {
+            for (int s = 0; s < S; ++s) {
+                float* y = Y + r * ldy + s * LANES;
+                Vec v = acc[r][s];
                 if (bias) v += load(bias + s * LANES);
                 if (add) v += load(y);
                 store(y, v);
-            } else {
-                for (int64_t l = 0; l < left; ++l) y[l] = v[l] + (bias ? bias[s * LANES + l] : 0.0f) + (add ? y[l] : 0.0f);
             }
+    } else {
+        float row[S * LANES];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+            for (int s = 0; s < S; ++s) store(row + s * LANES, acc[r][s]);
+            put_part(row, bias, add, count, Y + r * ldy);
         }
+    }
 }
 
 template <int S>
@@ -137,11 +141,8 @@ void linear_weights(const Dense& layer, int64_t rows, const float* g_y, const fl
             for (int64_t n = 0; n < layer.out; ++n) g_bias[n] += g_y[r * layer.out + n];
 }
 
-}  // namespace
-
-extern "C" {
-
-// The matrix B [K, N] given as B[k * by_k + n * by_n] in panels, see Dense.
+// The matrix B [K, N] given as B[k * by_k + n * by_n], packed: panels of WIDE columns, the last one rounded up to whole vectors,
+// and in each the rows of the reduced index in order.
 void pack_product(const float* B, int64_t K, int64_t N, int64_t by_k, int64_t by_n, float* packed) {
     for (int64_t n = 0; n < N; n += WIDE) {
         const int64_t count = std::min<int64_t>(WIDE, N - n), width = (count + LANES - 1) / LANES * LANES;
@@ -153,4 +154,5 @@ void pack_product(const float* B, int64_t K, int64_t N, int64_t by_k, int64_t by
                     packed[n * K + k * width + l] = l < count ? B[k * by_k + (n + l) * by_n] : 0.0f;
     }
 }
-}
+
+}  // namespace

@@ -7,23 +7,12 @@
 
 namespace {
 
-// What a block leaves: q [A, F] and mu [A, 3, F] that come in (unused for the first block), x [A, 3F], hidden_x [A, F], sent [A,
-// 3, F] vectors after the messages, vw [A, 3, 2F], context [A, 2F], dots [A, F], hidden_y [A, F], y [A, 3F].
-struct Left {
-    float *q, *mu, *x, *hidden_x, *sent, *vw, *context, *dots, *hidden_y, *y;
-
-    // That of the atoms from a on.
-    Left from(int64_t a, int64_t F) const {
-        const auto at = [=](float* p, int64_t rows) { return p ? p + rows * a * F : nullptr; };
-        return {at(q, 1),  at(mu, 3),      at(x, 3),    at(hidden_x, 1), at(sent, 3),
-                at(vw, 6), at(context, 2), at(dots, 1), at(hidden_y, 1), at(y, 3)};
-    }
-};
-
-// Where a block's derivatives are added: weights and biases in the order context, vectors, mix; filters packed.
-struct Gradients {
-    float *context[2], *context_bias[2], *vectors, *mix[2], *mix_bias[2], *filters;
-};
+// What is left of the atoms from a on.
+inline Left from(const Left& left, int64_t a, int64_t F) {
+    const auto at = [=](float* p, int64_t rows) { return p ? p + rows * a * F : nullptr; };
+    return {at(left.q, 1),  at(left.mu, 3),      at(left.x, 3),    at(left.hidden_x, 1), at(left.sent, 3),
+            at(left.vw, 6), at(left.context, 2), at(left.dots, 1), at(left.hidden_y, 1), at(left.y, 3)};
+}
 
 // Calls f(first molecule, last + 1, first atom, atoms) for groups of `at_once` atoms or more.
 template <class Function>
@@ -37,10 +26,6 @@ void by_groups(const Graph& graph, int64_t m0, int64_t m1, int64_t at_once, Func
     }
 }
 
-}  // namespace
-
-extern "C" {
-
 // q0 [A, F] and x0 [A, 3F] come in with the first block's Left (q, x); q_out [A, F] and mu_out [A, 3, F] go out.
 void represent_forward(const Network* network, const Graph* whole, int64_t m0, int64_t m1, int64_t at_once, const Left* left,
                        float* q_out, float* mu_out) {
@@ -53,9 +38,9 @@ void represent_forward(const Network* network, const Graph* whole, int64_t m0, i
         float *activated = memory.take(n * F), *q_sent = memory.take(n * F);
         for (int64_t b = 0; b < network->n_blocks; ++b) {
             const Block& block = network->blocks[b];
-            const Left here = left[b].from(a, F);
+            const Left here = from(left[b], a, F);
             const bool last = b + 1 == network->n_blocks;
-            const Left next = last ? Left{} : left[b + 1].from(a, F);
+            const Left next = last ? Left{} : from(left[b + 1], a, F);
             if (b > 0) {
                 linear(block.context[0], n, here.q, here.hidden_x);
                 silu(n * F, here.hidden_x, activated);
@@ -93,7 +78,7 @@ void represent_backward(const Network* network, const Graph* whole, int64_t m0, 
         for (int64_t b = network->n_blocks - 1; b >= 0; --b) {
             const Block& block = network->blocks[b];
             const Gradients& g = gradients[b];
-            const Left here = left[b].from(a, F);
+            const Left here = from(left[b], a, F);
             mix_out_backward(0, n, F, here.y, here.vw + F, here.dots, g_q, g_mu, g_y, g_dots, g_w);
             silu(n * F, here.hidden_y, activated);
             linear_weights(block.mix[1], n, g_y, activated, g.mix[1], g.mix_bias[1]);
@@ -118,4 +103,5 @@ void represent_backward(const Network* network, const Graph* whole, int64_t m0, 
         }
     });
 }
-}
+
+}  // namespace
