@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from functools import partial
 
@@ -32,7 +33,7 @@ def behave(task):
     elif what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     elif what == "unpicklable":
-        return lambda: None
+        return threading.Lock()
     elif what == "large":
         return bytes(values[0])
     return ("done", *values)
@@ -150,14 +151,20 @@ def test_tasks_are_taken_only_when_a_worker_is_free():
     assert len(taken) <= 4
 
 
-def test_stopping_early_leaves_no_process_behind():
+def test_stopping_early_leaves_no_process_behind(monkeypatch):
+    started = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
     results = map_processes(behave, [("value", 0), ("sleep", 60), ("sleep", 60)], workers=2)
     next(results)
-    import multiprocessing
-
-    assert multiprocessing.active_children()
+    assert [process.poll() for process in started] == [None, None]
     results.close()
-    assert not multiprocessing.active_children()
+    assert [process.returncode for process in started] == [-signal.SIGKILL] * 2
 
 
 def test_progress_counts_every_task():
@@ -173,8 +180,9 @@ def test_bad_arguments_are_refused_before_anything_starts():
         map_processes(behave, [], workers=0)
     with pytest.raises(ValueError, match="timeout must be positive"):
         map_processes(behave, [], timeout=0)
-    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
-        map_processes(lambda task: task, [1])
+    lock = threading.Lock()
+    with pytest.raises((TypeError, pickle.PicklingError), match="lock"):
+        map_processes(lambda task: lock, [1])
 
 
 def test_a_function_that_workers_cannot_load_is_an_error_not_a_lost_task():
@@ -225,7 +233,7 @@ def test_the_workers_end_with_the_parent(tmp_path, how):
 SLOW_START = textwrap.dedent(
     """
     import os, sys, time
-    if "--multiprocessing-fork" in sys.orig_argv:
+    if "morered.worker" in " ".join(sys.orig_argv):
         open(os.path.join(os.path.dirname(__file__), f"starting-{os.getpid()}"), "w").close()
         time.sleep(1.5)
     """
@@ -256,9 +264,61 @@ def test_ctrl_c_does_not_reach_a_worker_that_starts(tmp_path):
     assert sorted(output.splitlines()) == ["0 0.0", "1 0.5", "2 0.5"]
 
 
-def test_a_script_without_a_guard_is_told_so(tmp_path):
+#: No main guard; what the main module defines is used by tasks and comes back with the results.
+PLAIN = textwrap.dedent(
+    """
+    import dataclasses, sys, threading
+    from morered.parallel import map_processes
+
+    print("once", flush=True)
+    FACTOR = 3
+
+    @dataclasses.dataclass
+    class Task:
+        value: int
+
+        def times(self):
+            return Task(FACTOR * self.value)
+
+    def run():
+        for index, result in map_processes(Task.times, [Task(1), Task(2)], workers=1):
+            assert type(result) is Task, result
+            print(index, result.value, flush=True)
+
+    if "thread" in sys.argv:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    else:
+        run()
+    """
+)
+
+
+@pytest.mark.parametrize("how", ["script", "thread", "stdin", "-c"])
+def test_a_caller_needs_no_main_guard(tmp_path, how):
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
-    assert run.returncode != 0
-    assert "needs `if __name__" in run.stderr
+    script.write_text(PLAIN)
+    command = {"script": [script], "thread": [script, "thread"], "stdin": ["-"], "-c": ["-c", PLAIN]}[how]
+    run = subprocess.run([sys.executable, *command], input=PLAIN, capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("once\n0 3\n1 6\n", "")
+
+
+def test_a_module_of_the_current_folder_is_not_run(tmp_path):
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script/script.py").write_text(PLAIN)
+    for name in ("random", "pickle", "queue", "cloudpickle", "morered"):
+        (tmp_path / f"{name}.py").write_text("open('executed', 'a').write(__name__)\n")
+    run = subprocess.run(
+        [sys.executable, tmp_path / "script/script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (run.stdout, run.stderr) == ("once\n0 3\n1 6\n", "")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path, capfd, monkeypatch):
+    (tmp_path / "cloudpickle.py").write_text("raise ImportError('a broken installation')\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(RuntimeError, match="ended while starting"):
+        list(map_processes(behave, [("value", 0)], workers=1))
+    assert "a broken installation" in capfd.readouterr().err
