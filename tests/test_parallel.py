@@ -295,12 +295,18 @@ PLAIN = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("how", ["script", "thread", "stdin", "-c"])
+#: What a notebook does with a cell.
+CELL = "import sys; from IPython.core.interactiveshell import InteractiveShell as S; S.instance().run_cell(sys.stdin.read())"
+
+
+@pytest.mark.parametrize("how", ["script", "thread", "stdin", "-c", "notebook"])
 def test_a_caller_needs_no_main_guard(tmp_path, how):
     script = tmp_path / "script.py"
     script.write_text(PLAIN)
-    command = {"script": [script], "thread": [script, "thread"], "stdin": ["-"], "-c": ["-c", PLAIN]}[how]
-    run = subprocess.run([sys.executable, *command], input=PLAIN, capture_output=True, text=True, timeout=60)
+    ways = {"script": [script], "thread": [script, "thread"], "stdin": ["-"], "-c": ["-c", PLAIN], "notebook": ["-c", CELL]}
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    command = [sys.executable, *ways[how]]
+    run = subprocess.run(command, input=PLAIN, capture_output=True, text=True, timeout=60, env=environment)
     assert (run.stdout, run.stderr) == ("once\n0 3\n1 6\n", "")
 
 

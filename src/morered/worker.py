@@ -27,7 +27,7 @@ def work(pipe: Connection) -> None:
     try:
         function = pickle.loads(messages.get())
     except BaseException as error:
-        _answer(pipe, "unusable", f"the function cannot be loaded there: {_describe(error)}")
+        _answer(pipe, "unusable", f"the function cannot be loaded there: {describe(error)}")
         return
     _answer(pipe, "ready", None)
     while True:
@@ -35,7 +35,7 @@ def work(pipe: Connection) -> None:
         try:
             _answer(pipe, "result", function(pickle.loads(message)))
         except BaseException as error:  # SystemExit too: a library's sys.exit() is a failed task, not the end of the worker
-            _answer(pipe, "raised", (_describe(error), traceback.format_exc()))
+            _answer(pipe, "raised", (describe(error), traceback.format_exc()))
 
 
 def _receive(pipe: Connection, messages: SimpleQueue[bytes]) -> None:
@@ -62,6 +62,7 @@ def _ignore_ctrl_c() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """An exception as one line for people: its kind and what it says."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
