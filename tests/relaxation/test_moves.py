@@ -91,6 +91,7 @@ class FreeNetwork:
         return self.forces
 
 
+@pytest.mark.benchmark
 @pytest.mark.parametrize("move", ["reverse", "jump", "ddim", "accelerated", "lbfgs"])
 def test_a_step_costs_little_beside_a_network(move: str, molecules: Structures) -> None:
     """CPU time of a step of 32 molecules outside the network: 0.17 to 0.29 ms, where 64 features take 4 ms, forces 8.7.

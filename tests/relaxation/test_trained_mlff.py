@@ -47,6 +47,7 @@ def test_both_find_the_same_minima(name: str, testsets: dict[str, Structures]) -
     assert (rmsd(ours[both], theirs[both]) < 0.01).mean() >= 0.95
 
 
+@pytest.mark.benchmark
 def test_it_is_ten_times_as_fast_as_the_papers_way() -> None:
     """ASE with SchNetPack's network behind it, one molecule at a time; CPU seconds of a few steps.
 
