@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread each, GPU and browser tests only where there is one, Slurm tests and timings only if asked for."""
+"""Shared by all tests: one thread each, GPU and browser tests where there is one, Slurm tests and timings only if asked for."""
 
 import os
 import shutil
