@@ -41,8 +41,8 @@ publish: setup  ## docs/results.md and its figures from a finished study (CONFIG
 	cp -r results/$$(basename $(CONFIG) .yaml)/page/. docs/
 
 .PHONY: test
-test: setup  ## every test but those that start a Slurm
-	$(BIN)/python -m pytest -m "not slurm" -n $(CORES) --dist loadfile
+test: setup  ## every test but timings and those that start a Slurm
+	$(BIN)/python -m pytest -m "not slurm and not benchmark" -n $(CORES) --dist loadfile
 
 .PHONY: test-slurm
 test-slurm: setup  ## install a one-node Slurm (root, Debian), start it, run studies and faults through it, stop it
@@ -81,7 +81,7 @@ bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
 bench-energy:  ## single points beside PySCF called plainly -> results/bench/energy.csv
 
 .PHONY: bench-timings
-bench-timings: setup  ## the tests that time: that kernels pay, what a step costs outside the network
+bench-timings: setup  ## the tests that a busy machine could fail: what a step costs, how many times as fast
 	$(BIN)/python -m pytest -m benchmark
 
 .PHONY: bench-mlff

@@ -44,5 +44,5 @@ else
   $install $locked --requirement requirements.lock
 fi
 # What builds morered is in the lock, so that building it fetches nothing; its kernels take half a minute of CPU.
-$install --no-deps --no-build-isolation --editable .
+$install --no-build-isolation --editable .
 .venv/bin/python -m compileall -q src

@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread each, GPU and browser tests only where there is one, Slurm tests and timings when asked for."""
+"""Shared by all tests: one thread each, GPU and browser tests where there is one, Slurm tests and timings only if asked for."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing.add("gpu")
     if not any(map(shutil.which, BROWSERS)):
         missing.add("browser")
-    missing |= {name for name in ("benchmark", "slurm") if name not in config.option.markexpr}
+    missing |= {name for name in ("slurm", "benchmark") if name not in config.option.markexpr}
     left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]

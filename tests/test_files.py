@@ -81,24 +81,3 @@ def test_sha256(tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     (tmp_path / "file").write_bytes(content)
     assert files.sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
-
-
-def test_the_code_digest_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "package"
-    (package / "inner").mkdir(parents=True)
-    monkeypatch.setattr(files, "__file__", str(package / "files.py"))
-
-    def digest() -> str:
-        files.code_digest.cache_clear()
-        return files.code_digest()
-
-    (package / "a.py").write_text("x = 1\n")
-    first = digest()
-    assert digest() == first
-    (package / "notes.txt").write_text("no code")
-    assert digest() == first
-    (package / "a.py").write_text("x = 2\n")
-    second = digest()
-    (package / "a.py").rename(package / "inner" / "a.py")
-    assert len({first, second, digest()}) == 3
-    files.code_digest.cache_clear()

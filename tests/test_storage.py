@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from morered import files, storage
+from morered.code_digest import code_of
 from morered.structures import Column, Structures
 from structures_support import names, random_structures, structures
 
@@ -76,7 +77,7 @@ def test_single_precision_halves_the_positions_only(tmp_path: Path) -> None:
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
-        storage.write(tmp_path / name, random_structures(50), storage.provenance({"seed": 1}))
+        storage.write(tmp_path / name, random_structures(50), storage.provenance(Structures.concatenate, config={"seed": 1}))
     assert files.sha256(tmp_path / "a.h5") == files.sha256(tmp_path / "b.h5")
 
 
@@ -94,13 +95,15 @@ def test_provenance_names_config_code_software_and_parents(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
     Path("results/parent.h5").write_bytes(b"parent")
-    record = storage.provenance({"b": 1, "a": [2]}, [tmp_path / "results" / "parent.h5"], stage="relax")
+    record = storage.provenance(
+        Structures.concatenate, config={"b": 1, "a": [2]}, parents=[tmp_path / "results" / "parent.h5"], stage="relax"
+    )
     storage.write("child.h5", random_structures(1), record)
     found = storage.read_provenance("child.h5")
     assert found == record
     assert found["config"] == storage.config_digest({"a": [2], "b": 1}) != storage.config_digest({"a": [3], "b": 1})
     assert found["parents"] == [{"file": "results/parent.h5", "sha256": files.sha256("results/parent.h5")}]
-    assert found["code"] == files.code_digest()
+    assert found["code"] == code_of("morered.structures")
     assert found["software"]["numpy"] == np.__version__
     assert found["stage"] == "relax"
 
@@ -109,7 +112,12 @@ def test_a_parent_elsewhere_is_named_without_its_folder(tmp_path: Path, monkeypa
     (tmp_path / "here").mkdir()
     (tmp_path / "weights").write_bytes(b"x")
     monkeypatch.chdir(tmp_path / "here")
-    assert storage.provenance(parents=["../weights"])["parents"][0]["file"] == "weights"
+    assert storage.provenance(Structures.concatenate, parents=["../weights"])["parents"][0]["file"] == "weights"
+
+
+def test_a_result_must_name_what_made_it() -> None:
+    with pytest.raises(ValueError, match="name the functions"):
+        storage.provenance(config={"a": 1})
 
 
 def test_provenance_may_be_long(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and the digests by which results name what they were made from."""
+"""Files that are complete or absent, and their digests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 
 
@@ -60,15 +59,3 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@cache
-def code_digest() -> str:
-    """SHA-256 over the package's Python sources (names and contents), hexadecimal: which code made a result."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for source in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
-        content = source.read_bytes()
-        digest.update(f"{source.relative_to(root).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()

@@ -4,11 +4,14 @@ Quantum chemistry and force-field libraries are Fortran and C++: they hold globa
 end their process when they give up (a Fortran ``STOP`` even ends it with exit status 0). So tasks run in processes with one
 thread each and one pipe to the parent, nothing is shared between them, a worker that dies or runs over its time is replaced,
 and the task it had comes back as a `TaskFailure`. The pipe per worker is what makes this certain: a lost worker closes its pipe
-whatever its exit status, and no lock is left behind. (`concurrent.futures` breaks the whole pool when one worker dies and knows
-no time limit; `pebble` waits for ever for a task whose worker left with status 0.)
+whatever its exit status, and no lock is left behind.
 
-Workers are spawned, not forked (threads of the parent, CUDA), so a script that calls `map_processes` guards its main part by
-``if __name__ == "__main__":`` as for `multiprocessing`.
+The pools that others keep were tried with what the tests here ask for. In `concurrent.futures` and loky 3.7 a worker that dies
+breaks the pool for all tasks, and neither knows a time limit for one task. Pebble 5.2 has both, but waits for ever for a task
+whose worker left with status 0, and imports the caller's main module again.
+
+Workers are new programs (`morered.worker`), neither forks of the caller nor importers of its main module: a plain script needs no
+``if __name__ == "__main__":``, a notebook or a thread may call, and what the main module defines travels by value (cloudpickle).
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection, context, parent_process, resource_tracker
-from multiprocessing.reduction import ForkingPickler
+from multiprocessing import connection, spawn
 from typing import Any, Literal
+
+import cloudpickle
 
 #: What makes the numerical libraries of a process use one thread; read by them when they are loaded.
 ONE_THREAD: Mapping[str, str] = dict.fromkeys(
@@ -82,7 +85,7 @@ def map_processes[T, R](
     Parameters
     ----------
     function
-        Importable in the workers (a module's function, or a `functools.partial` of one).
+        Importable in the workers (a module's function, or a `functools.partial` of one), or defined in the main module.
     tasks
         Taken one by one as workers become free: an endless or lazy iterable is fine.
     workers
@@ -108,7 +111,7 @@ def map_processes[T, R](
         raise ValueError(f"workers must be at least 1, not {workers}")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be positive, not {timeout}")
-    payload = bytes(ForkingPickler.dumps(function))  # here, so that a function that cannot be sent is refused at once
+    payload = cloudpickle.dumps(function)  # here, so that a function that cannot be sent is refused at once
     total = len(tasks) if isinstance(tasks, Sized) else None
     return _run(payload, tasks, total, workers or available_cores(), timeout, progress)
 
@@ -132,9 +135,8 @@ def _run(
                     exhausted = True
                     break
                 if idle is None:
-                    with _without_ctrl_c():
-                        idle = _Worker(payload, first=done == 0)
-                        pool.append(idle)
+                    idle = _Worker(payload, first=done == 0)
+                    pool.append(idle)
                 idle.assign(index, task)
             busy = [worker for worker in pool if worker.index is not None]
             if not busy:
@@ -156,13 +158,12 @@ def _wait(busy: list[_Worker], timeout: float | None) -> list[tuple[int, Any]]:
     now = time.monotonic()
     starts = [worker.started for worker in busy if worker.started is not None]
     patience = None if timeout is None or not starts else max(0.0, min(starts) + timeout - now)
-    handles: dict[Any, _Worker] = {handle: worker for worker in busy for handle in (worker.connection, worker.process.sentinel)}
-    ready = {id(handles[handle]) for handle in connection.wait(list(handles), patience)}
+    ready = connection.wait([worker.connection for worker in busy], patience)
     now = time.monotonic()
     finished = []
     for worker in busy:
         index = worker.index
-        if id(worker) in ready:
+        if worker.connection in ready:
             outcome = worker.receive()
             if outcome is not _PENDING:
                 finished.append((index, outcome))
@@ -180,11 +181,15 @@ class _Worker:
 
     def __init__(self, payload: bytes, first: bool) -> None:
         self.first = first  # nothing has worked yet: if this one cannot start, none can
-        self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(theirs, payload, list(sys.path)), daemon=True)
-        with _environment(ONE_THREAD):
-            self.process.start()
+        self.connection, theirs = connection.Pipe()
+        command = [os.fsdecode(spawn.get_executable()), *_flags(), "-c", _PROGRAM, str(theirs.fileno())]
+        environment = {**os.environ, **ONE_THREAD}
+        with _without_ctrl_c():
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment)
         theirs.close()  # the worker now has the only other end, so that its death closes the pipe
+        with suppress(OSError):  # it died already: seen when its answer is waited for
+            self.connection.send(sys.path)
+            self.connection.send_bytes(payload)
         self.index: int | None = None
         self.started: float | None = None
         self.gone = False
@@ -193,7 +198,7 @@ class _Worker:
 
     def assign(self, index: int, task: Any) -> None:
         self.index = index
-        self._task = bytes(ForkingPickler.dumps(task))
+        self._task = cloudpickle.dumps(task)
         if self._ready:
             self._send()
 
@@ -211,31 +216,29 @@ class _Worker:
             self.kill()
             raise RuntimeError(f"a worker process cannot start: {value}")
         self.index = self.started = None
-        return value
+        return TaskFailure(value[0], "raised", value[1]) if kind == "raised" else value
 
     def kill(self) -> None:
         """End the process and wait until it is gone."""
         self.gone = True
         self.process.kill()
-        self.process.join()
+        self.process.wait()
         self.connection.close()
 
     def _send(self) -> None:
         assert self._task is not None
         self.started = time.monotonic()
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died meanwhile: seen when its answer is waited for
+        with suppress(OSError):  # it died meanwhile: seen when its answer is waited for
             self.connection.send_bytes(self._task)
         self._task = None
 
     def _died(self) -> TaskFailure:
-        self.process.join(5.0)  # the pipe may close a moment before the process is gone
-        code = self.process.exitcode
+        with suppress(subprocess.TimeoutExpired):  # the pipe may close a moment before the process is gone
+            self.process.wait(5.0)
+        code = self.process.returncode
         self.kill()
         if not self._ready and self.first:
-            raise RuntimeError(
-                f"a worker process ended while starting ({_exit_text(code)}); its output above says why. A script that starts "
-                'workers needs `if __name__ == "__main__":` around its main part.'
-            )
+            raise RuntimeError(f"a worker process ended while starting ({_exit_text(code)}); its output above says why")
         return TaskFailure(f"its process ended ({_exit_text(code)})", "died")
 
 
@@ -249,70 +252,26 @@ def _exit_text(code: int | None) -> str:
     return f"signal {-code}"
 
 
-# --------------------------------------------------------------------- the worker's side
+# --------------------------------------------------------------------- starting
 
 
-def _work(pipe: connection.Connection, payload: bytes, path: list[str]) -> None:
-    """Body of a worker process: answer tasks until the pipe closes."""
-    _ignore_ctrl_c()
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    sys.path[:] = path
-    try:
-        function = pickle.loads(payload)
-    except BaseException as error:
-        _answer(pipe, pickle.dumps(("unusable", f"the function cannot be loaded there: {_describe(error)}")))
-        return
-    told = _answer(pipe, pickle.dumps(("ready", None)))
-    while told:
-        try:
-            message = pipe.recv_bytes()
-        except (EOFError, OSError):
-            return
-        try:
-            answer = bytes(ForkingPickler.dumps(("result", function(pickle.loads(message)))))
-        except BaseException as error:  # SystemExit too: a library's sys.exit() is a failed task, not the end of the worker
-            failure = TaskFailure(_describe(error), "raised", traceback.format_exc())
-            answer = pickle.dumps(("result", failure))
-        told = _answer(pipe, answer)
+#: What a worker runs: the caller's module path comes first, so that it finds the same modules, this package included.
+_PROGRAM = """
+import sys
+from multiprocessing.connection import Connection
+pipe = Connection(int(sys.argv[1]))
+try:
+    sys.path[:] = pipe.recv()
+except (EOFError, OSError):
+    sys.exit(1)
+from morered.worker import work
+work(pipe)
+"""
 
 
-def _answer(pipe: connection.Connection, message: bytes) -> bool:
-    """Send to the parent; False where it is no longer there to read it."""
-    try:
-        pipe.send_bytes(message)
-    except OSError:
-        return False
-    return True
-
-
-def _ignore_ctrl_c() -> None:
-    """Ctrl-C goes to the whole group of processes; the parent decides what becomes of a worker.
-
-    The worker was started with the signal blocked (`_without_ctrl_c`): one that came while Python started or imported is dropped
-    now that it is ignored.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _leave_with_parent() -> None:
-    """End this process as soon as the parent is gone, however it went."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _describe(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-# --------------------------------------------------------------------- spawning
-
-
-_SPAWN = context.SpawnContext()
-_ENVIRONMENT_LOCK = threading.Lock()
+def _flags() -> list[str]:
+    """Options of the interpreter: the current folder is no place of modules but where the caller's path has it."""
+    return ["-P", *(["-E"] if sys.flags.ignore_environment else []), *(["-s"] if sys.flags.no_user_site else [])]
 
 
 @contextmanager
@@ -321,25 +280,8 @@ def _without_ctrl_c() -> Iterator[None]:
 
     An ignored signal could not be inherited without the parent losing its own Ctrl-C for that time; a blocked one waits.
     """
-    resource_tracker.ensure_running()  # the first process started would start it, and that ends by unblocking SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables while a process is started, which inherits them; the parent's own stay as they were."""
-    with _ENVIRONMENT_LOCK:
-        before = {name: os.environ.get(name) for name in values}
-        os.environ.update(values)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.files import atomic_path, code_digest, sha256
+from morered.code_digest import code_of
+from morered.files import atomic_path, sha256
 from morered.structures import Column, Structures
 
 if TYPE_CHECKING:  # imported where a file is opened: trajectories of a relaxation are mostly not kept
@@ -100,21 +101,32 @@ def read(path: str | os.PathLike[str], mmap: bool = True) -> Structures:
 # --------------------------------------------------------------------- provenance
 
 
-def provenance(config: Any = None, parents: Iterable[str | os.PathLike[str]] = (), **extra: Any) -> dict[str, Any]:
+def provenance(
+    *functions: Callable[..., Any] | str, config: Any = None, parents: Iterable[str | os.PathLike[str]] = (), **extra: Any
+) -> dict[str, Any]:
     """What a result was made by and from, for `write`.
 
     Parameters
     ----------
+    functions
+        The functions of this package that made it; the sources they reach are kept (see `morered.code_digest`).
     config
         The settings that made it; their digest is kept (see `config_digest`).
     parents
         Files it was made from; their names (relative to the working folder where they lie in it) and SHA-256 are kept.
     extra
         Further entries, kept as they are.
+
+    Raises
+    ------
+    ValueError
+        If no function is named, or one that is not of this package: nobody could tell when the result is stale.
     """
+    if not functions:
+        raise ValueError("name the functions that made the result, so that `make stale` can tell whether they have changed")
     return {
         "software": software_versions(),
-        "code": code_digest(),
+        "code": code_of(*functions),
         "config": None if config is None else config_digest(config),
         "parents": [{"file": _relative(parent), "sha256": sha256(parent)} for parent in parents],
         **extra,

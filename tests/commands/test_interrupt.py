@@ -98,8 +98,9 @@ def test_a_batched_method_keeps_the_molecules_that_are_done(molecules, tmp_path,
     assert_done_is_kept(tmp_path, molecules)
 
 
-def test_a_program_in_worker_processes_keeps_the_molecules_that_are_done(molecules, tmp_path):
-    code, said = press_ctrl_c(tmp_path, 3, "--method", "gfn2", "--workers", "1")
+@pytest.mark.parametrize("workers", ["1", "2"], ids=["here", "in worker processes"])
+def test_a_program_keeps_the_molecules_that_are_done(molecules, tmp_path, workers):
+    code, said = press_ctrl_c(tmp_path, 3, "--method", "gfn2", "--workers", workers)
     assert code == 1
     assert "Traceback" not in said
     assert_done_is_kept(tmp_path, molecules)

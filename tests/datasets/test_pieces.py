@@ -1,3 +1,7 @@
+import os
+import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +50,7 @@ def test_a_killed_build_continues(tmp_path: Path) -> None:
             raise Interrupted
         return doubled(molecule)
 
-    build = partial(pieces.build, key={"a": 1}, folder=tmp_path / "pieces")
+    build = partial(pieces.build, key={"a": 1}, version=1, folder=tmp_path / "pieces")
     with pytest.raises(Interrupted):
         build(MOLECULES, killed)
     finished = len(list((tmp_path / "pieces").iterdir())) * pieces.PIECE
@@ -62,6 +66,7 @@ def test_a_killed_build_continues(tmp_path: Path) -> None:
     assert build(MOLECULES, killed).structures.same_as(built.structures)
     assert not calls
     build(MOLECULES[:16], doubled, key={"a": 2})
+    build(MOLECULES[:16], doubled, version=2)
     moved = MOLECULES.with_positions(MOLECULES.positions + 1e-9)
     build(moved[:5], killed)
     assert calls == MOLECULES.names[:5]
@@ -69,21 +74,64 @@ def test_a_killed_build_continues(tmp_path: Path) -> None:
     assert not (tmp_path / "pieces").exists()
 
 
+BUILD = """
+import sys
+import numpy as np
+from morered.datasets import displaced
+from morered.datasets.builder import Displacing
+from morered.structures import Structures
+water = Structures.build([[8, 1, 1]], [[[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]], ["water"])
+displaced.displaced_structures(water, Displacing(per_minimum=2, calculator="gfn2"), folder=sys.argv[1])
+"""
+
+
+def test_finished_pieces_survive_an_edit_of_the_code_until_the_version_is_raised(tmp_path: Path) -> None:
+    package, kept = tmp_path / "src/morered", tmp_path / "pieces"
+    ignored = shutil.ignore_patterns("__pycache__", "weights", "viewer", "*.h5")
+    shutil.copytree(Path(storage.__file__).parent, package, ignore=ignored)
+    builder = package / "datasets/builder.py"
+
+    def build() -> dict[str, int]:
+        environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+        subprocess.run([sys.executable, "-c", BUILD, str(kept)], check=True, env=environment)
+        return {file.name: file.stat().st_mtime_ns for file in kept.iterdir()}
+
+    def edit(old: str, new: str) -> None:
+        text = builder.read_text(encoding="utf-8")
+        assert old in text
+        builder.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    finished = build()
+    assert len(finished) == 1
+    edit('"""Displaced structures of minima', '"""Structures displaced from minima')
+    edit("Floats = NDArray[np.float64]", "Floats = NDArray[np.float64]\nUNUSED = 1")
+    assert build() == finished
+    edit("VERSION = 1", "VERSION = 2")
+    again = build()
+    assert finished.items() < again.items()
+    assert len(again) == 2
+
+
+def test_pieces_without_a_version_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="version"):
+        pieces.build(MOLECULES, doubled, key=1, folder=tmp_path)
+
+
 def test_a_damaged_piece_is_made_again(tmp_path: Path) -> None:
-    built = pieces.build(MOLECULES, doubled, key=1, folder=tmp_path)
+    built = pieces.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path)
     first = sorted(tmp_path.iterdir())[0]
     first.write_bytes(first.read_bytes()[:100])
-    assert pieces.build(MOLECULES, doubled, key=1, folder=tmp_path).structures.same_as(built.structures)
+    assert pieces.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path).structures.same_as(built.structures)
 
 
 def test_a_build_of_failures_alone_is_empty(tmp_path: Path) -> None:
     def fails(molecule: Structures) -> Structures:
         raise ValueError("no")
 
-    built = pieces.build(MOLECULES[:3], fails, key=1, folder=tmp_path)
+    built = pieces.build(MOLECULES[:3], fails, key=1, version=1, folder=tmp_path)
     assert len(built.structures) == 0
     assert len(built.failures) == 3
-    assert pieces.build(MOLECULES[:3], doubled, key=1, folder=tmp_path).failures == built.failures
+    assert pieces.build(MOLECULES[:3], doubled, key=1, version=1, folder=tmp_path).failures == built.failures
 
 
 def test_saved_loaded_and_gathered(tmp_path: Path) -> None:

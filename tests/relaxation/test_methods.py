@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 
 from morered.relaxation import DiffusionMethod, PhysicalMethod, PotentialMethod, from_config
 from morered.relaxation.mixing import Mixing
-from morered.relaxation.presets import PRESETS
+from morered.relaxation.presets import PRESETS, preset
 from morered.relaxation.stopping import Settled, StepPlateau, StopRules
 
 
@@ -35,6 +36,10 @@ def test_the_papers_methods() -> None:
     mmff = from_config({"relaxer": "mmff94", "variant": "tight", "timeout": 30})
     assert isinstance(mmff, PhysicalMethod)
     assert (mmff.options["variant"], mmff.timeout) == ("tight", 30)
+    assert gfn2.timeout == 600
+    assert from_config({"relaxer": "gfn2", "timeout": None}).timeout == math.inf
+    assert preset("gfn2").timeout is None  # one worker needs no process for it
+    assert preset("gfn2", timeout=5).timeout == 5
 
 
 def test_every_option_as_a_config_gives_it() -> None:

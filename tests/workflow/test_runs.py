@@ -4,10 +4,13 @@ import html
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+
+from morered.stale import stale
 
 
 @pytest.fixture
@@ -23,6 +26,11 @@ def test_every_figure_is_there_with_its_numbers(finished):
         for ending in ("html", "csv") if table else ("png", "pdf", "csv"):
             path = finished.results / ("tables" if table else "figures") / f"{name}.{ending}"
             assert path.stat().st_size > 100, path
+
+
+def test_nothing_that_was_just_made_is_stale(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    assert list(stale(Path("results"))) == []
 
 
 def test_fig4_counts_every_input_of_every_method(finished):

@@ -11,4 +11,4 @@ with logged(snakemake):
     training = others[splits.load(files.split).select(others, "train")]
     added = new_graphs(training, storage.read(files.known), settings["max_heavy_atoms"], progress=True)
     print(f"{len(added)} of the {len(training)} training molecules of {settings['dataset']} are added")
-    storage.write(snakemake.output[0], added, storage.provenance(config=dict(settings), parents=list(files)))
+    storage.write(snakemake.output[0], added, storage.provenance(new_graphs, config=dict(settings), parents=list(files)))

@@ -18,5 +18,5 @@ with logged(snakemake):
             timeout=params.timeout,
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(config=params.level, parents=list(snakemake.input)))
+    pieces.save(out, built, storage.provenance(batch.compute, config=params.level, parents=list(snakemake.input)))
     pieces.discard(f"{out}.pieces")

@@ -11,4 +11,6 @@ with logged(snakemake):
         storage.read(snakemake.input.minima), split, settings["split"], graphs=settings["molecules"], seed=settings["seed"]
     )
     inputs = testsets.diffused_inputs(minima, steps=settings["steps"], seed=settings["seed"])
-    storage.write(snakemake.output[0], inputs, storage.provenance(config=settings, parents=list(snakemake.input)))
+    storage.write(
+        snakemake.output[0], inputs, storage.provenance(testsets.diffused_inputs, config=settings, parents=list(snakemake.input))
+    )

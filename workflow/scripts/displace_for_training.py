@@ -19,5 +19,5 @@ with logged(snakemake):
             workers=snakemake.threads,
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(config=settings, parents=list(files)))
+    pieces.save(out, built, storage.provenance(displaced.displaced_structures, config=settings, parents=list(files)))
     pieces.discard(f"{out}.pieces")

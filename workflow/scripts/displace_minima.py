@@ -24,5 +24,5 @@ with logged(snakemake):
         built = testsets.normal_mode_inputs(
             chunk, displacing, seed=settings["seed"], folder=f"{out}.pieces", workers=snakemake.threads, progress=progress
         )
-    pieces.save(out, built, storage.provenance(config=settings, parents=list(snakemake.input)))
+    pieces.save(out, built, storage.provenance(testsets.normal_mode_inputs, config=settings, parents=list(snakemake.input)))
     pieces.discard(f"{out}.pieces")

@@ -11,7 +11,7 @@ with logged(snakemake):
     files, params = snakemake.input, snakemake.params
     minima = storage.read(files.minima)
     drawn = draw(minima, splits.load(files.split), params.molecules, part=params.part, seed=params.seed)
-    made_by = storage.provenance(config=dict(params.items()), parents=list(files))
+    made_by = storage.provenance(draw, config=dict(params.items()), parents=list(files))
     storage.write(snakemake.output.compositions, drawn, made_by)
     with progress_bar("known molecules") as tell:
         write_table(known_molecules(minima, drawn, workers=snakemake.threads, progress=tell), snakemake.output.known)

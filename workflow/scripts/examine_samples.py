@@ -10,5 +10,5 @@ with logged(snakemake):
     samples = Structures.concatenate(storage.read(path) for path in snakemake.input)
     with progress_bar("samples") as tell:
         table = examine(samples, workers=snakemake.threads, progress=tell)
-    storage.write(snakemake.output.samples, samples, storage.provenance(parents=list(snakemake.input)))
+    storage.write(snakemake.output.samples, samples, storage.provenance(Structures.concatenate, parents=list(snakemake.input)))
     write_table(table, snakemake.output.table)

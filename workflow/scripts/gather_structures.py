@@ -7,5 +7,7 @@ from morered.study.script import logged
 with logged(snakemake):
     parts = [storage.read(path) for path in snakemake.input]
     storage.write(
-        snakemake.output[0], Structures.concatenate(parts), provenance=storage.provenance(parents=list(snakemake.input))
+        snakemake.output[0],
+        Structures.concatenate(parts),
+        provenance=storage.provenance(Structures.concatenate, parents=list(snakemake.input)),
     )

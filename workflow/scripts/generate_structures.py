@@ -14,5 +14,5 @@ with logged(snakemake):
         splits.refuse_training_graphs(split, weights.load(path).header.split, compositions.references)
     sampler = from_settings({**files, "steps": params.steps}, seed=params.seed)
     done = generate(compositions, sampler, device=devices.choose(), progress=True)
-    made_by = storage.provenance(config=dict(params.items()), parents=list(snakemake.input))
+    made_by = storage.provenance(generate, from_settings, config=dict(params.items()), parents=list(snakemake.input))
     storage.write(snakemake.output[0], done.structures, made_by)

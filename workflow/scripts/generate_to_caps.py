@@ -14,5 +14,5 @@ with logged(snakemake):
         splits.refuse_training_graphs(split, weights.load(path).header.split, compositions.references)
     sampler = from_settings(files, seed=params.seed)
     capped = generate_to_caps(compositions, sampler, params.caps, device=devices.choose(), progress=True)
-    made_by = storage.provenance(config=dict(params.items()), parents=list(snakemake.input))
+    made_by = storage.provenance(generate_to_caps, from_settings, config=dict(params.items()), parents=list(snakemake.input))
     storage.write(snakemake.output[0], capped, made_by)

@@ -8,5 +8,7 @@ with logged(snakemake):
     split = qm7.split(**snakemake.params.split)
     splits.save(snakemake.output.split, split)
     storage.write(
-        snakemake.output.minima, qm7.load(), provenance=storage.provenance(config=dict(snakemake.params.split), source="qm7-pbe0")
+        snakemake.output.minima,
+        qm7.load(),
+        provenance=storage.provenance(qm7.load, config=dict(snakemake.params.split), source="qm7-pbe0"),
     )

@@ -11,4 +11,6 @@ with logged(snakemake):
         verify(path, sources.of_file("qm9", path.rsplit("/", 1)[1], table).file)
     structures = qm9.from_archive(*files, complete=table is None, progress=True) if files else qm9.from_package()
     splits.save(out.split, qm9.split(structures, **snakemake.params.split))
-    storage.write(out.minima, structures, storage.provenance(config=dict(snakemake.params.split), parents=files))
+    storage.write(
+        out.minima, structures, storage.provenance(qm9.from_archive, config=dict(snakemake.params.split), parents=files)
+    )

@@ -16,5 +16,6 @@ with logged(snakemake):
         splits.refuse_training_graphs(split, weights.load(path).header.split, compositions.references)
     sampler = from_settings({**files, "steps": params.steps}, seed=params.seed)
     done = generate(compositions, sampler, device=devices.choose(), recording=Recording(), progress=True)
-    done.trajectories.write(snakemake.output.steps)
+    made_by = storage.provenance(generate, from_settings, config=dict(params.items()), parents=list(snakemake.input))
+    done.trajectories.write(snakemake.output.steps, made_by)
     write_table(examine(done.structures), snakemake.output.table)

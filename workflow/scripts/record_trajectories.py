@@ -16,6 +16,6 @@ with logged(snakemake):
         recording=Recording(unused_times=True),
         progress=True,
     )
-    made_by = storage.provenance(config=dict(snakemake.params.settings), parents=list(snakemake.input))
+    made_by = storage.provenance(relax, from_config, config=dict(snakemake.params.settings), parents=list(snakemake.input))
     storage.write(snakemake.output.relaxed, done.structures, made_by)
-    done.trajectories.write(snakemake.output.steps)
+    done.trajectories.write(snakemake.output.steps, made_by)

@@ -16,5 +16,5 @@ with logged(snakemake):
             timeout=settings["timeout"],
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(config=settings, parents=list(snakemake.input)))
+    pieces.save(out, built, storage.provenance(custom.make_minima, config=settings, parents=list(snakemake.input)))
     pieces.discard(f"{out}.pieces")

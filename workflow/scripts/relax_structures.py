@@ -20,5 +20,5 @@ with logged(snakemake):
         workers=snakemake.threads,
         progress=True,
     )
-    made_by = storage.provenance(config=dict(snakemake.params.settings), parents=list(snakemake.input))
+    made_by = storage.provenance(relax, from_config, config=dict(snakemake.params.settings), parents=list(snakemake.input))
     storage.write(snakemake.output[0], done.structures, made_by)

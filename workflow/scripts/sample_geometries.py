@@ -10,6 +10,8 @@ with logged(snakemake):
     chosen = sampling.sample(storage.read(files.inputs), settings["molecules"], settings["seed"], settings["max_atoms"])
     relaxed = dict(zip(snakemake.params.plan["methods"], map(storage.read, files.relaxed), strict=True))
     geometries, sources = sampling.collect(chosen, storage.read(files.minima), relaxed)
-    storage.write(snakemake.output.geometries, geometries, storage.provenance(config=settings, parents=list(files)))
+    storage.write(
+        snakemake.output.geometries, geometries, storage.provenance(sampling.collect, config=settings, parents=list(files))
+    )
     write_table(sources, snakemake.output.sources)
     print(f"{len(geometries)} distinct geometries of {len(sources)}")

@@ -14,4 +14,8 @@ with logged(snakemake):
         seed=settings["seed"],
     )
     inputs = qm7x.test_inputs(storage.read(files.structures), minima.names)
-    storage.write(snakemake.output[0], inputs, storage.provenance(config=settings, parents=[files.minima, files.split]))
+    storage.write(
+        snakemake.output[0],
+        inputs,
+        storage.provenance(qm7x.test_inputs, testsets.sample, config=settings, parents=[files.minima, files.split]),
+    )

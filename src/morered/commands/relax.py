@@ -66,7 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes of methods that take one molecule at a time")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes of methods that take one molecule at a time (1: none beside this one)",
+    )
     parser.add_argument(
         "--finish",
         choices=("gfn2", "gfn1", "mmff94", "so3lr"),

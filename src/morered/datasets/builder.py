@@ -26,6 +26,8 @@ from morered.datasets.stationary import Geometries, stationary_point
 from morered.structures import Column, Structures, as_names, offsets_of
 
 Floats = NDArray[np.float64]
+#: Of what is built here; raise it when a result changes, so that pieces of the former version are not continued.
+VERSION = 1
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from morered import storage
+from morered.code_digest import code_digest
 from morered.datasets import qm7, qm7x, qm9, splits
 from morered.datasets.splits import PARTS, Split
-from morered.files import atomic_path, code_digest, sha256
+from morered.files import atomic_path, sha256
 from morered.metrics.rmsd import rmsd
 from morered.structures import Structures
 
@@ -115,7 +116,7 @@ def data_card(
         "sampled": None,
         "digests": {
             "structures": structures_digest(minima),
-            "code": code_digest(),
+            "code": code_digest(__name__),
             "files": {Path(path).name: sha256(path) for path in files},
         },
     }

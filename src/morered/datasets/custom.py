@@ -30,6 +30,8 @@ from morered.structures import Column, Structures
 
 #: Endings of files that hold SMILES.
 SMILES_FILES = (".smi", ".smiles")
+#: Of the minima; raise it when a result changes, so that pieces of the former version are not continued.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ def make_minima(
         function,
         names=source.names[part],
         key=["custom minima", asdict(settings), seed],
+        version=VERSION,
         folder=folder,
         workers=workers,
         timeout=timeout,
@@ -256,7 +259,7 @@ def prepare(
     graph_names = [name.decode() for name in minima.structures.column("graph").tolist()]
     parts_of = splits.make(minima.structures.names, graph_names, train=train, validation=validation, seed=seed)
     splits.save(split_out, parts_of)
-    made_by = storage.provenance(parents=parts, failures=minima.failures, duplicates=minima.removed)
+    made_by = storage.provenance(prepare, parents=parts, failures=minima.failures, duplicates=minima.removed)
     storage.write(minima_out, minima.structures, made_by)
     return minima
 

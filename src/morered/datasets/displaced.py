@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from morered.datasets import pieces
-from morered.datasets.builder import Displacing, displace, labelled
+from morered.datasets.builder import VERSION, Displacing, displace, labelled
 from morered.datasets.pieces import Built
 from morered.datasets.splits import Split, draw
 from morered.parallel import Progress
@@ -72,6 +72,7 @@ def displaced_structures(
         minima,
         partial(_with_minimum, settings=settings, seed=seed),
         key=["displaced structures", asdict(settings), seed],
+        version=VERSION,
         folder=folder,
         workers=workers,
         timeout=timeout,

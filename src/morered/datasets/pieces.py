@@ -1,7 +1,9 @@
 """Builds over many molecules that can be killed at any time: what is done is kept in pieces beside the result.
 
 A piece holds what became of some consecutive molecules. Its file is named by a digest of those molecules, of the settings and of
-the code: a build that continues takes exactly the pieces that it would make itself, and never one of other settings.
+the version of the function that builds: a build that continues takes exactly the pieces that it would make itself, and never one
+of other settings. The version is raised by hand when the function's results change, and only then, so that an edit of the code
+costs no finished hours; the result of a whole build says what code finished it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from morered import storage
-from morered.files import code_digest
 from morered.parallel import Progress, TaskFailure, map_processes
 from morered.structures import Structures
 
@@ -61,6 +62,7 @@ def build[T](
     *,
     names: Sequence[str] | None = None,
     key: Any = None,
+    version: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     timeout: float | None = None,
@@ -79,7 +81,10 @@ def build[T](
     names
         What failures are listed by, [M]; the ids where ``molecules`` are `Structures`.
     key
-        Settings (JSON) that, with the molecules and the code, decide the result; needed where there is a ``folder``.
+        Settings (JSON) that, with the molecules and the function, decide the result.
+    version
+        Of the function, raised by hand whenever it gives other results for the same molecules and settings; needed where there is
+        a ``folder``.
     folder
         Where pieces are kept; None keeps none. Delete it with `discard` once the result is safe.
     workers
@@ -95,12 +100,19 @@ def build[T](
     -------
     Built
         In the order of ``molecules``, whichever worker was first.
+
+    Raises
+    ------
+    ValueError
+        If pieces are to be kept of a function that has no version.
     """
+    if folder is not None and version is None:
+        raise ValueError("pieces are kept of a function that has a version: without one they would outlive its results")
     items: Sequence[Any] = _Singles(molecules) if isinstance(molecules, Structures) else molecules
     if names is None:
         names = molecules.names if isinstance(molecules, Structures) else [str(item) for item in items]
     slices = [slice(start, min(start + piece, len(items))) for start in range(0, len(items), piece)]
-    files = [None if folder is None else Path(folder) / f"{_digest(items, names, part, key)}.h5" for part in slices]
+    files = [None if folder is None else Path(folder) / f"{_digest(items, names, part, [key, version])}.h5" for part in slices]
     pieces: list[Built | None] = [None if file is None else _load(file) for file in files]
     done = sum(part.stop - part.start for part, there in zip(slices, pieces, strict=True) if there is not None)
     if progress is not None and done:
@@ -138,7 +150,7 @@ def gather(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str],
     """Join the files of a build's chunks in their order, failures included; ``extra`` goes into the provenance."""
     paths = list(paths)
     built = Built.concatenate([load(path) for path in paths])
-    save(out, built, storage.provenance(parents=paths, **extra))
+    save(out, built, storage.provenance(gather, parents=paths, **extra))
     return built
 
 
@@ -191,8 +203,8 @@ def _load(file: Path) -> Built | None:
 
 
 def _digest(items: Sequence[Any], names: Sequence[str], part: slice, key: Any) -> str:
-    """Name of a piece: molecules, settings and code."""
-    digest = hashlib.sha256(json.dumps([key, code_digest(), list(names[part])], sort_keys=True, default=str).encode())
+    """Name of a piece: molecules, settings and version."""
+    digest = hashlib.sha256(json.dumps([key, list(names[part])], sort_keys=True, default=str).encode())
     for m in range(part.start, part.stop):
         item = items[m]
         if isinstance(item, Structures):

@@ -124,7 +124,7 @@ def parse_file(
         report = Report(molecules, minima, spool.molecules, tuple(problems))
         for problem in problems:
             logger.warning(problem)
-        spool.write(storage.provenance(parents=[path], **asdict(report)))
+        spool.write(storage.provenance(parse_file, parents=[path], **asdict(report)))
     return report
 
 
@@ -182,7 +182,7 @@ def join(
                 minima += int(piece.column("minimum").sum())
         report = Report(len(molecules), minima, spool.molecules, tuple(problems))
         parents = files if duplicates is None else [*files, Path(duplicates)]
-        spool.write(storage.provenance(parents=parents, duplicates=removed, **asdict(report)))
+        spool.write(storage.provenance(join, parents=parents, duplicates=removed, **asdict(report)))
     return report
 
 
@@ -255,7 +255,9 @@ def split_minima(
     storage.write(
         minima_out,
         chosen.with_positions(chosen.positions.astype(np.float64)),
-        storage.provenance(parents=[structures], duplicates=storage.read_provenance(structures).get("duplicates", [])),
+        storage.provenance(
+            split_minima, parents=[structures], duplicates=storage.read_provenance(structures).get("duplicates", [])
+        ),
     )
     return parts
 

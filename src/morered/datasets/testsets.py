@@ -17,7 +17,7 @@ import torch
 
 from morered.batching import batches, pad, unpad
 from morered.datasets import pieces
-from morered.datasets.builder import Displacing, displace
+from morered.datasets.builder import VERSION, Displacing, displace
 from morered.datasets.inputs import closest_middle_farthest
 from morered.datasets.pieces import Built
 from morered.datasets.splits import Split, draw
@@ -100,6 +100,7 @@ def normal_mode_inputs(
         minima,
         partial(_extremes, settings=settings, seed=seed),
         key=["normal-mode inputs", asdict(settings), seed],
+        version=VERSION,
         folder=folder,
         workers=workers,
         timeout=timeout,

@@ -18,6 +18,8 @@ from morered.parallel import Progress
 from morered.structures import Column, Structures, as_names
 from morered.units import KCAL_MOL_PER_EV
 
+#: Of the single points; raise it when a result changes, so that pieces of the former version are not continued.
+VERSION = 1
 #: Columns of a table of single points -> meaning.
 COLUMNS = {
     "energy_eV": "of the functional",
@@ -61,6 +63,7 @@ def compute(
         geometries,
         partial(with_energy, level=level),
         key=["single points", replace(level, threads=None, max_memory=None).to_dict()],
+        version=VERSION,
         folder=folder,
         workers=workers,
         timeout=timeout,

@@ -23,6 +23,8 @@ from morered.units import KCAL_MOL_PER_EV
 #: Two ends are one minimum where they have the same bonds and lie no further apart than this: RMSD in Å, energy in kcal/mol.
 #: Optimisations that end at the usual threshold leave soft torsions a few hundredths of an Å apart.
 SAME_RMSD, SAME_ENERGY = 0.1, 0.2
+#: Of the optimisations; raise it when a result changes, so that pieces of the former version are not continued.
+VERSION = 1
 #: Columns that `table` adds to those of `morered.energies.sampling.collect`, with the calculator before them.
 COLUMNS = ("steps", "cycles", "seconds", "status", "reason", "energy_eV", "rmsd", "difference_kcal_mol", "same_minimum")
 _KEPT = ("energy", "steps", "cycles", "seconds", "fmax", "status", "reason")
@@ -64,6 +66,7 @@ def compute(
         geometries,
         partial(optimised, name=name, level=settings, fmax=fmax, steps=steps),
         key=["optimisations", name, settings, fmax, steps],
+        version=VERSION,
         folder=folder,
         workers=workers,
         timeout=timeout,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -169,9 +170,13 @@ class PotentialMethod:
         return self.potential
 
 
+#: Seconds for one molecule where a config says nothing.
+TIMEOUT = 600.0
+
+
 @dataclass(frozen=True)
 class PhysicalMethod:
-    """Relaxation by a program that takes one molecule at a time, in worker processes.
+    """Relaxation by a program that takes one molecule at a time, see `morered.relaxation.physical`.
 
     Attributes
     ----------
@@ -180,12 +185,13 @@ class PhysicalMethod:
     options
         Passed to the relaxer of one molecule, see `morered.relaxation.physical.settings`.
     timeout
-        Seconds for one molecule; None: no limit.
+        Seconds for one molecule, kept by worker processes; `math.inf` is no limit. None lets one worker do the work in this
+        process, without a limit, and gives several workers `TIMEOUT`.
     """
 
     program: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    timeout: float | None = 600.0
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not self.timeout > 0:
@@ -267,7 +273,7 @@ def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> Physica
     from morered.relaxation.physical import settings as known_settings  # imports the programs' code, which few need
 
     known = known_settings(relaxer)
-    timeout = settings.pop("timeout", PhysicalMethod.timeout)
+    timeout = settings.pop("timeout", TIMEOUT)
     for key, value in settings.items():
         if key not in known:
             raise ValueError(f"{path}.{key}: unknown key{_nearest(key, (*known, 'timeout'))}")
@@ -276,8 +282,9 @@ def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> Physica
             raise ValueError(f"{path}.{key}: {value!r} is not one of {', '.join(_CHOICES[key])}")
         if key in _POSITIVE and not value > 0:
             raise ValueError(f"{path}.{key}: must be positive, not {value}")
-    if timeout is not None:
-        check_type(timeout, float, f"{path}.timeout")
+    if timeout is None:
+        timeout = math.inf
+    check_type(timeout, float, f"{path}.timeout")
     return _checked(PhysicalMethod, {"program": relaxer, "options": known | settings, "timeout": timeout}, path)
 
 

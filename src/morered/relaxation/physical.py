@@ -1,28 +1,41 @@
-"""Methods that take one molecule at a time (GFN-xTB, MMFF94), in worker processes.
+"""Methods that take one molecule at a time (GFN-xTB, MMFF94).
 
-Their code is Fortran and C++ with global state that may hang or die on a bad geometry: each molecule is a task of its own with
-a time limit, and a lost one is a verdict (see `morered.parallel`).
+Their code is Fortran and C++ with global state that may hang or die on a bad geometry: in worker processes each molecule is a
+task of its own with a time limit, and a lost one is a verdict (see `morered.parallel`). One molecule, or one worker that is asked
+for, without a time limit, needs no other process: then the work is done in this one, by one thread as in a worker, with the same
+result.
 
 Shapes: M molecules, N atoms of one molecule.
 """
 
 from __future__ import annotations
 
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from morered import calculators
 from morered.calculators.relaxers import RelaxedOne, relaxer_options, timed_relax_molecule
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.engine import Progress
-from morered.relaxation.methods import PhysicalMethod
+from morered.relaxation.methods import TIMEOUT, PhysicalMethod
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.verdicts import Outcome
 from morered.structures import Structures
 from morered.trajectories import Recorder, Trajectories
+from morered.worker import describe
+
+#: A relaxed molecule and the seconds it took.
+Timed = tuple[RelaxedOne, float]
+
+#: Open Babel has one force field for all threads of a process.
+_ONE_AT_A_TIME = threading.Lock()
 
 _CODES = {
     "converged": Code.CONVERGED,
@@ -45,7 +58,15 @@ def run(
     recording: Recording | None = None,
     progress: Progress | None = None,
 ) -> tuple[Outcome, Trajectories | None, bool]:
-    """Relax molecules in worker processes.
+    """Relax molecules.
+
+    Parameters
+    ----------
+    structures, method, recording, progress
+        What, how, what is kept of it, and what is told of it.
+    workers
+        Processes, as many as there are cores if None. One, or any number for one molecule, is this process where
+        ``method.timeout`` is None.
 
     Returns
     -------
@@ -59,7 +80,7 @@ def run(
     interrupted = False
     done = steps = 0
     try:
-        for m, result in map_processes(partial(timed_relax_molecule, **options), tasks, workers=workers, timeout=method.timeout):
+        for m, result in _results(partial(timed_relax_molecule, **options), tasks, method, workers):
             if isinstance(result, TaskFailure):
                 outcome.code[m], outcome.reasons[m] = int(Code.FAILED), result.reason
             else:
@@ -71,6 +92,30 @@ def run(
     except KeyboardInterrupt:
         interrupted = True
     return outcome, None if recording is None else _trajectories(structures, records, recording), interrupted
+
+
+def _results(
+    function: Callable[[Any], Timed], tasks: Sequence[Any], method: PhysicalMethod, workers: int | None
+) -> Iterator[tuple[int, Timed | TaskFailure]]:
+    """(index, result) of each task as it is finished."""
+    if method.timeout is None and 1 in (workers, len(tasks)):
+        yield from _here(function, tasks, method.program)
+        return
+    timeout = TIMEOUT if method.timeout is None else method.timeout
+    yield from map_processes(function, tasks, workers=workers, timeout=None if math.isinf(timeout) else timeout)
+
+
+def _here(function: Callable[[Any], Timed], tasks: Sequence[Any], program: str) -> Iterator[tuple[int, Timed | TaskFailure]]:
+    from threadpoolctl import threadpool_limits
+
+    calculators.get(program)  # loads its libraries: only what is loaded can be held to one thread
+    for m, task in enumerate(tasks):
+        try:
+            with _ONE_AT_A_TIME, threadpool_limits(1):
+                result: Timed | TaskFailure = function(task)
+        except Exception as error:
+            result = TaskFailure(describe(error), "raised")
+        yield m, result
 
 
 def _put(outcome: Outcome, structures: Structures, m: int, one: RelaxedOne, seconds: float) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from morered.models.weights import names
-from morered.relaxation.methods import Method, Model, from_config
+from morered.relaxation.methods import Method, Model, PhysicalMethod, from_config
 
 #: Names of the weights that ship with the package, by what a method needs them for.
 SHIPPED = {
@@ -73,7 +74,10 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
             config[role] = SHIPPED[config[role]] if weights is None else _part(weights, role)
     if weights is not None and not {"model", "noise"} & config.keys():
         raise ValueError(f"the method {name!r} has no weights")
-    return from_config({**config, **changes}, path=name)
+    method = from_config({**config, **changes}, path=name)
+    if isinstance(method, PhysicalMethod) and "timeout" not in changes:
+        method = replace(method, timeout=None)  # a config's default is for jobs that nobody watches
+    return method
 
 
 def missing(name: str) -> list[str]:

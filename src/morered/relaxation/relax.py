@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from morered import calculators
+from morered import calculators, forking
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.compile import Mode
 from morered.models.networks import Potential
@@ -46,7 +46,8 @@ class Options:
     batch_size
         Molecules side by side, at most; chosen by size and free memory if None.
     workers
-        Processes for methods that take one molecule at a time; the available cores if None.
+        Processes for methods that take one molecule at a time; the available cores if None. Such a method by its name does one
+        molecule, or all with one worker, in this process, without a time limit.
     compile
         Whether networks are compiled: auto where it pays, always or never.
     recording
@@ -129,6 +130,7 @@ def relax(
     """
     if seed is not None and isinstance(method, DiffusionMethod):
         method = replace(method, seed=seed)
+    forking.prepare()
     options = Options(device, batch_size, workers, compile, recording, lag)
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)

@@ -62,8 +62,6 @@ def logged(snakemake: Any) -> Iterator[None]:
 
     An exception's message goes to both, its traceback to the log.
     """
-    # Worker processes import the main module again, and a workflow script cannot run outside its rule: hide its path from them.
-    vars(sys.modules["__main__"]).pop("__file__", None)
     label = " ".join([snakemake.rule, *dict(snakemake.wildcards).values()])
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)

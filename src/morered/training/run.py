@@ -19,6 +19,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from morered.code_digest import code_digest
 from morered.diffusion.noise import stream
 from morered.models import weights
 from morered.models.config import ModelConfig
@@ -174,6 +175,7 @@ def _header(module: TrainingModule, data: Structures, dataset: str, split: str, 
         "skipped": counters.skipped,
         "best_step": counters.best_batch,
         "settings": module.config.to_dict(),
+        "code": code_digest(__name__),
         **about,
     }
     sizes = (int(data.sizes.min()), int(data.sizes.max()))
