@@ -46,7 +46,7 @@ def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monke
     assert len(list(tmp_path.iterdir())) == 2
     computed.clear()
     told = []
-    monkeypatch.setattr(batch, "single_point", lambda n, x, level: computed.append(len(n)) or single_point(n, x, level))
+    monkeypatch.setattr(batch, "single_point", lambda n, x, *rest: computed.append(len(n)) or single_point(n, x, *rest))
     again = batch.compute(hydrogens, TOY, folder=tmp_path, progress=lambda done, total: told.append(done))
     assert computed == [2, 1]  # what was left
     assert told == [2, 3, 4]
