@@ -73,6 +73,8 @@ class RelaxedOne:
         Largest force before and after, eV/Å; NaN where there is none.
     energy
         At ``positions``, eV; NaN if it was refused or failed.
+    forces
+        At ``positions``, [N, 3] in eV/Å; None if it was refused or failed.
     converged
         Whether the optimiser's own criterion was met within the cap.
     reason
@@ -98,6 +100,7 @@ class RelaxedOne:
     verdict: Verdict
     warning: str | None = None
     record: Steps | None = None
+    forces: NDArray[np.float64] | None = None
 
 
 def relax_one(
@@ -241,11 +244,12 @@ class _Path:
         self.steps = 0
         self.fmax = self.first_fmax = self.energy = np.nan
         self.positions: NDArray[np.float64] | None = None  # of the last evaluation
+        self.forces: NDArray[np.float64] | None = None
         self._kept: list[tuple[NDArray[np.float32], float, float]] = []
 
     def evaluate(self, positions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         energy, forces = self.surface.evaluate(positions)
-        self.energy, self.fmax = energy, largest_force(forces)
+        self.energy, self.forces, self.fmax = energy, forces, largest_force(forces)
         if self.positions is None:
             self.first_fmax = self.fmax
         self.positions = np.array(positions, dtype=np.float64)
@@ -309,6 +313,7 @@ def _relax(
         verdict="converged" if converged else "step-cap",
         warning="; ".join(filter(None, (getattr(path.surface, "bond_problem", None), radical))) or None,
         record=path.history(),
+        forces=path.forces,
     )
 
 

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from morered import calculators
+from morered.batching import batches, pad, unpad
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import WAY_OUT, electron_refusals
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import ase_lbfgs, engine, physical
-from morered.relaxation.codes import Code
+from morered.relaxation.batchsize import molecules_that_fit
+from morered.relaxation.codes import Code, is_relaxed
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.lbfgs import LbfgsRelaxer
@@ -32,7 +34,7 @@ from morered.relaxation.restarts import Run, restarted
 from morered.relaxation.screening import refusals
 from morered.relaxation.state import Relaxer
 from morered.relaxation.verdicts import Outcome, judge
-from morered.structures import Structures
+from morered.structures import Structures, offsets_of
 from morered.trajectories import Trajectories
 
 
@@ -238,10 +240,10 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
         charges, open_shell = None if calculator.charged else frozenset({0}), calculator.open_shell
     who = "the force field"
     if method.optimizer == "ase":
-        run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
-        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes, charges, open_shell)
-    run_batched = _batched(LbfgsRelaxer(method, potential, kernels), options)
-    return _Plan(elements, who, run_batched, sizes, charges, open_shell)
+        run = _one_by_one(method, potential, options)
+    else:
+        run = _batched(LbfgsRelaxer(method, potential, kernels), options)
+    return _Plan(elements, who, _labelled(run, potential, options.device), sizes, charges, open_shell)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
@@ -272,3 +274,43 @@ def _batched(relaxer: Relaxer, options: Options) -> Run:
         return outcome, records.trajectories(), done.interrupted
 
     return run
+
+
+def _one_by_one(method: PotentialMethod, potential: BatchedPotential, options: Options) -> Run:
+    """Run ASE's optimiser."""
+
+    def run(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        return ase_lbfgs.run(structures, method, potential, device=options.device, recording=options.recording, progress=tell)
+
+    return run
+
+
+def _labelled(run: Run, potential: BatchedPotential, device: torch.device | str) -> Run:
+    """``run``, with energies and forces of what it relaxed."""
+
+    def labelled(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        outcome, trajectories, interrupted = run(structures, tell)
+        if not interrupted:
+            _label(structures, outcome, potential, device)
+        return outcome, trajectories, interrupted
+
+    return labelled
+
+
+def _label(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
+    """Fill in energies and forces of the molecules that were relaxed on a batched potential: one evaluation each."""
+    outcome.energies = np.full(len(structures), np.nan)
+    outcome.forces = np.full((structures.n_atoms, 3), np.nan)
+    relaxed = np.flatnonzero([is_relaxed(Code(code)) for code in outcome.code.tolist()])
+    ends = structures.with_positions(outcome.positions).without_columns()[relaxed]
+    bytes_each = potential.bytes_per_molecule(int(ends.sizes.max(initial=1)))
+    for index, n_padded in batches(ends.sizes, molecules_that_fit(bytes_each, torch.device(device))):
+        batch = pad(ends, index, n_padded, device)
+        with torch.no_grad():
+            energy, forces = potential.energy_forces(batch)
+        outcome.energies[relaxed[index]] = energy.to("cpu", torch.float64).numpy()
+        rows = unpad(forces.to(torch.float64), batch.mask)
+        offsets = offsets_of(ends.sizes[index])
+        for k, m in enumerate(relaxed[index].tolist()):
+            atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
+            outcome.forces[atoms] = rows[int(offsets[k]) : int(offsets[k + 1])]
