@@ -59,20 +59,25 @@ class NotConverged(RuntimeError):
 
 
 def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level, charge: int = 0, unpaired: int = 0) -> Any:
-    """PySCF's molecule of numbers [N], positions [N, 3] in Å, total charge (e) and unpaired electrons; an odd number of electrons
-    has one at least.
+    """PySCF's molecule of numbers [N], positions [N, 3] in Å, total charge (e) and unpaired electrons.
 
     Raises
     ------
     ValueError
-        If the basis does not know an element, or charge and unpaired electrons do not fit together.
+        If the basis does not know an element, charge and unpaired electrons do not fit together, or the number of electrons is
+        odd and nobody said that one is unpaired: a forgotten charge is as likely as a radical.
     """
     from pyscf import gto
     from pyscf.lib.exceptions import BasisNotFoundError
 
     numbers = np.asarray(numbers, dtype=int)
     electrons = int(numbers.sum()) - charge
-    unpaired = unpaired or electrons % 2
+    if electrons % 2 and not unpaired:
+        given = f" with charge {charge:+d}" if charge else ""
+        raise ValueError(
+            f"{electrons} electrons{given}: a radical, or an ion whose charge is not given; "
+            "give the charge (--charge, charge=), or the unpaired electrons (--unpaired 1, unpaired=1)"
+        )
     if problem := parity_problem(electrons, charge, unpaired):
         raise ValueError(problem)
     atoms = [
@@ -104,7 +109,7 @@ def converge(
     guess
         Density matrix to start from, e.g. a neighbouring geometry's.
     charge, unpaired
-        Total charge in e, and unpaired electrons (0 for an odd number of electrons: one).
+        Total charge in e, and unpaired electrons.
 
     Raises
     ------

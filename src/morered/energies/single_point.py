@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from morered.electrons import radical_note
 from morered.energies import hirshfeld, pbe0
 from morered.energies.level import Level
 from morered.energies.mbd import mbd_energy
@@ -29,7 +28,7 @@ class SinglePoint:
     status
         "converged", or "failed".
     reason
-        How the field converged where plain DIIS did not do, that it was taken for a radical, or why there is no energy.
+        How the field converged where plain DIIS did not do, or why there is no energy.
     forces
         [N, 3] in eV/Å, of the functional alone; None where not asked for.
     """
@@ -82,8 +81,7 @@ def single_point(
     except (pbe0.NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
         spent = getattr(error, "cycles", cycles)
         return SinglePoint(np.nan, np.nan, spent, time.perf_counter() - start, "failed", " ".join(str(error).split()))
-    note = radical_note(int(numbers.sum()) - charge, charge, unpaired)
-    reason = "; ".join(filter(None, ("" if field.way == "DIIS" else f"converged by {field.way}", note)))
+    reason = "" if field.way == "DIIS" else f"converged by {field.way}"
     seconds = time.perf_counter() - start
     return SinglePoint(
         field.energy, dispersion, cycles, seconds, "converged", reason, None if gradient is None else gradient.forces
