@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_KEPT_OF_NAME = 40  # letters, of four bytes each at most
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -31,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield final
         return
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{secrets.token_hex(6)}-{final.name}")
+    temporary = _temporary(final)
     try:
         yield temporary
         if not temporary.exists():
@@ -43,6 +45,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         for left in final.parent.glob(f"{glob.escape(temporary.name)}*"):
             with suppress(OSError):
                 left.unlink()
+
+
+def unwritable(path: str | os.PathLike[str]) -> str | None:
+    """Why no file can be written at ``path``, found out by trying beside it; None where it can.
+
+    Unlike `atomic_path` this makes no folders: a folder that is not there is a mistake in the name.
+    """
+    name = os.fsencode(path).decode("utf-8", "replace")
+    final = Path(os.path.realpath(path))
+    try:
+        if final.is_dir():
+            return f"{name}: is a folder, not a file"
+        if not final.parent.is_dir():
+            return f"{name}: there is no folder {os.fsencode(os.path.dirname(path)).decode('utf-8', 'replace')!r}"
+        if os.path.lexists(final):
+            if not final.is_file():
+                return None  # a pipe or device
+        else:
+            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # the name itself: its length, its letters
+            final.unlink()
+        temporary = _temporary(final)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        return f"{name}: cannot be written: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def _temporary(final: Path) -> Path:
+    """A name beside a file with the same ending, and no longer than file systems take however long the file's own is."""
+    return final.with_name(f".{secrets.token_hex(6)}-{final.name[-_KEPT_OF_NAME:]}")
 
 
 def _sync(path: Path) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.arguments import electrons, positive, usage
+from morered.commands.outputs import problem_of, tell
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.energies.level import Level
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive, metavar="N", help="processes of one thread each (default: the cores)")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one molecule may take (default: no limit)")
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
+    electrons(parser)
     parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, compute, print; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
         return usage("energy", "give at least one INPUT or --smiles; morered energy --help has examples")
-    if problem := without_folder([arguments.table]):
+    if problem := problem_of(others=[arguments.table]):
         return usage("energy", problem)
     if arguments.timeout is not None and not arguments.timeout > 0:
         return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")
@@ -83,9 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         _require(level)
     except ValueError as error:
         return usage("energy", str(error))
-    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format)
-    for sentence in (*given.notes, *given.problems):
-        print(f"morered energy: {sentence}", file=sys.stderr)
+    given = intake.gather(
+        arguments.inputs, arguments.smiles, arguments.format, charge=arguments.charge, unpaired=arguments.unpaired
+    )
+    tell("energy", (*given.notes, *given.problems))
 
     rows: list[dict[str, Any]] = []
     points = _computed(given.structures, level, arguments)
@@ -100,11 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
         rows.append({"name": record.name, **batch.row(point)})
         writer.writerow(_shown(rows[-1]))
         sys.stdout.flush()
+    lost = False
     try:
         if arguments.table:
             _write(arguments.table, rows)
     except OSError as error:
-        return usage("energy", str(error))
+        lost = True
+        tell("energy", [f"{arguments.table}: {error}; the table stands on standard output"])
     if interrupted:
         print("morered energy: interrupted; what was done by then has been written", file=sys.stderr)
     failures = [row for row in rows if row["status"] != "converged"]
@@ -114,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {row['name']}: {row['reason']}", file=sys.stderr)
         if len(failures) > 20:
             print(f"  and {len(failures) - 20} more; --table lists all", file=sys.stderr)
-    return int(interrupted or bool(failures))
+    return int(interrupted or lost or bool(failures))
 
 
 def _require(level: Level) -> None:
@@ -140,7 +145,8 @@ def _computed(structures: Any, level: Level, arguments: argparse.Namespace) -> I
     from morered.energies import batch
     from morered.parallel import TaskFailure, available_cores, map_processes
 
-    molecules = [(numbers, positions) for _, numbers, positions in structures]
+    electronic = zip(structures.charges.tolist(), structures.unpaired.tolist(), strict=True)
+    molecules = [(m.numbers, m.positions, *state) for m, state in zip(structures, electronic, strict=True)]
     workers = min(arguments.workers or (1 if arguments.gpu else available_cores()), max(1, len(molecules)))
     with tqdm(
         total=len(molecules), desc="energies", file=sys.stderr, disable=arguments.quiet or not sys.stderr.isatty()
@@ -164,8 +170,8 @@ def _point(molecule: Any, level: Level) -> SinglePoint:
     """A task for a worker."""
     from morered.energies.single_point import single_point
 
-    numbers, positions = molecule
-    return single_point(numbers, positions, level)
+    numbers, positions, charge, unpaired = molecule
+    return single_point(numbers, positions, level, charge, unpaired)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
