@@ -28,7 +28,7 @@ SEED = 17
 
 
 def alpha_bar(t: int) -> float:
-    """(1 - 2s) (1 - (t/T)^2)^2 + s for t < T (Appendix C.2); no ratio of neighbours is below 0.001, which counts at t = T; 1 at t = 0."""
+    """(1 - 2s) (1 - (t/T)^2)^2 + s for t < T (Appendix C.2); at t = T the ratio to t - 1 is 0.001; 1 at t = 0."""
     if t == 0:
         return 1.0
     signal = (1 - (t / T) ** 2) ** 2 if t < T else 0.001 * (1 - ((T - 1) / T) ** 2) ** 2
