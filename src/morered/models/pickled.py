@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 #: Python's modules for calling the system, which PyTorch refuses as well.
 _SYSTEM = ("os", "posix", "nt", "sys", "subprocess")
 
