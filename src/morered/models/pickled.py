@@ -48,7 +48,7 @@ def tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         named_in_it = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         if system := [name for name in named_in_it if name.partition(".")[0] in _SYSTEM]:
             raise UnreadableError(f"{path} names {system[0]}, which no network needs: the file is not to be trusted")
-        inert = [(type("Inert", (_Inert,), {}), name) for name in named_in_it]
+        inert: list[Any] = [(type("Inert", (_Inert,), {}), name) for name in named_in_it]
         with torch.serialization.safe_globals(inert):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # PyTorch's message advises to run what is in the file

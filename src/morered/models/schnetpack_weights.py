@@ -107,7 +107,8 @@ def from_state(state: Mapping[str, Tensor]) -> DiffusionNetwork | Potential:
         modules = sorted({".".join(name.split(".")[:2]) for name in state if name.startswith("output_modules")})
         raise ValueError(f"the output modules ({', '.join(modules) or 'none'}) are no heads of noise, time or energy")
     representation = {name: value for name, value in state.items() if name.startswith("representation.")}
-    config = ModelConfig(kind=kind, **_sizes(representation), **{f"{part}_layers": _layers(head) for part, head in heads.items()})
+    layers = {f"{part}_layers": _layers(head) for part, head in heads.items()}
+    config = ModelConfig.from_dict({"kind": kind, **_sizes(representation), **layers})
     network = build(config).to(state[_ANCHOR].dtype)
     named = representation | {name: value for head in heads.values() for name, value in head.items()}
     if isinstance(network, Potential):

@@ -46,7 +46,7 @@ _SHORT = 30.0
 #: Stage -> its rules, in the order of the table.
 STAGES: dict[str, tuple[str, ...]] = {
     "data": (
-        "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "prepare_qm9", "prepare_custom",
+        "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "download_qm9", "prepare_qm9", "prepare_custom",
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
         "gather_displaced", "describe_dataset",
     ),
