@@ -144,16 +144,19 @@ ELEMENTS = {1: [6, 1, 1, 1, 1], 2: [8, 1, 1], 10: [6, 7, 1, 1, 1, 1, 1], 7001: [
 """Atomic numbers of the molecules that `write_qm7x` knows."""
 
 
-def write_qm7x(path: Path, minima: list[tuple[int, int, int]], displaced: int = 100, flat: bool = False) -> None:
+def write_qm7x(
+    path: Path, minima: list[tuple[int, int, int]], displaced: int = 100, flat: bool = False, elements: list[int] | None = None
+) -> None:
     """A file of the shape of QM7-X's: ``file[molecule][structure][property]`` with its names, shapes, types and units.
 
     The values are random but belong together: displaced structures are the minimum plus noise that grows with their number,
     turned and shifted. ``flat``: per-atom properties as (N,) and numbers as (), else (N, 1) and (1,).
+    ``elements``: of every molecule.
     """
     with h5py.File(path, "w") as file:
         for m, i, c in minima:
             random = np.random.default_rng([m, i, c])
-            numbers = np.array(ELEMENTS[m])
+            numbers = np.array(elements or ELEMENTS[m])
             n = len(numbers)
             minimum = random.normal(scale=1.5, size=(n, 3))
             group = file.require_group(str(m))

@@ -18,6 +18,7 @@ COMMANDS = {
     "relax": "relax molecules of a file; each comes back with a verdict",
     "energy": "PBE0+MBD energies of molecules of a file, as they are",
     "generate": "generate molecules of a composition from pure noise",
+    "convert": "convert a model that SchNetPack saved, as the paper's authors published, into a weights file",
     "info": "print what a weights file is, what it was trained on, and for which elements",
 }
 

@@ -152,6 +152,19 @@ def test_saved_loaded_and_gathered(tmp_path: Path) -> None:
     assert pieces.load(tmp_path / "plain.h5").failures == {}
 
 
+def test_chunks_without_a_structure_are_an_error_with_reasons(tmp_path: Path) -> None:
+    def none(molecule: Structures) -> Structures:
+        raise ValueError("the program is not there")
+
+    for k in range(2):
+        pieces.save(tmp_path / f"{k}.h5", pieces.build(MOLECULES[pieces.chunk(40, k, 2)], none), {"chunk": k})
+    with pytest.raises(
+        ValueError, match=r"all\.h5: nothing .* all of 40 molecules failed; h2/00: ValueError: the program is not"
+    ):
+        pieces.gather([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
+    assert not (tmp_path / "all.h5").exists()
+
+
 @pytest.mark.parametrize(("count", "chunks"), [(40, 1), (40, 3), (3, 5), (0, 2), (1000, 7)])
 def test_chunks_cover_everything_once(count: int, chunks: int) -> None:
     found = [k for index in range(chunks) for k in range(*pieces.chunk(count, index, chunks).indices(count))]

@@ -221,6 +221,22 @@ def test_what_does_not_belong_there_is_said(small, tmp_path):
     assert len(structures) == 15
 
 
+def test_displaced_structures_are_found_under_either_spelling(small, tmp_path):
+    """``-d3``, as the files have it, and ``-3``, as their description does; one name of a structure that has two is left out."""
+    expected = problems_of(small, tmp_path / "as-published.h5")[1]
+    with h5py.File(small, "r+") as file:
+        for d in (1, 2, 3, 4):
+            file["1"].move(f"Geom-m1-i1-c1-d{d}", f"Geom-m1-i1-c1-{d}")
+        file["2"].copy("Geom-m2-i1-c1-d2", "Geom-m2-i1-c1-2")
+        file["2"].copy("Geom-m2-i1-c1-d2", "Geom-m2-i1-c1-d0")
+    problems, structures = problems_of(small, tmp_path / "out.h5")
+    assert structures.same_as(expected)
+    assert sorted(problems) == [
+        "Geom-m2-i1-c1-d0 in molecule 2 is no name of a structure of it",
+        "Geom-m2-i1-c1-d2 in molecule 2 is left out: Geom-m2-i1-c1-2 is the same structure by its name",
+    ]
+
+
 @pytest.mark.parametrize("damage", ["cut", "no hdf5", "empty", "nothing in it"])
 def test_a_damaged_file_is_named_and_leaves_nothing(small, tmp_path, damage):
     content = small.read_bytes()
@@ -284,7 +300,9 @@ def test_an_incomplete_dataset_is_refused_where_it_should_be_whole(parts, small,
     for name, count in (("MOLECULES", 4), ("MINIMA", 6), ("STRUCTURES", 606)):
         monkeypatch.setattr(dataset, name, count)
     dataset.join(parts, tmp_path / "qm7x.h5", complete=True)
-    with pytest.raises(ValueError, match="QM7-X holds 4 molecules, 6 minima and 606 structures, these files 2, 4 and 404"):
+    with pytest.raises(
+        ValueError, match=r"holds 4 molecules, 6 minima and 606 structures, these files \(.*1000\.h5\) 2, 4 and 404"
+    ):
         dataset.join(parts[:1], tmp_path / "half.h5", complete=True)
     dataset.parse_file(small, tmp_path / "small.h5")
     with pytest.raises(ValueError, match="Geom-m1-i1-c1: 96 of 100 displaced structures are missing"):
@@ -353,6 +371,12 @@ def test_inputs_of_minima_with_few_structures(qm7x_writer, tmp_path, caplog):
     assert np.unique(chosen.references, return_counts=True)[1].tolist() == [3, 2, 1]
     assert chosen.column("rank").tolist() == [0, 1, 2, 0, 2, 0]
     assert "1 minima have no displaced structure, the first is qm7x/Geom-m2-i2-c1-opt" in caplog.text
+
+
+def test_an_empty_test_set_is_an_error(joined):
+    minima = dataset.minima(joined)
+    with pytest.raises(ValueError, match="none of the 6 minima chosen has a displaced structure among 6 structures"):
+        dataset.test_inputs(minima, minima.names)
 
 
 def test_inputs_do_not_depend_on_the_chunks(joined, monkeypatch):

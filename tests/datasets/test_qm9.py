@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from morered import storage
-from morered.datasets import qm9
-from morered.datasets.integrity import ArchiveError
+from morered.datasets import qm9, sources
+from morered.datasets.download import Retry
+from morered.datasets.integrity import ArchiveError, DigestError, DownloadError
 from morered.units import EV_PER_HARTREE
 
 METHANE = """5
@@ -236,3 +237,60 @@ def test_a_broken_row_of_the_package_is_named(package, tmp_path, old, new):
     part.write_text(part.read_text().replace(old, new))
     with pytest.raises(ArchiveError, match=str(tmp_path)):
         qm9.from_package(tmp_path, complete=False)
+
+
+# ------------------------------------------------------------------- downloaded, or from the package
+
+ONCE = Retry(attempts=1, wait=0.0, timeout=(5.0, 5.0))
+
+
+@pytest.fixture
+def figshare(server, records, tmp_path, uncharacterised, monkeypatch):
+    """A server in figshare's place, in the package's own table or (`own`) in a table of one's own."""
+    server.files = {
+        "dsgdb9nsd.xyz.tar.bz2": write_archive(tmp_path / "a.tar.bz2", records).read_bytes(),
+        "uncharacterized.txt": uncharacterised.read_bytes(),
+    }
+    found = {name: server.source(name, dataset="qm9") for name in server.files}
+    monkeypatch.setattr(qm9, "of_file", lambda dataset, name, table: found[name])
+    for name, count in (("MOLECULES", 6 + 3), ("UNCHARACTERISED", 3)):  # what the list and the package of these tests hold
+        monkeypatch.setattr(qm9, name, count)
+    return server
+
+
+def test_what_figshare_gives_is_kept_and_not_fetched_again(figshare, package, tmp_path, monkeypatch):
+    monkeypatch.setattr(qm9, "MOLECULES", 6)
+    structures, files = qm9.download(tmp_path / "raw", retry=ONCE)
+    assert structures.same_as(qm9.from_package(package, complete=False))
+    assert [path.name for path in files] == list(qm9.FILES)
+    asked = len(figshare.requests)
+    assert qm9.download(tmp_path / "raw", retry=ONCE)[0].same_as(structures)
+    assert len(figshare.requests) == asked
+
+
+@pytest.mark.parametrize("fault", [{"status": 404}, {"status": 503, "retry_after": "0"}, {"wrong": True}])
+def test_the_package_serves_where_figshare_does_not(fault, figshare, package, tmp_path, monkeypatch, caplog):
+    figshare.faults["dsgdb9nsd.xyz.tar.bz2"] = [dict(fault) for _ in range(5)]
+    monkeypatch.setattr(qm9, "_package_folder", lambda: package)
+    structures, files = qm9.download(tmp_path / "raw", retry=ONCE)
+    assert structures.same_as(qm9.from_package(package))
+    assert files == []
+    assert "taken from the package qm9pack" in caplog.text
+
+
+def test_without_the_package_the_error_says_how_to_get_it(figshare, tmp_path, monkeypatch):
+    figshare.files.pop("uncharacterized.txt")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DownloadError, match=r"uncharacterized\.txt: not complete .* pip install 'morered\[qm9\]', and run again"):
+        qm9.download(tmp_path / "raw", retry=ONCE)
+
+
+def test_a_table_of_one_s_own_is_believed_alone(figshare, package, tmp_path, monkeypatch):
+    figshare.faults["uncharacterized.txt"] = [{"wrong": True}, {"wrong": True}]
+    monkeypatch.setattr(qm9, "_package_folder", lambda: package)
+    with pytest.raises(DigestError):
+        qm9.download(tmp_path / "raw", table="table.csv", retry=ONCE)
+
+
+def test_the_package_s_table_lists_the_files() -> None:
+    assert set(qm9.FILES) <= {source.file.name for source in sources.of_dataset("qm9")}

@@ -34,11 +34,12 @@ def test_coefficients_fit_together(kind: str, T: int) -> None:
     assert ((schedule.alpha_bar > 0) & (schedule.alpha_bar < 1)).all()
     torch.testing.assert_close(torch.cumprod(schedule.alpha, 0), schedule.alpha_bar, rtol=1e-10, atol=0)
     torch.testing.assert_close(schedule.beta, 1 - schedule.alpha)
-    # Eq. 3, and the first value replaced by the second
+    # Eq. 3; alpha_bar is 1 before the first step, so that the last reverse step adds no noise
     i = T - 1
     variance = schedule.beta[i] * (1 - schedule.alpha_bar[i - 1]) / (1 - schedule.alpha_bar[i])
     assert schedule.sigma[i].item() == pytest.approx(variance.sqrt().item())
-    assert schedule.sigma[0] == schedule.sigma[1]
+    assert schedule.sigma[0] == 0
+    assert (schedule.sigma[1:] > 0).all()
 
 
 def test_cosine_and_linear_have_their_known_values() -> None:

@@ -1,4 +1,4 @@
-"""From compositions to structures: what is drawn, that both samplers find what their network knows, and stops at several caps."""
+"""From compositions to structures: what is drawn, and that both samplers find what their network knows."""
 
 import numpy as np
 import pytest
@@ -68,39 +68,3 @@ def test_both_find_the_molecules_that_their_network_knows(known, jt):
 def test_a_method_that_starts_from_the_input_is_refused(known, jt):
     with pytest.raises(ValueError, match="starts from noise"):
         sampling.generate(known, DiffusionMethod(noise=jt.noise, time=jt.time))
-
-
-def test_one_process_stopped_at_several_caps(known, jt):
-    caps = [50, 100, 2000]
-    placeless = known.with_positions(np.zeros_like(known.positions))
-    at = sampling.generate_to_caps(placeless, jt, caps)
-    n = len(known)
-    first, middle, last = (at[k * n : (k + 1) * n] for k in range(3))
-    assert at.column("cap").tolist() == np.repeat(caps, n).tolist()
-    assert at.names[:n] == [f"{name}@50" for name in known.names]
-    assert at.references.tolist() == known.ids.tolist() * 3
-    stopped = sampling.generate(placeless, sampling.preset("jt", jt.noise, steps=50)).structures
-    np.testing.assert_array_equal(first.positions, stopped.positions)
-    for cap, part in zip(caps[:2], (first, middle), strict=True):
-        going = part.column("verdict") == b"step-cap"
-        assert going.any()
-        assert (part.column("steps")[going] == cap).all()
-        assert (part.column("steps")[~going] <= cap).all()
-    assert last.column("verdict").tolist() == [b"converged"] * n
-    assert (rmsd(known, last) < 0.05).all()
-    assert (rmsd(known, first) > 0.3).all()
-
-
-def test_a_molecule_that_ended_stays_as_it_is_at_further_caps(known, jt):
-    placeless = known.with_positions(np.zeros_like(known.positions))
-    at = sampling.generate_to_caps(placeless, jt, [2000, 3000])
-    n = len(known)
-    assert (at.column("steps")[:n] < 2000).all()
-    np.testing.assert_array_equal(at.positions[: known.n_atoms], at.positions[known.n_atoms :])
-    assert at.column("steps")[:n].tolist() == at.column("steps")[n:].tolist()
-
-
-@pytest.mark.parametrize("caps", [[], [10, 5], [5, 5], [0, 5]])
-def test_caps_ascend(known, jt, caps):
-    with pytest.raises(ValueError, match="ascend"):
-        sampling.generate_to_caps(known, jt, caps)

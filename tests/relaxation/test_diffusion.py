@@ -28,7 +28,7 @@ def test_every_method_finds_the_minima_of_an_exact_model(
     name: str, methods: dict[str, DiffusionMethod], noisy: Structures, molecules: Structures
 ) -> None:
     relaxed = relax(noisy, methods[name]).structures
-    # The last stochastic step adds noise of sigma_1 = 0.0022 Å, the smallest level is 0.0032 Å per coordinate.
+    # The last step adds no noise; what is left is of the smallest level, 0.0032 Å per coordinate.
     assert rmsd(relaxed, molecules).max() < 0.01
     assert set(relaxed.column("verdict").tolist()) == {b"converged"}
     assert np.array_equal(relaxed.ids, noisy.ids)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+import yte
 
 from morered.study import Study, estimate, load_schema
 from morered.study.estimate import Job
@@ -35,7 +36,7 @@ def test_the_paper_s_relaxations_take_the_paper_s_steps(study_of) -> None:
     paper = study_of("paper")
     number = estimate.molecules(paper, "normal-modes")
     assert number == 3 * 6504
-    for method, steps in (("MoreRed-AS", 992), ("MoreRed-ITP", 64)):
+    for method, steps in (("MoreRed-AS", 992), ("MoreRed-ITP", 64), ("MoreRed-JT", 989)):
         one = hours(paper, "relax_structures", 1, method=method, testset="normal-modes", seed="0", chunk="0")
         assert one * 3600 * len(paper.chunks(method)) == pytest.approx(number * steps * 0.05 / 128)
 
@@ -49,6 +50,25 @@ def test_energies_and_samples_are_split_into_jobs(study_of) -> None:
     ddpm, jt = (hours(paper, "generate_structures", 1, sampler=name, chunk="0") for name in ("DDPM", "MoreRed"))
     assert ddpm * 2 == pytest.approx(10_000 * 1000 * 0.05 / 128 / 3600)
     assert jt * 4 == pytest.approx(10_000 * 2000 * 0.05 / 128 / 3600)
+
+
+def test_no_job_on_a_gpu_takes_longer_than_the_profile_lets_it(study_of, repository: Path) -> None:
+    """By these rates, at the first attempt; a training may: it is queued again and goes on."""
+    paper = study_of("paper")
+    given = yte.process_yaml((repository / "profiles/slurm/config.yaml").read_text(encoding="utf-8"), require_use_yte=True)
+    generation = paper.config["generation"]
+    jobs = [
+        *(Job("generate_to_caps", {"sampler": name, "chunk": "0"}, 1) for name in ("MoreRed-large", "DDPM-large")),
+        *(Job("generate_structures", {"sampler": name, "chunk": "0"}, 1) for name in generation["methods"]),
+        *(
+            Job("relax_structures", {"method": name, "testset": testset, "seed": "0", "chunk": "0"}, int("MoreRed" in name))
+            for name in paper.config["methods"]
+            for testset in paper.config["testsets"]
+        ),
+    ]
+    for job in jobs:
+        limit = int(re.findall(r"\d+", str(given["set-resources"][job.rule]["runtime"]))[0]) * 60  # min(240 * attempt, ...)
+        assert estimate.seconds_on_one(paper, job) < 0.75 * limit, job
 
 
 def test_a_limit_of_the_config_is_what_counts(study_of) -> None:

@@ -75,7 +75,7 @@ def test_references_are_found_again(molecules: Structures) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[50, 300, 7, 643], [3], [10, 10], [1, 1, 1, 997]])
-def test_every_molecule_weighs_the_same(sizes: list[int]) -> None:
+def test_every_molecule_is_drawn_alike(sizes: list[int]) -> None:
     plan = data.BatchPlan(sizes, 16, seed=3)
     epochs = 400
     seen = [np.zeros(n) for n in sizes]

@@ -1,5 +1,6 @@
 """Every kind of dataset through the workflow, from where it comes from to test inputs and training data."""
 
+import io
 import json
 import lzma
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import astuple
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 
 from datasets_support import Server, serving, write_qm7x
 from morered import formats, storage
-from morered.datasets import qm7, splits
+from morered.datasets import qm7, qm7x, splits
 from morered.datasets.sources import COLUMNS
 from morered.study import Study, load_schema
 
@@ -26,14 +28,14 @@ DUPLICATE = "Geom-m1-i1-c2-opt"
 SMILES = "CCO ethanol\nC1CC broken\nO water\nC=O formaldehyde\nO again\n"
 
 
-def write_table(path: Path, server: Server, unpacked: dict[str, bytes]) -> None:
+def write_table(path: Path, server: Server, unpacked: dict[str, bytes], dataset: str = "qm7x") -> None:
     """A table of files that lists all that the server has."""
     rows = [",".join(COLUMNS)]
     for name in server.files:
         inner = unpacked.get(name)
-        source = server.source(name, unpacked=inner, dataset="qm7x")
+        source = server.source(name, unpacked=inner, dataset=dataset)
         inside = ("", "", "") if source.unpacked is None else astuple(source.unpacked)
-        rows.append(",".join(map(str, ["qm7x", "1", *astuple(source.file), *inside, *source.urls, ""])))
+        rows.append(",".join(map(str, [dataset, "1", *astuple(source.file), *inside, *source.urls, ""])))
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
@@ -91,8 +93,13 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def study(repository):
-    return Study(CONFIG, load_schema(repository / "config/schema/config.schema.yaml"))
+def schema(repository):
+    return load_schema(repository / "config/schema/config.schema.yaml")
+
+
+@pytest.fixture(scope="module")
+def study(schema):
+    return Study(CONFIG, schema)
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +209,50 @@ def test_a_file_of_other_bytes_is_not_believed(made, workflow_in, study, tmp_pat
     (workflow.folder / path).write_text("Geom-m2-i1-c1-opt\n")
     printed = workflow.run("--", f"{study.data_dir('qm7x')}/minima.h5", succeed=False)
     assert re.search(rf"{re.escape(path)}: expected 18 bytes with md5:\w+, found 18 bytes with md5:\w+", printed)
+
+
+def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path, schema):
+    methane = "5\ngdb 1" + "\t0.5" * 16 + "\nC 0 0 0 0\n" + "".join(f"H {x} {y} 0 0\n" for x in (-1, 1) for y in (-1, 1))
+    with tarfile.open(tmp_path / "archive", "w:bz2") as archive:
+        for number in range(1, 5):
+            entry = tarfile.TarInfo(f"dsgdb9nsd_{number:06d}.xyz")
+            entry.size = len(methane)
+            archive.addfile(entry, io.BytesIO(methane.encode()))
+    config = {
+        "study": "qm9",
+        "datasets": {"qm9": {"kind": "qm9", "sources": "table.csv", "split": {"train": 1, "validation": 1}}},
+        "figures": [],
+    }
+    workflow = workflow_in(tmp_path, config)
+    study = Study(config, schema)
+    target = f"{study.data_dir('qm9')}/minima.h5"
+    with serving() as server:
+        server.files = {
+            "dsgdb9nsd.xyz.tar.bz2": (tmp_path / "archive").read_bytes(),
+            "uncharacterized.txt": b"1 C C 0.1\n",
+        }
+        write_table(tmp_path / "table.csv", server, {}, dataset="qm9")
+        workflow.run("--", target)
+    made = storage.read(tmp_path / target)
+    assert made.names == ["qm9/000002", "qm9/000003", "qm9/000004"]
+    assert splits.load(tmp_path / target.replace("minima.h5", "split.json")).counts()["test"]["graphs"] == 1
+    workflow.write({**config, "datasets": {"qm9": {"kind": "qm9", "source": "qm9pack"}}})
+    offline = Study(workflow.config, schema)
+    assert workflow.planned(f"{offline.data_dir('qm9')}/minima.h5") == {"prepare_qm9": 1}
+
+
+def test_all_of_qm7x_is_checked_to_be_all(workflow_in, schema, tmp_path):
+    """Eight parsed files are there, of the published table, and hold too little."""
+    config = {"study": "whole", "datasets": {"qm7x": {"kind": "qm7x", "remove_duplicates": False}}, "figures": []}
+    workflow, study = workflow_in(tmp_path, config), Study(config, schema)
+    raw = tmp_path / study.raw_dir("qm7x")
+    raw.mkdir(parents=True)
+    for number, name in enumerate(qm7x.FILES, start=1):
+        write_qm7x(tmp_path / "part.hdf5", [(number, 1, 1)], displaced=3, elements=[1, 8, 1])
+        qm7x.parse_file(tmp_path / "part.hdf5", raw / f"{name}.h5")
+    printed = workflow.run("--", f"{study.data_dir('qm7x')}/minima.h5", succeed=False)
+    assert "QM7-X holds 6950 molecules, 41537 minima and 4195237 structures" in printed
+    assert "8, 8 and 32; " in printed
 
 
 @pytest.mark.parametrize(

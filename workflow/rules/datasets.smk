@@ -4,6 +4,12 @@
 CUSTOM = {
     Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "custom"
 }
+# Folder below results/data/raw -> dataset whose molecules are downloaded there.
+QM9 = {
+    Path(STUDY.raw_dir(name)).name: name
+    for name, settings in STUDY.config["datasets"].items()
+    if settings.get("source") == "figshare"
+}
 # Displaced structures with energies and forces that are made here -> dataset.
 DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"}
 
@@ -42,12 +48,20 @@ def qm7x_files(wildcards):
 
 
 def qm9_files(wildcards):
-    """The downloads of QM9; none where a package has it."""
-    dataset = dataset_of(wildcards)
+    """The molecules of QM9 as downloaded; none where they are to come from a package."""
     if dataset_settings(wildcards)["source"] == "qm9pack":
         return {}
-    folder = STUDY.raw_dir(dataset)
-    return {"archive": f"{folder}/dsgdb9nsd.xyz.tar.bz2", "uncharacterised": f"{folder}/uncharacterized.txt"}
+    return {"molecules": f"{STUDY.raw_dir(dataset_of(wildcards))}/molecules.h5"}
+
+
+def digests_of_qm9(wildcards):
+    """What its files must be, so that other digests fetch them again."""
+    files = downloads.files_of(STUDY.dataset(QM9[wildcards.raw]))
+    return [DOWNLOADS[f"results/data/raw/{wildcards.raw}/{file}"].digests for file in files]
+
+
+def table_of_qm9(wildcards):
+    return STUDY.dataset(QM9[wildcards.raw])["sources"]
 
 
 def table_of(wildcards):

@@ -1,18 +1,25 @@
-"""Generate the structures of one chunk of the compositions and keep where they stand at each of several caps on the steps."""
+"""Generate the structures of one chunk of the compositions and keep where they stand at each of several caps on the steps; a job
+that was killed goes on.
+"""
 
 from morered import devices, storage
 from morered.datasets import pieces, splits
-from morered.generation.sampling import from_settings, generate_to_caps
+from morered.generation.caps import generate_to_caps
+from morered.generation.sampling import from_settings
 from morered.models import weights
 from morered.study.script import logged
 
 with logged(snakemake):
-    files, params = dict(snakemake.input.items()), snakemake.params
+    files, params, out = dict(snakemake.input.items()), snakemake.params, snakemake.output[0]
     compositions, split = storage.read(files.pop("compositions"))[: params.molecules], splits.load(files.pop("split"))
     compositions = compositions[pieces.chunk(len(compositions), int(snakemake.wildcards.chunk), params.chunks)]
-    for path in files.values():
-        splits.refuse_training_graphs(split, weights.load(path).header.split, compositions.references)
+    models = {role: weights.load(path) for role, path in files.items()}
+    for model in models.values():
+        splits.refuse_training_graphs(split, model.header.split, compositions.references)
     sampler = from_settings(files, seed=params.seed)
-    capped = generate_to_caps(compositions, sampler, params.caps, device=devices.choose(), progress=True)
+    key = [{role: model.digest for role, model in models.items()}, params.seed]
+    device = devices.choose()
+    capped = generate_to_caps(compositions, sampler, params.caps, folder=f"{out}.pieces", key=key, device=device, progress=True)
     made_by = storage.provenance(generate_to_caps, from_settings, config=dict(params.items()), parents=list(snakemake.input))
-    storage.write(snakemake.output[0], capped, made_by)
+    storage.write(out, capped, made_by)
+    pieces.discard(f"{out}.pieces")

@@ -9,6 +9,7 @@ with logged(snakemake):
     duplicates = files.get("duplicates")
     if duplicates is not None:
         verify(duplicates, sources.of_file("qm7x", "DupMols.dat", snakemake.params.table).file)
-    report = qm7x.join(files.parts, out.structures, duplicates=duplicates)
+    published = snakemake.params.table is None and len(files.parts) == len(qm7x.FILES)
+    report = qm7x.join(files.parts, out.structures, duplicates=duplicates, complete=published)
     print(*report.problems, f"{report.structures} structures, {report.minima} minima", sep="\n")
     qm7x.split_minima(out.structures, out.minima, out.split, **snakemake.params.split)

@@ -1,15 +1,12 @@
-"""QM9 from its archive or, where that is no input, from the package qm9pack; and its split."""
+"""QM9 and its split; the molecules are an input or, where they are none, the package qm9pack's."""
 
 from morered import storage
-from morered.datasets import qm9, sources, splits
-from morered.datasets.integrity import verify
+from morered.datasets import qm9, splits
 from morered.study.script import logged
 
 with logged(snakemake):
-    files, out, table = list(snakemake.input), snakemake.output, snakemake.params.table
-    for path in files:
-        verify(path, sources.of_file("qm9", path.rsplit("/", 1)[1], table).file)
-    structures = qm9.from_archive(*files, complete=table is None, progress=True) if files else qm9.from_package()
+    files, out = list(snakemake.input), snakemake.output
+    structures = storage.read(files[0]) if files else qm9.from_package()
     splits.save(out.split, qm9.split(structures, **snakemake.params.split))
     storage.write(
         out.minima, structures, storage.provenance(qm9.from_archive, config=dict(snakemake.params.split), parents=files)

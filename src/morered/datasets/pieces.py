@@ -147,9 +147,18 @@ def load(path: str | os.PathLike[str]) -> Built:
 
 
 def gather(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], **extra: Any) -> Built:
-    """Join the files of a build's chunks in their order, failures included; ``extra`` goes into the provenance."""
+    """Join the files of a build's chunks in their order, failures included; ``extra`` goes into the provenance.
+
+    Raises
+    ------
+    ValueError
+        If there is not one structure in them; the message gives some of the reasons.
+    """
     paths = list(paths)
     built = Built.concatenate([load(path) for path in paths])
+    if not len(built.structures):
+        reasons = "".join(f"; {name}: {reason}" for name, reason in list(built.failures.items())[:3])
+        raise ValueError(f"{out}: nothing could be built, all of {len(built.failures)} molecules failed{reasons}")
     save(out, built, storage.provenance(gather, parents=paths, **extra))
     return built
 

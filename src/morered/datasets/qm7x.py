@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MOLECULES, MINIMA, STRUCTURES = 6_950, 41_537, 4_195_237
 """What the eight files hold together; 100 displaced structures belong to each minimum."""
+FILES = tuple(f"{number}000" for number in range(1, 9))
+"""Their names without the ending."""
 TRAIN_GRAPHS, VALIDATION_GRAPHS = 4500, 1250
 """The paper's split counts molecular graphs (Appendix B.1)."""
 LEVEL = "minima at DFTB3+MBD, energies and forces at PBE0+MBD"
@@ -228,7 +230,7 @@ def _require_complete(files: Sequence[Path], problems: Sequence[str]) -> None:
         reasons = "".join(f"; {problem}" for problem in problems[:5])
         raise ValueError(
             f"QM7-X holds {MOLECULES} molecules, {MINIMA} minima and {STRUCTURES} structures, "
-            f"these files {len(molecules)}, {count} and {total}{reasons}"
+            f"these files ({', '.join(map(str, files))}) {len(molecules)}, {count} and {total}{reasons}"
         )
 
 
@@ -298,7 +300,13 @@ def test_inputs(structures: Structures, references: Sequence[str]) -> Structures
     ------
     KeyError
         If a reference is no minimum of the structures.
+    ValueError
+        If none of the references has a displaced structure.
     """
     bare_minima = structures.without_columns()[np.flatnonzero(structures.column("minimum"))]
     chosen = inputs.closest_middle_farthest(structures, bare_minima, references)
+    if not len(chosen):
+        raise ValueError(
+            f"none of the {len(references)} minima chosen has a displaced structure among {len(structures)} structures"
+        )
     return chosen.with_positions(chosen.positions.astype(np.float64))

@@ -25,8 +25,9 @@ DISPLACED = 100
 """Displaced structures of each minimum."""
 METADATA_CACHE = 1 << 20
 """Bytes of an HDF5 file's inside that the library keeps in memory."""
-NAME = re.compile(r"Geom-m(\d+)-i(\d+)-c(\d+)-(?:opt|d(\d+))")
-"""Graph, stereoisomer, conformer and, unless it is a minimum, displacement in the name of a structure."""
+NAME = re.compile(r"Geom-m(\d+)-i(\d+)-c(\d+)-(?:opt|d?([1-9]\d*))")
+"""Graph, stereoisomer, conformer and, unless it is a minimum, displacement in the name of a structure: ``-d50``, as the files
+have it, or ``-50``, as their description does."""
 
 
 class Property(NamedTuple):
@@ -121,7 +122,9 @@ def _families(molecule: str, names: list[str], problems: list[str]) -> dict[tupl
             problems.append(f"{name} in molecule {molecule} is no name of a structure of it")
             continue
         m, i, c, d = (int(number or 0) for number in match.groups())
-        families.setdefault((m, i, c), {})[d] = name
+        first = families.setdefault((m, i, c), {}).setdefault(d, name)
+        if first != name:
+            problems.append(f"{name} in molecule {molecule} is left out: {first} is the same structure by its name")
     return families
 
 

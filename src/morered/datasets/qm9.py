@@ -13,6 +13,7 @@ from __future__ import annotations
 import bz2
 import csv
 import importlib.util
+import logging
 import os
 import re
 import tarfile
@@ -26,15 +27,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from morered.datasets import splits
-from morered.datasets.integrity import ArchiveError, reading
+from morered.datasets.download import Retry, fetch
+from morered.datasets.integrity import ArchiveError, DownloadError, reading
+from morered.datasets.sources import of_file
 from morered.structures import Column, Structures, as_names, offsets_of
 from morered.units import EV_PER_HARTREE
+
+logger = logging.getLogger(__name__)
 
 MOLECULES, UNCHARACTERISED = 133_885, 3_054
 TRAIN, VALIDATION = 55_000, 10_000
 """Molecules in these parts of the paper's split (Appendix B.1); the rest is for testing."""
 LEVEL = "minima at B3LYP/6-31G(2df,p)"
 """Level of theory, in words."""
+FILES = ("dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt")
+"""The molecules and the list of those that are left out, as published."""
 ELEMENTS = {b"H": 1, b"C": 6, b"N": 7, b"O": 8, b"F": 9}
 BATCH = 4096
 """Molecules whose numbers are converted at a time."""
@@ -116,6 +123,50 @@ def from_package(folder: str | os.PathLike[str] | None = None, *, complete: bool
     if complete and found != MOLECULES - UNCHARACTERISED:
         raise ArchiveError(f"{folder}: holds {found} molecules, not the {MOLECULES - UNCHARACTERISED} of QM9")
     return structures
+
+
+def download(
+    folder: str | os.PathLike[str],
+    *,
+    table: str | os.PathLike[str] | None = None,
+    retry: Retry | None = None,
+    progress: bool | None = None,
+) -> tuple[Structures, list[Path]]:
+    """QM9 from figshare or, where that does not give it, from the package ``qm9pack``, if that is installed.
+
+    Parameters
+    ----------
+    folder
+        Where the two files are kept; what is there already is not fetched again.
+    table
+        Table of files in the place of the package's own: then there is no other way, and the files need not be all of QM9.
+    retry, progress
+        See `morered.datasets.download.fetch`.
+
+    Returns
+    -------
+    Structures, list of Path
+        The molecules, and the files they are from: none where it was the package.
+
+    Raises
+    ------
+    DownloadError
+        If neither way leads to QM9; the message says what to do.
+    ArchiveError
+        As `from_archive`.
+    """
+    try:
+        files = [fetch(of_file("qm9", name, table), Path(folder) / name, retry=retry, progress=progress) for name in FILES]
+    except DownloadError as error:
+        if table is not None:
+            raise
+        try:
+            structures = from_package()
+        except ModuleNotFoundError as absent:
+            raise DownloadError(f"{error} Or take the same molecules from a package: {absent}, and run again.") from error
+        logger.warning("%s; the molecules are taken from the package qm9pack, which has the same", error)
+        return structures, []
+    return from_archive(*files, complete=table is None, progress=progress), files
 
 
 def read_uncharacterised(path: str | os.PathLike[str], *, complete: bool = True) -> list[int]:

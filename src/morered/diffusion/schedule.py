@@ -41,7 +41,7 @@ class NoiseSchedule:
     ----------
     alpha_bar, alpha, beta, sigma
         float64 [T]: share of the signal's variance that is left; alpha_bar(t) / alpha_bar(t-1) with alpha_bar(0) = 1; 1 -
-        alpha; standard deviation of the reverse step (Eq. 3), whose first value, 0 by the formula, is replaced by the second.
+        alpha; standard deviation of the reverse step (Eq. 3), 0 for the last reverse step, t = 1.
 
     Raises
     ------
@@ -66,8 +66,8 @@ class NoiseSchedule:
         self.alpha_bar = {"polynomial": _polynomial, "cosine": _cosine, "linear": _linear}[kind](self.T, self.s)
         self.alpha = torch.cat([self.alpha_bar[:1], self.alpha_bar[1:] / self.alpha_bar[:-1]])
         self.beta = 1 - self.alpha
-        variance = self.beta[1:] * (1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:])
-        self.sigma = torch.cat([variance[:1], variance]).sqrt()
+        before = torch.cat([torch.ones_like(self.alpha_bar[:1]), self.alpha_bar[:-1]])  # alpha_bar(t-1)
+        self.sigma = (self.beta * (1 - before) / (1 - self.alpha_bar)).sqrt()
         self._times = self._scaled_times()
         self._borders = (self._times[1:] + self._times[:-1]) / 2
 

@@ -54,10 +54,9 @@ class DiffusionModule(TrainingModule):
         self._schedule = self._schedule.to(device)
         return diffusion_buckets(structures, self.config.noise, device)
 
-    def counts(self, bucket: Bucket) -> dict[str, Tensor]:
-        """Atoms: every atom counts the same."""
-        atoms = (bucket.numbers > 0).sum()
-        return {"noise": atoms, "time": atoms}
+    def counts(self, molecules: int) -> dict[str, float]:
+        """Atoms."""
+        return dict.fromkeys(("noise", "time"), molecules * self.mean_atoms)
 
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
         """Of noise (Eq. 4, mean over components) and time (Eq. 6), at steps and noise drawn for this batch (Algorithm 1)."""

@@ -39,6 +39,8 @@ class TrainingModule(lightning.LightningModule):
     ----------
     buckets
         The training molecules, on the device once the run has begun.
+    mean_atoms
+        Atoms of a training molecule in the mean.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class TrainingModule(lightning.LightningModule):
         self._validation: list[Bucket] = []
         self._sums: dict[str, Tensor] = {}
         self.plan = BatchPlan(bucket_sizes(data), config.batch_size, config.seed)
+        self.mean_atoms = data.n_atoms / max(1, int((data.sizes > 0).sum()))
 
     # ----------------------------------------------------------------- what a kind of network defines
 
@@ -64,8 +67,13 @@ class TrainingModule(lightning.LightningModule):
         """Put structures on the device."""
 
     @abstractmethod
-    def counts(self, bucket: Bucket) -> dict[str, Tensor]:
-        """For each loss, how many squared errors it is the mean of."""
+    def counts(self, molecules: int) -> dict[str, float]:
+        """For each loss, how many squared errors so many molecules have in the mean over the training set.
+
+        A batch's errors are divided by this and not by how many there are: its molecules are of one size, so that dividing by
+        their own atoms would make an atom of a small molecule weigh more. Molecules being drawn alike, every atom then weighs
+        the same, and the losses of many batches average to the mean over all atoms.
+        """
 
     @abstractmethod
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
@@ -137,12 +145,8 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, draw: Draw) -> Tensor:
         """Loss of one batch. Each process computes its molecules' part, so that the mean over processes is the loss."""
-        bucket, processes = self.buckets[draw.bucket], self.trainer.world_size
         rows, share = self.mine(draw)
-        batch = mine = bucket.take(draw.rows)
-        if processes > 1:
-            mine = bucket.take(rows)
-        counts, sums = self.counts(batch), self.squared_errors(mine, draw.number)
+        counts, sums = self.counts(len(draw.rows)), self.squared_errors(self.buckets[draw.bucket].take(rows), draw.number)
         losses = {name: value * share / counts[name] for name, value in sums.items()}
         loss = self.total(losses)
         self.last_losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}

@@ -27,9 +27,9 @@ class PotentialModule(TrainingModule):
         """Positions, energies and forces."""
         return potential_buckets(structures, device)
 
-    def counts(self, bucket: Bucket) -> dict[str, Tensor]:
+    def counts(self, molecules: int) -> dict[str, float]:
         """Molecules, and components of forces."""
-        return {"energy": torch.tensor(len(bucket), device=self.device), "forces": 3 * (bucket.numbers > 0).sum()}
+        return {"energy": float(molecules), "forces": 3 * molecules * self.mean_atoms}
 
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
         """Of energies (eV²) and of force components ((eV/Å)²)."""

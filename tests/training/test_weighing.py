@@ -1,0 +1,52 @@
+"""Every atom counts the same in the loss, whichever molecule and batch it is in."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+from training_support import MODEL, QUICK, ase_molecules, with_labels
+
+from morered.models.networks import build
+from morered.training.config import TrainingConfig
+from morered.training.data import Bucket
+from morered.training.diffusion_module import DiffusionModule
+from morered.training.potential_module import PotentialModule
+
+#: Molecules of 3 to 14 atoms, in buckets of 4 and of 8: an epoch of batches of 4 draws each of them once.
+MOLECULES = ("H2O", "CH4", "C2H6", "C3H8", "trans-butane")
+
+
+class Noted(DiffusionModule):
+    """Its errors are numbers of their own for each molecule, so that the gradient is how much each of these weighs."""
+
+    def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
+        atoms = (bucket.numbers > 0).sum(1)
+        errors = (self.errors[[self.places[key] for key in bucket.keys.tolist()]] * atoms).sum()
+        return {"noise": errors, "time": errors}
+
+
+def test_an_atom_weighs_the_same_in_molecules_of_any_size() -> None:
+    data = ase_molecules(MOLECULES, copies=8)
+    config = TrainingConfig.from_dict(QUICK, MODEL.kind)
+    module = Noted(build(MODEL), config, data, data)
+    module.trainer = SimpleNamespace(world_size=1, global_rank=0)  # type: ignore[assignment]
+    module.buckets = module.prepare(data, torch.device("cpu"))
+    keys = [key for bucket in module.buckets for key in bucket.keys.tolist()]
+    sizes = torch.cat([(bucket.numbers > 0).sum(1) for bucket in module.buckets])
+    assert len(module.buckets) > 2
+    module.places = {key: k for k, key in enumerate(keys)}
+    module.errors = torch.nn.Parameter(torch.zeros(len(keys)))
+    batches = module.plan.batches_per_epoch
+    for number in range(batches):
+        module.training_step(module.plan.draw(number)).backward()
+    per_atom = module.errors.grad / sizes
+    # what the mean over all atoms of the training set gives each of them, times the batches that were added up
+    assert per_atom.tolist() == pytest.approx([batches / data.n_atoms] * len(keys))
+
+
+def test_forces_are_a_mean_over_atoms_and_energies_one_over_molecules() -> None:
+    data = with_labels(ase_molecules(MOLECULES, copies=2))
+    model = MODEL.from_dict({**MODEL.to_dict(), "kind": "mlff"})
+    module = PotentialModule(build(model), TrainingConfig.from_dict(QUICK, "mlff"), data, data)
+    assert module.counts(4) == {"energy": 4, "forces": pytest.approx(3 * 4 * data.n_atoms / len(data))}
