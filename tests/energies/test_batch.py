@@ -14,11 +14,11 @@ TOY = Level(basis="sto-3g", grid=0, coarse_grid=0)
 
 @pytest.fixture
 def hydrogens():
-    """Hydrogen molecules of several lengths, and an atom that has no closed shell."""
+    """Hydrogen molecules of several lengths, and an atom with more charge than electrons."""
     lengths = [0.74, 0.8, 0.9]
     numbers = [[1, 1]] * 3 + [[1]]
     positions = [*([[0, 0, 0], [0, 0, x]] for x in lengths), [[0, 0, 0]]]
-    return Structures.build(numbers, positions, ["a", "b", "c", "atom"])
+    return Structures.build(numbers, positions, ["a", "b", "c", "atom"]).with_electrons([0, 0, 0, 2])
 
 
 def test_single_points_come_as_a_table_and_a_failure_has_its_reason(hydrogens):
@@ -27,18 +27,18 @@ def test_single_points_come_as_a_table_and_a_failure_has_its_reason(hydrogens):
     point = single_point(*hydrogens.molecule(1)[1:], TOY)
     assert table["total_eV"]["b"] == pytest.approx(point.energy + point.mbd, abs=1e-6)
     assert table["status"].to_dict() == {"a": "converged", "b": "converged", "c": "converged", "atom": "failed"}
-    assert "radical" in table["reason"]["atom"]
+    assert "charge +2 is more than it has electrons" in table["reason"]["atom"]
     assert np.isnan(table["total_eV"]["atom"])
 
 
 def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monkeypatch):
     computed = []
 
-    def dying(numbers, positions, level):
+    def dying(numbers, positions, level, *electrons):
         if len(computed) == 2:
             raise KeyboardInterrupt
         computed.append(positions[-1, 2])
-        return single_point(numbers, positions, level)
+        return single_point(numbers, positions, level, *electrons)
 
     monkeypatch.setattr(batch, "single_point", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -90,15 +90,15 @@ def test_forces_are_the_gradient_of_the_energy():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "positions", "words"),
+    ("numbers", "positions", "electrons", "words"),
     [
-        ([8, 1], [[0, 0, 0], [0, 0, 1]], "radical"),
-        ([8, 1, 1], [[0, 0, np.nan], [0, 0, 1], [0, 1, 0]], "not finite"),
-        ([1, 1], [[0, 0, 0], [0, 0, 0]], ""),
+        ([8, 1], [[0, 0, 0], [0, 0, 1]], (-1, 1), "charge and multiplicity do not fit together"),
+        ([8, 1, 1], [[0, 0, np.nan], [0, 0, 1], [0, 1, 0]], (0, 0), "not finite"),
+        ([1, 1], [[0, 0, 0], [0, 0, 0]], (0, 0), ""),
     ],
 )
-def test_what_cannot_be_computed_ends_in_a_reason_and_no_number(numbers, positions, words):
-    point = single_point(numbers, positions, SMALL)
+def test_what_cannot_be_computed_ends_in_a_reason_and_no_number(numbers, positions, electrons, words):
+    point = single_point(numbers, positions, SMALL, *electrons)
     assert point.status == "failed"
     assert np.isnan(point.total)
     assert words in point.reason

@@ -51,10 +51,10 @@ def test_what_is_not_reached_or_not_possible_is_told():
     cut = optimise(NUMBERS, stretched(1.2), calculator("gfn2"), steps=1)
     assert (cut.status, cut.steps) == ("step-cap", 1)
     assert "not converged in 1 steps" in cut.reason
-    radical = optimise([8, 1], stretched(1.0), calculator("pbe0", TOY))
-    assert (radical.status, radical.steps) == ("failed", 0)
-    assert "radical" in radical.reason
-    np.testing.assert_array_equal(radical.positions, stretched(1.0))
+    misfit = optimise([8, 1], stretched(1.0), calculator("pbe0", TOY), charge=-1, unpaired=1)
+    assert (misfit.status, misfit.steps) == ("failed", 0)
+    assert "do not fit together" in misfit.reason
+    np.testing.assert_array_equal(misfit.positions, stretched(1.0))
     assert "not finite" in optimise(NUMBERS, stretched(np.nan), calculator("gfn2")).reason
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from morered.electrons import radical_note
 from morered.energies import hirshfeld, pbe0
 from morered.energies.level import Level
 from morered.energies.mbd import mbd_energy
@@ -28,7 +29,7 @@ class SinglePoint:
     status
         "converged", or "failed".
     reason
-        How the field converged where plain DIIS did not do, or why there is no energy.
+        How the field converged where plain DIIS did not do, that it was taken for a radical, or why there is no energy.
     forces
         [N, 3] in eV/Å, of the functional alone; None where not asked for.
     """
@@ -47,8 +48,19 @@ class SinglePoint:
         return self.energy + self.mbd
 
 
-def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None = None, *, forces: bool = False) -> SinglePoint:
-    """The energy of numbers [N] at positions [N, 3] in Å; never raises for a molecule that cannot be computed."""
+def single_point(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    level: Level | None = None,
+    charge: int = 0,
+    unpaired: int = 0,
+    *,
+    forces: bool = False,
+) -> SinglePoint:
+    """The energy of numbers [N] at positions [N, 3] in Å with a total charge (e) and unpaired electrons.
+
+    It never raises for a molecule that cannot be computed.
+    """
     level = level or Level()
     numbers = np.asarray(numbers, dtype=int)
     positions = np.asarray(positions, dtype=float)
@@ -57,12 +69,12 @@ def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None =
     try:
         if not np.all(np.isfinite(positions)):
             raise ValueError("coordinates that are not finite")
-        field = pbe0.converge(numbers, positions, level)
+        field = pbe0.converge(numbers, positions, level, charge=charge, unpaired=unpaired)
         cycles = field.cycles
         dispersion = 0.0
         if level.dispersion:
             parts = hirshfeld.partition(
-                field.mean_field.mol, field.mean_field.grids, field.density_matrix, numbers, level.functional, level.basis
+                field.mean_field.mol, field.mean_field.grids, field.total_density_matrix, numbers, level.functional, level.basis
             )
             dispersion = mbd_energy(numbers, positions, parts.volume_ratios, level.beta)
         gradient = pbe0.forces(field, level) if forces else None
@@ -70,7 +82,8 @@ def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None =
     except (pbe0.NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
         spent = getattr(error, "cycles", cycles)
         return SinglePoint(np.nan, np.nan, spent, time.perf_counter() - start, "failed", " ".join(str(error).split()))
-    reason = "" if field.way == "DIIS" else f"converged by {field.way}"
+    note = radical_note(int(numbers.sum()) - charge, charge, unpaired)
+    reason = "; ".join(filter(None, ("" if field.way == "DIIS" else f"converged by {field.way}", note)))
     seconds = time.perf_counter() - start
     return SinglePoint(
         field.energy, dispersion, cycles, seconds, "converged", reason, None if gradient is None else gradient.forces

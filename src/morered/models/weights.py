@@ -56,6 +56,8 @@ class WeightsHeader:
         Summary of the run: epochs, steps, seconds, seed, settings, digests; JSON values.
     metrics : dict
         Validation metrics by name, the unit in the name or in a text.
+    charges : tuple of int
+        Total charges of the molecules in the training data, ascending; neutral ones alone where the file does not say.
     """
 
     dataset: str = ""
@@ -64,6 +66,7 @@ class WeightsHeader:
     sizes: tuple[int, int] = (0, 0)
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    charges: tuple[int, ...] = (0,)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -74,7 +77,12 @@ class WeightsHeader:
         """Read what `to_dict` wrote; a key of a later version is left out."""
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         header = cls(**known)
-        return replace(header, elements=tuple(header.elements), sizes=(header.sizes[0], header.sizes[1]))
+        return replace(
+            header,
+            elements=tuple(header.elements),
+            sizes=(header.sizes[0], header.sizes[1]),
+            charges=tuple(int(charge) for charge in header.charges),
+        )
 
 
 class LoadedModel(NamedTuple):
@@ -218,6 +226,7 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
         lines["schedule"] = f"{config.diffusion.schedule}, T = {config.diffusion.T}, s = {config.diffusion.s:g}"
     lines["elements"] = " ".join(chemical_symbols[z] for z in header.elements) or "not stated"
     lines["sizes"] = f"{header.sizes[0]} to {header.sizes[1]} atoms" if any(header.sizes) else "not stated"
+    lines["charges"] = " ".join(f"{charge:+d}" if charge else "0" for charge in header.charges)
     lines["trained on"] = header.dataset or "not stated"
     lines["split"] = header.split or "not stated"
     lines |= {f"training: {key}": _plain(value) for key, value in header.training.items()}

@@ -54,7 +54,10 @@ def run(
     """
     outcome = Outcome.empty(structures)
     records: list[RelaxedOne | None] = [None] * len(structures)
-    tasks = [(molecule.numbers, np.array(molecule.positions, dtype=np.float64)) for molecule in structures]
+    tasks = [
+        (molecule.numbers, np.array(molecule.positions, dtype=np.float64), charge, unpaired)
+        for molecule, charge, unpaired in zip(structures, structures.charges.tolist(), structures.unpaired.tolist(), strict=True)
+    ]
     options = {**method.options, "relaxer": method.program, "record": recording is not None}
     interrupted = False
     done = steps = 0

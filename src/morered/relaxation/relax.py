@@ -14,6 +14,7 @@ import torch
 
 from morered import calculators
 from morered.diffusion.schedule import NoiseSchedule
+from morered.electrons import WAY_OUT, electron_refusals
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import ase_lbfgs, engine, physical
@@ -133,6 +134,11 @@ def relax(
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
     reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter)
+    if matter:
+        electronic = electron_refusals(
+            structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=WAY_OUT
+        )
+        reasons = [reason or problem for reason, problem in zip(reasons, electronic, strict=True)]
     taken = np.flatnonzero([reason is None for reason in reasons])
     outcome = Outcome.empty(structures)
     for m, reason in enumerate(reasons):
@@ -157,14 +163,16 @@ def relax(
 
 @dataclass(frozen=True)
 class _Plan:
-    """A method with its models loaded: the elements they know, whose elements these are, how to run it, and the fewest and most
-    atoms of the molecules that the models have seen.
+    """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
+    atoms of the molecules that the models have seen, the total charges they know (None: any), and whether they know radicals.
     """
 
     elements: frozenset[int] | None
     who: str
     run: Run
     sizes: tuple[int, int] | None = None
+    charges: frozenset[int] | None = frozenset({0})
+    open_shell: bool = False
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -209,32 +217,37 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     run = once(method)
     if method.restarts is not None:
         run = restarted(run, method.restarts, method.seed, once(method.brief) if method.restarts.steps else None)
-    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models))
+    charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
+    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models), charges)
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     precision = torch.float64 if method.precision == "double" else torch.float32
     potential: BatchedPotential
     sizes, kernels = None, False
+    charges: frozenset[int] | None
     if method.potential == "mlff":
         model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
+        charges, open_shell = frozenset(model.header.charges), False
         sizes = common_sizes([model.header.sizes])
         kernels = uses_kernels(model.network)
     else:
         calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
         potential, elements = CalculatorPotential(calculator), calculator.elements
+        charges, open_shell = None if calculator.charged else frozenset({0}), calculator.open_shell
     who = "the force field"
     if method.optimizer == "ase":
         run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
-        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes)
-    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential, kernels), options), sizes)
+        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes, charges, open_shell)
+    run_batched = _batched(LbfgsRelaxer(method, potential, kernels), options)
+    return _Plan(elements, who, run_batched, sizes, charges, open_shell)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
     run = partial(physical.run, method=method, workers=options.workers, recording=options.recording)
-    # Elements and parameters are the program's own business: its refusals say more.
-    return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell))
+    # Elements, charges and parameters are the program's own business: its refusals say more.
+    return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell), None, None, True)
 
 
 def _batched(relaxer: Relaxer, options: Options) -> Run:
