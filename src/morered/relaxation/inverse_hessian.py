@@ -10,8 +10,8 @@ which is a few batched products whatever the memory. It is equal to the recursio
 gets a column with each pair, and loses a row and a column with the oldest. `Recursive` is the recursion itself in the compiled
 kernels, molecule by molecule: it reads the pairs alone, where R^-1 and Y^T Z are larger than they are for small molecules.
 
-H0 is 1/alpha as in ASE (`Scaled`), or the inverse Hessian of a valence force field at the start (`Valence`), with which a molecule
-of forty atoms needs a fifth of the steps: stiff bonds and soft torsions are told apart from the beginning.
+H0 is 1/alpha as in ASE (`Scaled`), or the inverse Hessian of a valence force field at the start (`Valence`), with which a
+molecule of forty atoms needs a fifth of the steps: stiff bonds and soft torsions are told apart from the beginning.
 
 Shapes: B batch, N padded atoms, D = 3N coordinates, H pairs of differences.
 """

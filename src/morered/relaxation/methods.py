@@ -140,8 +140,8 @@ class PotentialMethod:
     memory, damping, alpha
         Differences kept; factor on each step; initial curvature in eV/Å².
     initial_hessian
-        diagonal: ``alpha`` for every coordinate, as in ASE; valence: that of a valence force field, with which a molecule of forty
-        atoms needs a fifth of the steps (batched-lbfgs only).
+        diagonal: ``alpha`` for every coordinate, as in ASE; valence: that of a valence force field, with which a molecule of
+        forty atoms needs a fifth of the steps (batched-lbfgs only).
     precision
         Of the network: double where float32's noise in the forces, some 1e-5 eV/Å, matters.
     """
@@ -218,8 +218,8 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     ----------
     config : mapping
         ``relaxer`` and its settings: those of `DiffusionMethod` for morered (where ``model`` may stand for both ``noise`` and
-        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff, aimnet2 and so3lr, of `morered.relaxation.physical.settings`
-        for gfn1, gfn2, mmff94.
+        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff, aimnet2 and so3lr, of
+        `morered.relaxation.physical.settings` for gfn1, gfn2, mmff94.
     path : str
         What the messages put before a key.
 

