@@ -17,7 +17,8 @@ from morered.metrics.rmsd import rmsd
 from morered.models.networks import DiffusionOutput
 from morered.relaxation import DiffusionMethod, PotentialMethod, engine, mixing, relax
 from morered.relaxation.diffusion import DiffusionRelaxer
-from morered.relaxation.lbfgs import Compact, LbfgsRelaxer, Recursive
+from morered.relaxation.inverse_hessian import Compact, Recursive, Scaled
+from morered.relaxation.lbfgs import LbfgsRelaxer
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.potentials import NetworkPotential
 from morered.relaxation.state import advance, start
@@ -31,10 +32,11 @@ DIMENSIONS = 21  # no multiple of what a register holds
 @pytest.mark.parametrize("memory", [1, 4, 100])
 def test_the_recursion_is_the_compact_form(memory: int) -> None:
     torch.manual_seed(0)
-    like = torch.zeros((), dtype=torch.float64)
+    atoms = torch.zeros(5, DIMENSIONS // 3, dtype=torch.int64)
+    batch = Batch(atoms, torch.zeros(*atoms.shape, 3, dtype=torch.float64), atoms == 0, atoms[:, 0])
     hessian = torch.diag(torch.linspace(1, 50, DIMENSIONS, dtype=torch.float64))
-    compact, recursive = Compact(memory, 1 / 70), Recursive(memory, 1 / 70)
-    first, second = (history.init(5, DIMENSIONS, like) for history in (compact, recursive))
+    compact, recursive = Compact(memory, Scaled(1 / 70)), Recursive(memory, 1 / 70)
+    first, second = (history.init(batch) for history in (compact, recursive))
     for pair in range(30):
         s = torch.randn(5, DIMENSIONS, dtype=torch.float64)
         s[2] *= pair >= 7  # a row that came later

@@ -15,6 +15,7 @@ _FACTORIES: dict[str, str] = {
     "mmff94": "morered.calculators.mmff94:Mmff94",
     "gfn1": "morered.calculators.xtb:gfn1",
     "gfn2": "morered.calculators.xtb:gfn2",
+    "aimnet2": "morered.calculators.aimnet2:Aimnet2",
     "so3lr": "morered.calculators.so3lr:So3lr",
     "mlff": "morered.calculators.mlff:Mlff",
     "pbe0": "morered.energies.calculator:pbe0",

@@ -141,6 +141,9 @@ class PotentialMethod:
         Å: a step is shortened so that no atom moves further.
     memory, damping, alpha
         Differences kept; factor on each step; initial curvature in eV/Å².
+    initial_hessian
+        diagonal: ``alpha`` for every coordinate, as in ASE; valence: that of a valence force field, with which a molecule of
+        forty atoms needs a fifth of the steps (batched-lbfgs only).
     precision
         Of the network: double where float32's noise in the forces, some 1e-5 eV/Å, matters.
     """
@@ -154,6 +157,7 @@ class PotentialMethod:
     memory: int = 100
     damping: float = 1.0
     alpha: float = 70.0
+    initial_hessian: Literal["diagonal", "valence"] = "diagonal"
     precision: Literal["single", "double"] = "single"
 
     def __post_init__(self) -> None:
@@ -161,6 +165,8 @@ class PotentialMethod:
         _positive(self, "fmax", "maxstep", "damping", "alpha")
         if self.maxstep > 1.0:
             raise ValueError(f"maxstep must be at most 1 Å, not {self.maxstep}")
+        if self.initial_hessian == "valence" and self.optimizer == "ase":
+            raise ValueError("initial_hessian: valence goes with the optimizer batched-lbfgs")
         if (self.potential == "mlff") != (self.model is not None):
             raise ValueError("model: the weights of the force field; needed by mlff and by nothing else")
 
@@ -209,7 +215,7 @@ Method = DiffusionMethod | PotentialMethod | PhysicalMethod
 _CHOICES = {"variant": ("paper", "tight")}
 _POSITIVE = ("fmax", "steps", "accuracy", "max_iterations")
 
-RELAXERS = ("morered", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
+RELAXERS = ("morered", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94")
 
 
 def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
@@ -219,8 +225,8 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     ----------
     config : mapping
         ``relaxer`` and its settings: those of `DiffusionMethod` for morered (where ``model`` may stand for both ``noise`` and
-        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff and so3lr, of `morered.relaxation.physical.settings`
-        for gfn1, gfn2, mmff94.
+        ``time``, or be a mapping of the two), of `PotentialMethod` for mlff, aimnet2 and so3lr, of
+        `morered.relaxation.physical.settings` for gfn1, gfn2, mmff94.
     path : str
         What the messages put before a key.
 
@@ -240,7 +246,7 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     check_installed(relaxer)
     if relaxer == "morered":
         return _read(DiffusionMethod, _split_model(settings, path), path)
-    if relaxer in ("mlff", "so3lr"):
+    if relaxer in ("mlff", "aimnet2", "so3lr"):
         if "potential" in settings:
             raise ValueError(f"{path}.potential: unknown key; the relaxer says it")
         return _read(PotentialMethod, {"potential": relaxer, **settings}, path, hidden=("potential",))
