@@ -12,6 +12,7 @@ from ase.build import molecule as g2
 
 from morered import calculators
 from morered.calculators.aimnet2 import WeightsError, weights
+from morered.extras import MissingExtra
 from morered.relaxation import PotentialMethod, relax
 from morered.structures import Structures
 
@@ -157,6 +158,6 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "PACKAGE", "no_such_package")
     weights.load.cache_clear()
-    with pytest.raises(WeightsError, match="pip install"):
+    with pytest.raises(MissingExtra, match=r"pip install 'morered\[aimnet2\]'"):
         calculators.get("aimnet2")
     weights.load.cache_clear()

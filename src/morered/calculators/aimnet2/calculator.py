@@ -38,7 +38,7 @@ class Aimnet2(Calculator):
     ------
     ValueError
         If an option is impossible.
-    WeightsError
+    MissingExtra
         If the package that carries the parameters is not installed; the message says what to install.
     """
 

