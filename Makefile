@@ -50,6 +50,15 @@ test-slurm: setup  ## install a one-node Slurm (root, Debian), start it, run stu
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge >/dev/null; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm --durations=20
 
+.PHONY: browser
+browser:  ## install the browser that the tests look at pages with, where there is none (root, Debian)
+	command -v chromium chromium-browser google-chrome chrome >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+.PHONY: check-install
+check-install: setup  ## install wheel, sdist and each extra in empty environments without a compiler, and use them
+	bash scripts/check_install.sh
+
 .PHONY: lint
 lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff check .
