@@ -20,6 +20,7 @@ include: "workflow/rules/download.smk"
 include: "workflow/rules/qm7x.smk"
 include: "workflow/rules/qm9.smk"
 include: "workflow/rules/custom.smk"
+include: "workflow/rules/organic.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
@@ -42,6 +43,7 @@ localrules:
     all,
     figures,
     tables,
+    minima,
 
 
 rule all:
@@ -60,3 +62,8 @@ rule figures:
 rule tables:
     input:
         tables_of_study(),
+
+
+rule minima:
+    input:
+        minima_of_study(),

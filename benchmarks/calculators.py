@@ -35,6 +35,8 @@ CASES: dict[str, dict[str, Any]] = {
     "mmff94": {},
     "gfn1": {},
     "gfn2": {},
+    "aimnet2": {"dtype": "float32"},
+    "aimnet2 (float64)": {"dtype": "float64"},
     "so3lr": {"dtype": "float32"},
     "so3lr (float64)": {"dtype": "float64"},
     "mlff": {"dtype": "float32"},

@@ -4,6 +4,10 @@
 CUSTOM = {
     Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "custom"
 }
+# The same of datasets whose molecules are chosen from lists in packages.
+ORGANIC = {
+    Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "organic"
+}
 # Folder below results/data/raw -> dataset whose molecules are downloaded there.
 QM9 = {
     Path(STUDY.raw_dir(name)).name: name
@@ -92,6 +96,22 @@ def custom_parts(wildcards):
     """The chunks that a custom dataset's minima are relaxed in."""
     dataset = dataset_of(wildcards)
     return [f"{STUDY.raw_dir(dataset)}/minima.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
+
+
+def organic_settings(wildcards):
+    """What the minima of an organic dataset depend on."""
+    return {key: STUDY.dataset(ORGANIC[wildcards.organic])[key] for key in ("entries", "fmax", "chunks")}
+
+
+def organic_parts(wildcards):
+    """The chunks that an organic dataset's minima are made in."""
+    dataset = dataset_of(wildcards)
+    return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
+
+
+def minima_of_study():
+    """The minima of every dataset that the config names."""
+    return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.config["datasets"]]
 
 
 def displaced_settings(wildcards):

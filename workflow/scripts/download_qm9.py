@@ -9,4 +9,4 @@ from morered.study.script import logged
 with logged(snakemake):
     out = Path(snakemake.output[0])
     structures, files = qm9.download(out.parent, table=snakemake.params.table, progress=True)
-    storage.write(out, structures, storage.provenance(parents=files, package=None if files else "qm9pack"))
+    storage.write(out, structures, storage.provenance(qm9.download, parents=files, package=None if files else "qm9pack"))

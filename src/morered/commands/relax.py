@@ -38,11 +38,12 @@ methods:
   balanced     the same, more readily tried again, 15 to 30 evaluations
   accurate     the same to a tighter end, 25 to 80 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
-  mlff, so3lr  force fields, L-BFGS in batches
+  aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å
+  mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
   gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
 """
 
-METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
+METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--finish",
-        choices=("gfn2", "gfn1", "mmff94", "so3lr"),
+        choices=("gfn2", "gfn1", "aimnet2", "so3lr", "mmff94"),
         help="refine each result with this method, and relax with it what the first method could not",
     )
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")

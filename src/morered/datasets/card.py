@@ -166,7 +166,9 @@ def level(settings: Mapping[str, Any]) -> str:
     if kind == "custom":
         relaxed, file = settings.get("relax_with"), Path(settings["file"]).name
         return f"minima by {relaxed} of {file}" if relaxed else f"minima as given in {file}"
-    return {"qm7-pbe0": qm7.LEVEL, "qm7x": qm7x.LEVEL, "qm9": qm9.LEVEL}[kind]
+    return {"organic": "minima at AIMNet2 (wB97M-D3/def2-TZVPP)", "qm7-pbe0": qm7.LEVEL, "qm7x": qm7x.LEVEL, "qm9": qm9.LEVEL}[
+        kind
+    ]
 
 
 def write_card(path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:

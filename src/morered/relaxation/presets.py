@@ -39,6 +39,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "as": {"relaxer": "morered", "noise": "noise", "time": "time"},
     "itp": {"relaxer": "morered", "noise": "noise", "time": "time", "schedule": "initial"},
     "mlff": {"relaxer": "mlff", "model": "mlff"},
+    "aimnet2": {"relaxer": "aimnet2", "fmax": 1.0e-3, "initial_hessian": "valence"},
     "so3lr": {"relaxer": "so3lr"},
     "gfn2": {"relaxer": "gfn2"},
     "gfn1": {"relaxer": "gfn1"},

@@ -21,13 +21,13 @@ _MINIMA_PER_GRAPH = 6504 / 1200
 #: Molecular graphs of each kind of dataset.
 _GRAPHS = {"qm7-pbe0": 7101, "qm7x": 6950, "qm9": 130831}
 #: Mean steps of a relaxation, at most 1000: the paper's, but for JT the 989 that our networks take on QM7 (the paper's took 489).
-_STEPS = {"initial": 64, "adaptive, joint": 989, "adaptive": 992, "mlff": 122, "so3lr": 122}
+_STEPS = {"initial": 64, "adaptive, joint": 989, "adaptive": 992, "mlff": 122, "so3lr": 122, "aimnet2": 122}
 #: Seconds of one step of one molecule in a batch on a P100 (paper; MoreRed's networks have 256 features, the MLFF's 128).
 _GPU_STEP = {"morered": 0.05 / 128, "mlff": 0.03 / 128}
 #: The same on one core, for (features / 256)^2.
 _CPU_STEP = {"morered": 3.5e-4, "mlff": 1.4e-2}
 #: Seconds of a whole relaxation on one core.
-_CPU_WHOLE = {"gfn2": 0.45, "gfn1": 0.45, "mmff94": 0.022, "so3lr": 122 * 0.006}
+_CPU_WHOLE = {"gfn2": 0.45, "gfn1": 0.45, "mmff94": 0.022, "so3lr": 122 * 0.006, "aimnet2": 122 * 0.004}
 #: Seconds of a training step for each molecule of the batch: on a P100 three times a step without gradients, on a core measured.
 _GPU_TRAINING_STEP = {kind: 3 * seconds for kind, seconds in _GPU_STEP.items()}
 _CPU_TRAINING_STEP = {"morered": 1.8 / 128, "mlff": 4.1e-2}
@@ -35,7 +35,7 @@ _CPU_TRAINING_STEP = {"morered": 1.8 / 128, "mlff": 4.1e-2}
 _FEATURES = {"morered": 256, "mlff": 128}
 _TRAINING = {"morered": 1.45 * 86400, "mlff": 7 * 86400}
 #: Seconds on one core for each structure displaced: its Hessian's share and its energy.
-_DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "pbe0": 60.0}
+_DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "aimnet2": 0.02, "pbe0": 60.0}
 #: Bytes of a packed file's content that a second unpacks, and turns into structures.
 _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 #: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.

@@ -168,7 +168,7 @@ class Study:
         Downloads of the package's table of files lie in results/data/raw/<kind>.
         """
         settings = self.dataset(dataset)
-        if settings["kind"] == "custom":
+        if settings["kind"] in ("custom", "organic"):
             own = stated(self.stated["datasets"][dataset], self.schema, "dataset")
             made_of = {key: value for key, value in own.items() if key not in _NOT_OF_THE_SOURCE}
             return f"results/data/raw/{dataset.split('@')[0]}-{digest(made_of)}"

@@ -84,7 +84,9 @@ def find() -> Path:
     for folder in spec.submodule_search_locations or [] if spec is not None else []:
         if (path := Path(folder) / FILE).is_file():
             return path
-    raise WeightsError(f"the installed package {PACKAGE} has no {FILE}: python -m pip install 'morered[aimnet2]' brings the one that has")
+    raise WeightsError(
+        f"the installed {PACKAGE} has no {FILE}: python -m pip install 'morered[aimnet2]' brings the version that has"
+    )
 
 
 @lru_cache(maxsize=2)

@@ -94,6 +94,13 @@ def read(path: str | os.PathLike[str]) -> list[Entry]:
         return [Entry(**{**row, "conformers": int(row["conformers"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
 
 
+def sample(entries: Sequence[Entry], count: int | None) -> list[Entry]:
+    """So many of the entries, drawn at random but always the same ones; all if None."""
+    if count is None or count >= len(entries):
+        return list(entries)
+    return random.Random("sample").sample(list(entries), count)
+
+
 def frozen_tests() -> list[Entry]:
     """The test molecules that ship with the package."""
     with files("morered.datasets").joinpath("data", "organic_tests.csv").open(encoding="utf-8") as file:

@@ -81,7 +81,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
     -------
     Built
         Molecules ``<name>/<conformer>``. Columns, [M]: ``charge`` (e), ``unpaired``, ``smiles`` (bytes), ``kind`` (bytes),
-        ``part`` (bytes), ``energy`` (eV, reference), ``fmax`` (eV/Å), ``calls`` (gradients that the relaxation took). Failures by
+        ``part`` and ``skeleton`` (bytes), ``energy`` (eV, reference), ``fmax`` (eV/Å), ``calls`` (gradients that the relaxation took). Failures by
         the same names, with their reasons.
     """
     settings = settings or Settings()
@@ -90,8 +90,8 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
     for entry in entries:
         try:
             starts += started(entry)
-        except ValueError as error:
-            failures[entry.name] = str(error)
+        except (ValueError, RuntimeError) as error:  # the latter are RDKit's
+            failures[entry.name] = str(error).strip().split("\n\t")[-1].split("\n")[0]
     if not starts:
         return Built(Structures.build([], [], []), failures)
     charges = [Chem.GetFormalCharge(start.molecule) for start in starts]
@@ -114,6 +114,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
         "smiles": [starts[m].entry.smiles.encode() for m in kept],
         "kind": [starts[m].entry.kind.encode() for m in kept],
         "part": [starts[m].entry.part.encode() for m in kept],
+        "skeleton": [starts[m].entry.skeleton.encode() for m in kept],
     }
     columns = {name: Column(np.array(values, dtype=np.bytes_) if values else np.empty(0, "S1")) for name, values in texts.items()}
     columns["energy"] = Column(energies, "eV")
