@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from morered import storage
 from morered.code_digest import code_digest
-from morered.datasets import qm7, qm7x, qm9, splits
+from morered.datasets import organic, qm7, qm7x, qm9, splits
 from morered.datasets.splits import PARTS, Split
 from morered.files import atomic_path, sha256
 from morered.metrics.rmsd import rmsd
@@ -166,9 +166,7 @@ def level(settings: Mapping[str, Any]) -> str:
     if kind == "custom":
         relaxed, file = settings.get("relax_with"), Path(settings["file"]).name
         return f"minima by {relaxed} of {file}" if relaxed else f"minima as given in {file}"
-    return {"organic": "minima at AIMNet2 (wB97M-D3/def2-TZVPP)", "qm7-pbe0": qm7.LEVEL, "qm7x": qm7x.LEVEL, "qm9": qm9.LEVEL}[
-        kind
-    ]
+    return {"organic": organic.LEVEL, "qm7-pbe0": qm7.LEVEL, "qm7x": qm7x.LEVEL, "qm9": qm9.LEVEL}[kind]
 
 
 def write_card(path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:

@@ -97,8 +97,8 @@ class Scaled:
 class Valence:
     """H0 = (`morered.diffusion.valence.hessian` at the start + `SOFTEST`)^-1.
 
-    `SOFTEST`, in eV/Å², stands for all that the force field leaves out. Steps to 0.005 eV/Å with AIMNet2 for eight drug-like
-    molecules from MMFF94: 240 with H0 = 1/70 Å²/eV, and 45, 43, 54 and 78 with 0.2, 0.3, 1 and 3 eV/Å²
+    `SOFTEST`, in eV/Å², stands for all that the force field leaves out. Steps to 0.005 eV/Å with AIMNet2 for eight drugs of forty
+    atoms from MMFF94: 201 with H0 = 1/70 Å²/eV, and 39, 40, 45 and 60 with 0.1, 0.3, 1 and 3 eV/Å²
     (``benchmarks/preconditioner.py``).
     """
 

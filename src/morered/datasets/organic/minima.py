@@ -80,9 +80,9 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
     Returns
     -------
     Built
-        Molecules ``<name>/<conformer>``. Columns, [M]: ``charge`` (e), ``unpaired``, ``smiles`` (bytes), ``kind`` (bytes),
-        ``part`` and ``skeleton`` (bytes), ``energy`` (eV, reference), ``fmax`` (eV/Å), ``calls`` (gradients that the relaxation took). Failures by
-        the same names, with their reasons.
+        Molecules ``<name>/<conformer>``. Columns, [M]: ``charge`` (e), ``unpaired``, ``smiles``, ``kind``, ``part`` and
+        ``skeleton`` (bytes, as in `Entry`), ``energy`` (eV, reference), ``fmax`` (eV/Å), ``calls`` (gradients that the relaxation
+        took). Failures by the same names, with their reasons.
     """
     settings = settings or Settings()
     starts: list[_Start] = []
