@@ -30,6 +30,8 @@ MAX_ATOMS, MAX_HEAVY = 90, 45
 #: Share of the skeletons that are validated on.
 VALIDATION = 0.04
 TEST_ATOMS = 100
+#: SHA-256 of ``organic_tests.csv``.
+TESTS_SHA256 = "10dcdfae952f7d79c9301bb60e4452b956f9bcbb266fa201a3dc2bbf41005f70"
 
 Part = Literal["train", "validation"]
 
@@ -102,9 +104,17 @@ def sample(entries: Sequence[Entry], count: int | None) -> list[Entry]:
 
 
 def frozen_tests() -> list[Entry]:
-    """The test molecules that ship with the package."""
-    with files("morered.datasets").joinpath("data", "organic_tests.csv").open(encoding="utf-8") as file:
-        return [Entry(**{**row, "conformers": int(row["conformers"])}) for row in csv.DictReader(file)]
+    """The test molecules that ship with the package: drugs, scaffolds, qm9 (`Entry.kind`). They were chosen before any training.
+
+    Raises
+    ------
+    ValueError
+        If the file is not the frozen one.
+    """
+    data = files("morered.datasets").joinpath("data", "organic_tests.csv").read_bytes()
+    if hashlib.sha256(data).hexdigest() != TESTS_SHA256:
+        raise ValueError("organic_tests.csv is not the frozen list of test molecules")
+    return [Entry(**{**row, "conformers": int(row["conformers"])}) for row in csv.DictReader(data.decode().splitlines())]
 
 
 def choose_tests(folder: str | os.PathLike[str], scaffolds: int = 500, small: int = 300) -> list[Entry]:
