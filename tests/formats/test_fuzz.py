@@ -177,12 +177,6 @@ def test_a_damaged_row_of_a_database_costs_that_row(tmp_path_factory, column, va
     path.unlink(missing_ok=True)
     s = Structures.build([WATER[0], METHANE[0], WATER[0]], [WATER[1], METHANE[1], WATER[1]], ["a", "b", "c"])
     formats.write(path, s)
-    column = data.draw(
-        st.sampled_from(["numbers", "positions", "data", "key_value_pairs", "cell", "pbc", "natoms", "constraints"])
-    )
-    value = data.draw(
-        st.one_of(st.binary(max_size=40), odd.filter(lambda text: "\ud800" not in text), st.none(), st.integers(0, 5))
-    )
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE systems SET {column} = ? WHERE id = 2", (value,))
     connection.close()

@@ -36,8 +36,7 @@ def test_a_format_may_be_named(tmp_path: Path) -> None:
     formats.write(tmp_path / "out.dat", random_structures(2), format="sdf")
     assert len(formats.read(tmp_path / "out.dat", format="sdf").structures()) == 2
     assert formats.format_of("a/b.c/in.tar.xyz.gz") == "extxyz"
-    assert formats.format_of("in.ent.gz") == "pdb"
-    assert formats.format_of("in.cif") is formats.format_of("-") is formats.format_of("in") is None
+    assert formats.format_of("in.pdb") is formats.format_of("-") is formats.format_of("in") is None
 
 
 def test_options_reach_the_writer(tmp_path: Path) -> None:
@@ -156,10 +155,8 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert piped(b"3\n\nO 0 0 0\n", monkeypatch).problems == [
         "standard input, molecule 1 (stdin/1): cut off: 3 atoms are announced, 1 follows"
     ]
-    assert piped(b"x", monkeypatch, "cif").problems == ["standard input: only xyz, extxyz, sdf and pdb come through a pipe"]
-    assert piped(b"x", monkeypatch, "schnetpack").problems == [
-        "standard input: only xyz, extxyz, sdf and pdb come through a pipe"
-    ]
+    assert piped(b"x", monkeypatch, "pdb").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
+    assert piped(b"x", monkeypatch, "schnetpack").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
     assert piped(b"x", monkeypatch, "hdf5").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
 
 

@@ -98,7 +98,14 @@ def generator(seed: int, name: str, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *np.frombuffer(words, dtype="<u4").tolist()])))
 
 
-def modes_of(calculator: Calculator, numbers: NDArray[np.uint8], positions: Floats, settings: Displacing) -> NormalModes:
+def modes_of(
+    calculator: Calculator,
+    numbers: NDArray[np.uint8],
+    positions: Floats,
+    settings: Displacing,
+    charge: int = 0,
+    unpaired: int = 0,
+) -> NormalModes:
     """Normal modes of one molecule by central differences of a calculator's forces, at the stationary point next to
     ``positions``.
 
@@ -110,13 +117,15 @@ def modes_of(calculator: Calculator, numbers: NDArray[np.uint8], positions: Floa
         [N], and [N, 3] in Å.
     settings
         ``step``, ``stationary`` and ``relaxation_steps`` are used.
+    charge, unpaired
+        Total charge in e and unpaired electrons.
 
     Raises
     ------
     CalculationError
         If the calculator fails at one of the geometries, or there is no stationary point nearby.
     """
-    geometries = Geometries(calculator, numbers, positions)
+    geometries = Geometries(calculator, numbers, positions, charge, unpaired)
     _, forces = geometries.surface.evaluate(positions)
     origin = positions
     if np.linalg.norm(forces, axis=1).max() > settings.stationary:
@@ -161,8 +170,9 @@ def displace(minimum: Structures, settings: Displacing, seed: int) -> Structures
         raise BuildError("it has no vibrations: fewer than two atoms")
     calculator = _calculator(settings.calculator, tuple(sorted(settings.options.items())))
     try:
-        modes = modes_of(calculator, numbers, positions, settings)
-        geometries = Geometries(calculator, numbers, positions)
+        electrons = int(minimum.charges[0]), int(minimum.unpaired[0])
+        modes = modes_of(calculator, numbers, positions, settings, *electrons)
+        geometries = Geometries(calculator, numbers, positions, *electrons)
         base, _ = geometries.surface.evaluate(positions)
     except CalculationError as error:
         raise BuildError(f"no normal modes by {settings.calculator}: {error}") from None
@@ -186,6 +196,9 @@ def displace(minimum: Structures, settings: Displacing, seed: int) -> Structures
             "scale": Column(scales),
         },
     )
+    kept = minimum.without_columns().columns  # its charge and unpaired electrons, if it has any
+    rows = {key: column._replace(values=np.repeat(column.values, len(names))) for key, column in kept.items()}
+    structures = structures.with_columns(rows)
     return labelled(structures, numbers, positions, settings) if settings.forces else structures
 
 
@@ -204,8 +217,10 @@ def labelled(
         name, options = settings.labels, settings.label_options
     calculator = _calculator(name, tuple(sorted(options.items())))
     geometries = np.asarray(structures.positions, dtype=np.float64).reshape(len(structures), -1, 3)
+    electrons = int(structures.charges[0]), int(structures.unpaired[0])
     try:
-        energies, forces = Geometries(calculator, numbers, np.asarray(positions, dtype=np.float64)).evaluate(geometries)
+        surface = Geometries(calculator, numbers, np.asarray(positions, dtype=np.float64), *electrons)
+        energies, forces = surface.evaluate(geometries)
     except CalculationError as error:
         raise BuildError(f"no energies and forces by {name}: {error}") from None
     assert forces is not None

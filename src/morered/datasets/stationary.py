@@ -38,12 +38,17 @@ class Geometries:
         A calculator.
     numbers, positions
         The molecule, [N] and [N, 3]: where a method perceives bonds, it does so here.
+    charge, unpaired
+        Its total charge in e and unpaired electrons.
     """
 
-    def __init__(self, calculator: Calculator, numbers: NDArray[np.uint8], positions: Floats) -> None:
+    def __init__(
+        self, calculator: Calculator, numbers: NDArray[np.uint8], positions: Floats, charge: int = 0, unpaired: int = 0
+    ) -> None:
         self._calculator = calculator
         self._numbers = numbers
-        self.surface: Surface = calculator.surface(numbers, positions)
+        self._electrons = charge, unpaired
+        self.surface: Surface = calculator.surface(numbers, positions, charge, unpaired)
 
     def evaluate(self, geometries: Floats, forces: bool = True) -> tuple[Floats, Floats | None]:
         """Energies [G], NaN where there is none, and forces [G, N, 3] (None if not asked for) at ``geometries`` [G, N, 3]."""
@@ -53,7 +58,7 @@ class Geometries:
             batch = Structures(
                 np.tile(self._numbers, count), geometries.reshape(-1, 3), offsets_of(np.full(count, n)), names, names.copy()
             )
-            labels = self._calculator.compute(batch, forces=forces)
+            labels = self._calculator.compute(batch.with_electrons(*self._electrons), forces=forces)
             return labels.energies, None if labels.forces is None else labels.forces.reshape(count, n, 3)
         energies, gradients = np.full(count, np.nan), np.full((count, n, 3), np.nan)
         for k, geometry in enumerate(geometries):

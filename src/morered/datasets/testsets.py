@@ -163,6 +163,7 @@ def diffused_inputs(
         minima.offsets,
         as_names([f"{name}-t{steps}" for name in minima.names]),
         minima.ids,
+        minima.without_columns().columns,
     )
     columns = {
         "step": Column(np.full(len(minima), steps - 1, dtype=np.int32)),

@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from morered.formats.atoms import from_ase, read_ase, to_ase
-from morered.formats.pdb import read_pdb
 from morered.formats.records import COINCIDING, Carried, Reading, Record, file_problem
 from morered.formats.sources import STDIN, SourceProblem, extension_of, label_of, read_text, stem_of
 from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
@@ -70,7 +69,6 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "extxyz": Format(("xyz", "extxyz"), read_xyz, write_extxyz),
     "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
-    "pdb": Format(("pdb", "ent"), read_pdb, None),
     "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
     "smiles": Format(("smi", "smiles"), _refuse_smiles, None),
     "hdf5": Format(("h5", "hdf5"), read_stored, write_stored),

@@ -14,12 +14,14 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from morered.formats.columns import rows_of, units_of
+from morered.formats.pdb import read_pdb
 from morered.formats.records import Reading, Record
 from morered.formats.sources import SourceProblem, label_of, require_file, stem_of
 from morered.structures import ELECTRONIC, Structures
 
 _OWN_INFO = ("name", "id", "reference", "units")
 _RESULTS = ("energy", "forces")
+_PDB = ("proteindatabank", "pdb")
 _OWN_ARRAYS = ("numbers", "positions")
 
 
@@ -126,11 +128,15 @@ def read_ase(source: str | os.PathLike[str], ase_format: str | None = None) -> R
     periodic = 0
     try:
         known = ase_format or filetype(os.fspath(source))
+        if known in _PDB:  # ASE takes an alpha carbon for calcium where the element column is missing
+            return read_pdb(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for atoms in iread(Path(source), index=":", format=known):
                 periodic += bool(atoms.pbc.any())
                 records.append(record_of(atoms, len(records), label, stem))
+    except SourceProblem:
+        raise
     except UnknownFileTypeError:
         named = f"ASE knows no format called {ase_format!r}" if ase_format else ""
         raise SourceProblem(named or f"is of no known format ({Path(source).suffix or 'no ending'})") from None

@@ -12,6 +12,7 @@ from morered.formats import values as texts
 from morered.structures import ELECTRONIC, Column
 
 UNITS: dict[str, str] = {
+    "charge": "e",
     "energy": "eV",
     "free_energy": "eV",
     "forces": "eV/Å",
