@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 
 import torch
+from models_support import network, random_molecules
 from torch import Tensor
 
-from morered.models import torch_ops
+from morered.batching import pad
+from morered.models import gpu, torch_ops
 from morered.models.geometry import pair_geometry
 from morered.models.gpu import ops
 from morered.models.torch_ops import Ops
 
 
 def check(device: str, molecules: int, atoms: int, features: int) -> None:
-    """Results and gradients agree, with and without vectors, with padding, and for any number of outgoing features."""
+    """Results and gradients by parameters and positions agree, with and without vectors, with padding, for any sizes."""
     generator = torch.Generator().manual_seed(atoms)
 
     def normal(*shape: int) -> Tensor:
@@ -32,6 +34,13 @@ def check(device: str, molecules: int, atoms: int, features: int) -> None:
     for mu in (None, normal(*rows, 3, features)):
         inputs = [normal(*rows, features), normal(*rows, 3 * features), mu, weight, bias]
         compare(lambda o, *given: o.message(*given, pairs), inputs)
+        positions = 2 * normal(molecules, atoms, 3)
+
+        def forces(o: Ops, q: Tensor, x: Tensor, mu: Tensor | None, at: Tensor, weight: Tensor = weight) -> tuple[Tensor, Tensor]:
+            there = pair_geometry(at, mask, offsets, torch.full_like(offsets, 5 / 19), 5.0)
+            return o.message(q, x, mu, weight, bias, there)
+
+        compare(forces, [*inputs[:3], positions])
     for out in (features, features // 2, 1):
         compare(lambda o, q, vw: o.mix_in(q, vw, 1e-8), [normal(*rows, features), normal(*rows, 3, 2 * out)])
     rest = [normal(*rows, 3, features), normal(*rows, 3 * features), normal(*rows, 3, 2 * features)]
@@ -61,7 +70,29 @@ def compare(function, inputs: list[Tensor | None]) -> None:
         torch.testing.assert_close(b, a, atol=2e-5 * float(a.detach().abs().max()), rtol=2e-5)
 
 
+def check_forces(device: str, features: int) -> None:
+    """Energies and forces of a force field by the kernels are those of PyTorch; without kernels where they are trained on."""
+    field = network("mlff", features=features).float().to(device)
+    batch = pad(random_molecules((4, 7, 9)), dtype=torch.float32, device=device)
+    inputs = (batch.numbers, batch.positions, batch.mask)
+    expected = field.energy_forces(*inputs)
+    field.execution = "triton"
+    calls = []
+    message = ops.message
+    ops.message = lambda *given: calls.append(0) or message(*given)
+    found, trained = field.energy_forces(*inputs), field.energy_forces(*inputs, create_graph=True)
+    ops.message = message
+    assert len(calls) == 3  # once for each interaction, and not for what training differentiates once more
+    for energy, forces in (found, trained):
+        torch.testing.assert_close(energy, expected[0], atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(forces, expected[1], atol=2e-5 * float(expected[1].abs().max()), rtol=2e-5)
+    assert not found[1].requires_grad
+    assert trained[1].requires_grad
+
+
 if __name__ == "__main__":
     for sizes in ((2, 5, 16), (2, 6, 24), (1, 34, 40)):  # the last: more than one block of neighbours
         check("cpu", *sizes)
+    gpu.fits = lambda representation: True
+    check_forces("cpu", 16)
     print("agree")

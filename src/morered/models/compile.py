@@ -1,7 +1,8 @@
 """Decide how a network is computed: plainly, by compiled kernels, or through `torch.compile`.
 
 - PaiNN in float32 on a CPU: kernels (`native`), which come with the package, for every size of molecule.
-- Diffusion models on PaiNN in float32 on a GPU: kernels in Triton (`gpu`), which compile within seconds as well.
+- PaiNN in float32 on a GPU: kernels in Triton (`gpu`), which compile within seconds as well. They have no second derivatives: a
+  force field that is trained goes the next way. Nor do they run on every GPU: on others, plainly, and a warning says so once.
 - Else, `torch.compile` with dynamic shapes. That takes half a minute, so "auto" compiles a network only after it has run plainly
   for as long; Inductor keeps what it made in its cache, so a second run's compilation is short.
 - Without what these need (kernels that were built, a C++ compiler that works): plainly, and a warning says so once.
@@ -92,13 +93,13 @@ def _execution(network: Network, mode: Mode) -> Execution:
             _warn(str(error))
             return "plain"
         return "kernels"
-    if (
-        network.config.is_diffusion
-        and gpu.available()
-        and isinstance(network.representation, PaiNN)
-        and gpu.fits(network.representation)
-    ):
-        return "triton"
+    if gpu.available() and isinstance(network.representation, PaiNN) and gpu.fits(network.representation):
+        reason = gpu.unfit(network.representation.embedding.weight.device)
+        if reason is not None:
+            _warn(reason)
+            return "compiled" if mode == "always" else "plain"
+        if network.config.is_diffusion or not network.training:
+            return "triton"
     if (problem := inductor.problem()) is not None:
         _warn(problem)
         return "plain"

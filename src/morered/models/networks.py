@@ -68,7 +68,7 @@ class Network(nn.Module):
         Atomic numbers it was trained on; empty for a new one.
     execution
         How it is computed; `morered.models.compile.maybe_compile` sets it. "kernels" holds where they fit, see `kernels_fit`,
-        "triton" on a GPU in float32 where no gradient by the positions is wanted.
+        "triton" on a GPU in float32 where no gradient by the positions is wanted, or forces that nothing differentiates further.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -101,11 +101,13 @@ class Network(nn.Module):
         layers = atom_head.outnet.layers() if atom_head is not None else ()
         return packed_weights(self, self.representation, layers, noise_head)
 
-    def represent(self, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool = False) -> tuple[Tensor, Tensor, Layout]:
+    def represent(
+        self, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool = False, twice: bool = False
+    ) -> tuple[Tensor, Tensor, Layout]:
         """Scalars [..., F] and vectors [..., 3, F], and the layout that `...` stands for.
 
         ``forces`` says that derivatives by the positions will be taken under `positions_only`; without it, positions that require
-        a gradient are left to PyTorch.
+        a gradient are left to PyTorch. ``twice`` says that these will be differentiated once more.
         """
         positions = positions.to(self.dtype)
         network = self.representation
@@ -117,7 +119,7 @@ class Network(nn.Module):
             layout = flat = Flat(numbers, positions, mask, network)
             if not forces:
                 return *represent(network, flat.numbers, flat.pairs), layout
-        elif self.execution == "triton" and gpu.fits(network) and not positions.requires_grad:
+        elif self.execution == "triton" and gpu.fits(network) and (not positions.requires_grad or (forces and not twice)):
             from morered.models.gpu import ops
 
             layout = Padded(numbers, positions, mask, network, ops)
@@ -256,12 +258,14 @@ def _predict(network: DiffusionNetwork, numbers: Tensor, positions: Tensor, mask
     return DiffusionOutput(None if noise is None else _centre(noise, mask), time_atoms, mean_time)
 
 
-def _energies(network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool) -> PotentialOutput:
+def _energies(
+    network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool, twice: bool = False
+) -> PotentialOutput:
     if network.kernels_infer():
         _, atomic, _ = infer(network.packed(network.energy_head), numbers, positions, mask)
         assert atomic is not None
     else:
-        scalars, _, layout = network.represent(numbers, positions, mask, forces)
+        scalars, _, layout = network.represent(numbers, positions, mask, forces, twice)
         atomic = layout.spread(network.energy_head(scalars, layout.ops))
     return PotentialOutput(atomic.sum(dim=1, dtype=torch.float64) + network.reference_energy(numbers), atomic)
 
@@ -269,7 +273,7 @@ def _energies(network: Potential, numbers: Tensor, positions: Tensor, mask: Tens
 def _energies_forces(
     network: Potential, numbers: Tensor, positions: Tensor, mask: Tensor, create_graph: bool
 ) -> tuple[Tensor, Tensor]:
-    energy, atomic = _energies(network, numbers, positions, mask, True)
+    energy, atomic = _energies(network, numbers, positions, mask, True, create_graph)
     (gradient,) = torch.autograd.grad(atomic.sum(), positions, create_graph=create_graph)
     if not create_graph:
         energy = energy.detach()  # here, not by the caller: what was compiled must not give away the graph that grad has used up

@@ -1,4 +1,4 @@
-"""Triton kernels of the messages and the mixing of PaiNN, and of their gradients by everything but the positions.
+"""Triton kernels of the messages and the mixing of PaiNN, and of their gradients.
 
 A filter of a pair, [3F] numbers made of K radial ones, is computed where it is used: storing the filters of all pairs would move
 some hundred times the bytes that the atoms' features have.
@@ -193,6 +193,71 @@ def message_weights(
     tl.store(part, g_w_q, mask=stored)
     tl.store(part + K * F, g_w_r, mask=stored)
     tl.store(part + 2 * K * F, g_w_m, mask=stored)
+
+
+@triton.jit
+def message_pairs(
+    radial, directions, weight, x, mu, g_q, g_mu, g_radial, g_directions, N,
+    F: tl.constexpr, K: tl.constexpr, BK: tl.constexpr, BJ: tl.constexpr, BF: tl.constexpr,
+    HAS_MU: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Gradients by the radial functions [B, N, N, K] and the directions [B, N, N, 3] of pairs: one program for each atom i.
+
+    It receives over blocks of BJ sending atoms j; features are summed in blocks of BF.
+    """
+    i = tl.program_id(0).to(tl.int64)
+    first = i // N * N
+    k = tl.arange(0, BK)
+    k_in = k < K
+    for start in range(0, N, BJ):
+        j = start + tl.arange(0, BJ)
+        j_in = j < N
+        pair = i * N + j
+        atom = first + j
+        r_in = j_in[:, None] & k_in[None, :]
+        r = tl.load(radial + pair[:, None] * K + k[None, :], mask=r_in, other=0.0)
+        d = directions + pair * 3
+        d_1 = tl.load(d, mask=j_in, other=0.0)
+        d_2 = tl.load(d + 1, mask=j_in, other=0.0)
+        d_3 = tl.load(d + 2, mask=j_in, other=0.0)
+        by_r = tl.zeros([BJ, BK], tl.float32)
+        by_1 = tl.zeros([BJ], tl.float32)
+        by_2 = tl.zeros([BJ], tl.float32)
+        by_3 = tl.zeros([BJ], tl.float32)
+        for block in range(0, F, BF):
+            f = block + tl.arange(0, BF)
+            f_in = f < F
+            both = j_in[:, None] & f_in[None, :]
+            w = weight + f[:, None] * K + k[None, :]
+            w_in = f_in[:, None] & k_in[None, :]
+            w_q = tl.load(w, mask=w_in, other=0.0)
+            w_r = tl.load(w + F * K, mask=w_in, other=0.0)
+            gradient = tl.load(g_q + i * F + f, mask=f_in, other=0.0)
+            vector = g_mu + i * (3 * F) + f
+            g_1 = tl.load(vector, mask=f_in, other=0.0)
+            g_2 = tl.load(vector + F, mask=f_in, other=0.0)
+            g_3 = tl.load(vector + 2 * F, mask=f_in, other=0.0)
+            context = x + atom[:, None] * (3 * F) + f[None, :]
+            x_r = tl.load(context + F, mask=both, other=0.0)
+            by_r += _product(tl.load(context, mask=both, other=0.0) * gradient[None, :], w_q, PRECISION)
+            along = d_1[:, None] * g_1[None, :] + d_2[:, None] * g_2[None, :] + d_3[:, None] * g_3[None, :]
+            by_r += _product(x_r * along, w_r, PRECISION)
+            passed = _product(r, tl.trans(w_r), PRECISION) * x_r
+            by_1 += tl.sum(passed * g_1[None, :], 1)
+            by_2 += tl.sum(passed * g_2[None, :], 1)
+            by_3 += tl.sum(passed * g_3[None, :], 1)
+            if HAS_MU:
+                w_m = tl.load(w + 2 * F * K, mask=w_in, other=0.0)
+                v = mu + atom[:, None] * (3 * F) + f[None, :]
+                onto = tl.load(v, mask=both, other=0.0) * g_1[None, :]
+                onto += tl.load(v + F, mask=both, other=0.0) * g_2[None, :]
+                onto += tl.load(v + 2 * F, mask=both, other=0.0) * g_3[None, :]
+                by_r += _product(tl.load(context + 2 * F, mask=both, other=0.0) * onto, w_m, PRECISION)
+        tl.store(g_radial + pair[:, None] * K + k[None, :], by_r, mask=r_in)
+        out = g_directions + pair * 3
+        tl.store(out, by_1, mask=j_in)
+        tl.store(out + 1, by_2, mask=j_in)
+        tl.store(out + 2, by_3, mask=j_in)
 
 
 @triton.jit

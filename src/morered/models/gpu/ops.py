@@ -1,4 +1,4 @@
-"""The steps of PaiNN for padded batches on a GPU: `torch_ops`, with kernels that have gradients by all but the positions.
+"""The steps of PaiNN for padded batches on a GPU: `torch_ops`, with kernels that have first gradients.
 
 Shapes: as in `torch_ops`, `...` is [B, N]; A = B N rows, F features, O outgoing features, K radial functions and the cutoff.
 """
@@ -29,10 +29,15 @@ def silu(x: Tensor) -> Tensor:
 
 
 def message(q: Tensor, x: Tensor, mu: Tensor | None, weight: Tensor, bias: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """Scalars and vectors after the messages of neighbours, see `torch_ops.message`."""
+    """Scalars and vectors after the messages of neighbours, see `torch_ops.message`.
+
+    Where the pairs have a gradient, forces are wanted: then the filters' parameters have none.
+    """
     filters = torch.cat([weight, bias[:, None]], dim=1)
+    if pairs.radial.requires_grad:
+        filters = filters.detach()
     mu = None if mu is None else mu.contiguous()
-    return _Message.apply(q.contiguous(), x.contiguous(), mu, filters, pairs.radial, pairs.directions)
+    return _Message.apply(q.contiguous(), x.contiguous(), mu, filters, pairs.radial.contiguous(), pairs.directions.contiguous())
 
 
 def mix_in(q: Tensor, vw: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,8 +72,10 @@ class _Message(Function):
         x, mu, filters, radial, directions = ctx.saved_tensors
         g_q, g_mu = g_q.contiguous(), g_mu.contiguous()
         b, n, features = g_q.shape
+        of_filters, of_pairs = ctx.needs_input_grad[3:5]
         g_x, g_mu_in = torch.empty_like(x), None if mu is None else torch.empty_like(mu)
-        g_filters = x.new_empty(b, 3, filters.shape[1], features)
+        g_filters = x.new_empty(b, 3, filters.shape[1], features) if of_filters else None
+        g_radial, g_directions = (torch.empty_like(radial), torch.empty_like(directions)) if of_pairs else (None, None)
         if x.numel():
             settings = _settings(filters, mu, n, features)
             given = x if mu is None else mu
@@ -76,11 +83,19 @@ class _Message(Function):
                 radial, directions, filters, x, given, g_q, g_mu, g_x, g_x if g_mu_in is None else g_mu_in, n,
                 **settings,
             )  # fmt: skip
-            kernels.message_weights[b, triton.cdiv(features, _FEATURES)](
-                radial, directions, x, given, g_q, g_mu, g_filters, n,
-                **settings,
-            )  # fmt: skip
-        return g_q, g_x, g_mu_in, g_filters.sum(dim=0).transpose(1, 2).reshape(filters.shape), None, None
+            if of_filters:
+                kernels.message_weights[b, triton.cdiv(features, _FEATURES)](
+                    radial, directions, x, given, g_q, g_mu, g_filters, n,
+                    **settings,
+                )  # fmt: skip
+            if of_pairs:
+                kernels.message_pairs[b * n,](
+                    radial, directions, filters, x, given, g_q, g_mu, g_radial, g_directions, n,
+                    num_stages=1, **settings,  # loads ahead would take more shared memory than many GPUs have
+                )  # fmt: skip
+        if g_filters is not None:
+            g_filters = g_filters.sum(dim=0).transpose(1, 2).reshape(filters.shape)
+        return g_q, g_x, g_mu_in, g_filters, g_radial, g_directions
 
 
 class _MixIn(Function):
