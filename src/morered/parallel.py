@@ -40,6 +40,12 @@ ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     "1",
 )
 
+#: What a worker and what it starts have in their environment: one thread, and no code from the current folder.
+_WORKER_ENVIRONMENT: Mapping[str, str] = {**ONE_THREAD, "PYTHONSAFEPATH": "1"}
+
+#: Ctrl-C, and what a batch system or a closed terminal sends to a whole group of processes: the parent decides what they mean.
+_STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
 Progress = Callable[[int, int | None], None]
 
 
@@ -132,7 +138,7 @@ def _run(
                     exhausted = True
                     break
                 if idle is None:
-                    with _without_ctrl_c():
+                    with _without_stops():
                         idle = _Worker(payload, first=done == 0)
                         pool.append(idle)
                 idle.assign(index, task)
@@ -182,7 +188,7 @@ class _Worker:
         self.first = first  # nothing has worked yet: if this one cannot start, none can
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_work, args=(theirs, payload, list(sys.path)), daemon=True)
-        with _environment(ONE_THREAD):
+        with _environment(_WORKER_ENVIRONMENT):
             self.process.start()
         theirs.close()  # the worker now has the only other end, so that its death closes the pipe
         self.index: int | None = None
@@ -254,7 +260,7 @@ def _exit_text(code: int | None) -> str:
 
 def _work(pipe: connection.Connection, payload: bytes, path: list[str]) -> None:
     """Body of a worker process: answer tasks until the pipe closes."""
-    _ignore_ctrl_c()
+    _ignore_stops()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     sys.path[:] = path
     try:
@@ -285,14 +291,15 @@ def _answer(pipe: connection.Connection, message: bytes) -> bool:
     return True
 
 
-def _ignore_ctrl_c() -> None:
-    """Ctrl-C goes to the whole group of processes; the parent decides what becomes of a worker.
+def _ignore_stops() -> None:
+    """Ctrl-C and its like go to the whole group of processes; the parent decides what becomes of a worker.
 
-    The worker was started with the signal blocked (`_without_ctrl_c`): one that came while Python started or imported is dropped
+    The worker was started with the signals blocked (`_without_stops`): one that came while Python started or imported is dropped
     now that it is ignored.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
 def _leave_with_parent() -> None:
@@ -316,13 +323,14 @@ _ENVIRONMENT_LOCK = threading.Lock()
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Block SIGINT in this thread while it starts a process, which inherits the mask from its first instruction on.
+def _without_stops() -> Iterator[None]:
+    """Block Ctrl-C and its like in this thread while it starts a process, which inherits the mask from its first instruction on.
 
     An ignored signal could not be inherited without the parent losing its own Ctrl-C for that time; a blocked one waits.
     """
-    resource_tracker.ensure_running()  # the first process started would start it, and that ends by unblocking SIGINT
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _environment(_WORKER_ENVIRONMENT):
+        resource_tracker.ensure_running()  # the first process started would start it, and that ends by unblocking SIGINT
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     try:
         yield
     finally:

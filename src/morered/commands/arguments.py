@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable
+
+from morered.commands.messages import say
 
 #: Exit code of a command that was called in a wrong way.
 WRONG_USAGE = 2
@@ -21,7 +22,7 @@ def positive(text: str) -> int:
 
 def usage(command: str, sentence: str) -> int:
     """Say on standard error what is wrong with a call; returns the exit code."""
-    print(f"morered {command}: {sentence}", file=sys.stderr)
+    say(f"morered {command}: {sentence}")
     return WRONG_USAGE
 
 

@@ -16,6 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.messages import say
+from morered.escaping import cell, printable
+from morered.streams import discard, is_gone
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.energies.level import Level
@@ -85,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         return usage("energy", str(error))
     given = intake.gather(arguments.inputs, arguments.smiles, arguments.format)
     for sentence in (*given.notes, *given.problems):
-        print(f"morered energy: {sentence}", file=sys.stderr)
+        say(f"morered energy: {sentence}")
 
     rows: list[dict[str, Any]] = []
     points = _computed(given.structures, level, arguments)
@@ -98,22 +101,27 @@ def run(arguments: argparse.Namespace) -> int:
             interrupted = True
             break
         rows.append({"name": record.name, **batch.row(point)})
-        writer.writerow(_shown(rows[-1]))
-        sys.stdout.flush()
+        try:
+            writer.writerow(_printed(rows[-1]))
+            sys.stdout.flush()
+        except OSError as error:
+            if not (is_gone(error) and arguments.table):
+                raise
+            discard(sys.stdout)  # the file is still wanted
     try:
         if arguments.table:
             _write(arguments.table, rows)
     except OSError as error:
         return usage("energy", str(error))
     if interrupted:
-        print("morered energy: interrupted; what was done by then has been written", file=sys.stderr)
+        say("morered energy: interrupted; what was done by then has been written")
     failures = [row for row in rows if row["status"] != "converged"]
     if not arguments.quiet:
-        print(f"{len(rows)} molecules at {level.name}: {len(failures)} without an energy", file=sys.stderr)
+        say(f"{len(rows)} molecules at {level.name}: {len(failures)} without an energy")
         for row in failures[:20]:
-            print(f"  {row['name']}: {row['reason']}", file=sys.stderr)
+            say(f"  {row['name']}: {row['reason']}")
         if len(failures) > 20:
-            print(f"  and {len(failures) - 20} more; --table lists all", file=sys.stderr)
+            say(f"  and {len(failures) - 20} more; --table lists all")
     return int(interrupted or bool(failures))
 
 
@@ -169,11 +177,20 @@ def _point(molecule: Any, level: Level) -> SinglePoint:
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as it is printed: energies to 1e-8 eV, nothing where there is no number."""
+    """A row of the table: energies to 1e-8 eV, nothing where there is no number, no text that a spreadsheet would compute."""
     digits = {"energy_eV": 8, "mbd_eV": 8, "total_eV": 8, "seconds": 3}
-    return {
+    shown = {
         name: ("" if value != value else f"{value:.{digits[name]}f}") if name in digits else value for name, value in row.items()
     }
+    return {name: cell(value) if isinstance(row[name], str) else value for name, value in shown.items()}
+
+
+def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it goes to standard output: on a terminal without anything that the terminal would obey."""
+    shown = _shown(row)
+    if not sys.stdout.isatty():
+        return shown
+    return {name: printable(value) if isinstance(value, str) else value for name, value in shown.items()}
 
 
 def _writer(stream: TextIO) -> csv.DictWriter[str]:

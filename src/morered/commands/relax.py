@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.messages import say
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed)
     for sentence in (*given.notes, *given.problems):
-        print(f"morered relax: {sentence}", file=sys.stderr)
+        say(f"morered relax: {sentence}")
     options: dict[str, Any] = {
         "seed": arguments.seed,
         "device": device,
@@ -141,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         return usage("relax", str(error))
     if done.interrupted:
-        print("morered relax: interrupted; what was done by then has been written", file=sys.stderr)
+        say("morered relax: interrupted; what was done by then has been written")
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     if not arguments.quiet:
         _summarise(everything, verdicts)
@@ -184,20 +185,19 @@ def _summarise(everything: Structures, verdicts: Counter[str]) -> None:
     from morered.relaxation.familiarity import is_noted
 
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    print(f"{len(everything)} molecules: {counts}", file=sys.stderr)
+    say(f"{len(everything)} molecules: {counts}")
     others = [m for m, verdict in enumerate(everything.column("verdict").tolist()) if verdict != b"converged"]
     for m in others[:20]:
         verdict, reason = everything.column("verdict")[m].decode(), everything.column("reason")[m].decode()
-        print(f"  {everything.ids[m].decode()}: {verdict}: {reason}", file=sys.stderr)
+        say(f"  {everything.ids[m].decode()}: {verdict}: {reason}")
     if len(others) > 20:
-        print(f"  and {len(others) - 20} more; --table lists all", file=sys.stderr)
+        say(f"  and {len(others) - 20} more; --table lists all")
     strange = [m for m, reason in enumerate(everything.column("reason").tolist()) if is_noted(reason.decode())]
     if strange:
         others_like_it = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
-        print(
+        say(
             f"warning: the model has seen no molecules of this size: {everything.ids[strange[0]].decode()}{others_like_it}; "
             "the reason of each tells",
-            file=sys.stderr,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from morered.files import atomic_path
+from morered.streams import write_output
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -93,9 +94,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
 def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     """Write UTF-8 text to a file, which appears only when it is complete, or to standard output ("-")."""
     if os.fspath(path) == STDIN:
-        sys.stdout.flush()
-        sys.stdout.buffer.writelines(part.encode() for part in parts)
-        sys.stdout.buffer.flush()
+        write_output(parts)
         return
     with atomic_path(path) as temporary:
         opener = _OPENERS.get(Path(path).suffix.lower(), open)
