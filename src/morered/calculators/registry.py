@@ -12,6 +12,7 @@ from morered.calculators.base import Calculator
 #: Name -> "module:factory". A factory takes keyword arguments only and returns a `Calculator`.
 _FACTORIES: dict[str, str] = {
     "mmff94": "morered.calculators.mmff94:Mmff94",
+    "mmff94-openbabel": "morered.calculators.mmff94_openbabel:Mmff94",
     "gfn1": "morered.calculators.xtb:gfn1",
     "gfn2": "morered.calculators.xtb:gfn2",
     "so3lr": "morered.calculators.so3lr:So3lr",

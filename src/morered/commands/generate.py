@@ -121,9 +121,9 @@ def _write(arguments: argparse.Namespace, structures: Structures, table: pd.Data
     import numpy as np
 
     from morered import formats
-    from morered.datasets.graphs import bonded
     from morered.generation.perception import by_rdkit
     from morered.metrics.tables import write_table
+    from morered.perception import bonded
     from morered.structures import Column
 
     def texts(name: str, otherwise: str) -> Column:

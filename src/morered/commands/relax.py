@@ -39,10 +39,11 @@ methods:
   accurate     the same to a tighter end, 25 to 80 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   mlff, so3lr  force fields, L-BFGS in batches
-  gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
+  gfn2, gfn1   tight binding (tblite, L-BFGS)
+  mmff94       RDKit's MMFF94 force field;         mmff94-openbabel   Open Babel's
 """
 
-METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
+METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94", "mmff94-openbabel")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,8 @@ from openbabel import openbabel as ob
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
-from morered.calculators.mmff94 import bond_problem, perceive
-from morered.datasets.graphs import BOND_FACTORS, bonded
+from morered.calculators.mmff94_openbabel import bond_problem, perceive
+from morered.perception import BOND_FACTORS, bonded
 
 #: What RDKit's search for bond orders may take; a molecule that it takes longer for is none.
 _MAX_ITERATIONS = 10_000

@@ -175,7 +175,7 @@ class PhysicalMethod:
     Attributes
     ----------
     program
-        gfn2, gfn1 (tblite, L-BFGS) or mmff94 (Open Babel).
+        gfn2, gfn1 (tblite, L-BFGS) or mmff94 (Open Babel, or RDKit as ``variant`` says).
     options
         Passed to the relaxer of one molecule, see `morered.relaxation.physical.settings`.
     timeout
@@ -199,7 +199,7 @@ class PhysicalMethod:
 Method = DiffusionMethod | PotentialMethod | PhysicalMethod
 
 #: What the programs' options may be, beyond their types.
-_CHOICES = {"variant": ("paper", "tight")}
+_CHOICES = {"variant": ("paper", "tight", "rdkit")}
 _POSITIVE = ("fmax", "steps", "accuracy", "max_iterations")
 
 RELAXERS = ("morered", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
