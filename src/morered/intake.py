@@ -52,9 +52,18 @@ class Intake:
         return together[[next(good) if record.problem is None else next(bad) for record in self.reading.records]]
 
 
-def gather(sources: Sequence[str], smiles: Sequence[str] = (), format: str | None = None, seed: int = 0) -> Intake:
-    """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them."""
-    readings = [formats.read(source, format) for source in sources]
+def gather(
+    sources: Sequence[str],
+    smiles: Sequence[str] = (),
+    format: str | None = None,
+    seed: int = 0,
+    max_unpacked: int = formats.MAX_UNPACKED,
+) -> Intake:
+    """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
+
+    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding.
+    """
+    readings = [formats.read(source, format, max_unpacked) for source in sources]
     if smiles:
         readings.append(Reading("SMILES", [_embedded(text, index, seed) for index, text in enumerate(smiles)]))
     notes = [note for reading in readings for note in reading.notes]

@@ -20,6 +20,26 @@ def positive(text: str) -> int:
     return value
 
 
+def gigabytes(text: str) -> int:
+    """A positive number of GB in bytes, for `argparse`."""
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"must be a positive number of GB, not {text}")
+    return int(value * 1e9)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options that say how inputs are read."""
+    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    parser.add_argument(
+        "--max-unpacked",
+        type=gigabytes,
+        default="2",
+        metavar="GB",
+        help="refuse a compressed input that unpacks to more (default: 2)",
+    )
+
+
 def usage(command: str, sentence: str) -> int:
     """Say on standard error what is wrong with a call; returns the exit code."""
     say(f"morered {command}: {sentence}")

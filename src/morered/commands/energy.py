@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.arguments import add_reading, positive, usage, without_folder
 from morered.commands.messages import say
 from morered.escaping import cell, printable
 from morered.streams import discard, is_gone
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive, metavar="N", help="processes of one thread each (default: the cores)")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one molecule may take (default: no limit)")
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
-    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
 
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         _require(level)
     except ValueError as error:
         return usage("energy", str(error))
-    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format)
+    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, max_unpacked=arguments.max_unpacked)
     for sentence in (*given.notes, *given.problems):
         say(f"morered energy: {sentence}")
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.arguments import add_reading, positive, usage, without_folder
 from morered.commands.messages import say
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
         "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
     )
-    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
 
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("relax", str(error))
 
-    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed)
+    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed, arguments.max_unpacked)
     for sentence in (*given.notes, *given.problems):
         say(f"morered relax: {sentence}")
     options: dict[str, Any] = {

@@ -9,6 +9,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from morered.streams import write_output
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+_PIECE = 1 << 20  # bytes unpacked at a time
+
+#: Bytes that a compressed file may unpack to unless more are allowed: a few kilobytes can be made to unpack to any size.
+MAX_UNPACKED = 2_000_000_000
 
 
 class SourceProblem(Exception):
@@ -58,6 +65,27 @@ def require_file(path: str | os.PathLike[str]) -> None:
         raise SourceProblem("is a folder, not a file")
     if os.path.isfile(path) and os.path.getsize(path) == 0:
         raise SourceProblem("the file is empty")
+
+
+def require_modest(path: str | os.PathLike[str], limit: int) -> None:
+    """Refuse a compressed file that unpacks to more than ``limit`` bytes, without keeping any of them.
+
+    Raises
+    ------
+    SourceProblem
+        If it does; what else is wrong with the file is left to its reader.
+    """
+    opener = _OPENERS.get(Path(path).suffix.lower())
+    if opener is None or not os.path.isfile(path):
+        return
+    size = 0
+    with suppress(OSError, EOFError, lzma.LZMAError, zlib.error), opener(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            size += len(piece)
+            if size > limit:
+                raise SourceProblem(
+                    f"unpacks to more than {limit / 1e9:g} GB: --max-unpacked GB allows more, or unpack it and split it"
+                )
 
 
 def read_text(source: str | os.PathLike[str]) -> str:
