@@ -62,6 +62,9 @@ def stopped(folder, done, *arguments, number=signal.SIGINT):
             counts = [int(count) for count in re.findall(r"(\d+)/14 \[", said)]
             if not pressed and counts and max(counts) >= done:
                 os.killpg(process.pid, number)
+                if number != signal.SIGINT:
+                    time.sleep(0.3)
+                    os.killpg(process.pid, number)  # as a shell and the kernel both do when a terminal closes
                 if number == signal.SIGHUP:
                     os.close(terminal)  # what is said from now on fails
                     pressed = True

@@ -98,7 +98,7 @@ def test_freed_memory_is_kept_without_a_second_start(script, tmp_path):
 def test_a_signal_that_is_ignored_stays_ignored():
     code = (
         "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom morered.commands import process\nprocess.set_up()\n"
-        "print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, signal.getsignal(signal.SIGTERM) is signal.default_int_handler)"
+        "print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, signal.getsignal(signal.SIGTERM) is process._stop)"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=True, timeout=PATIENCE)
     assert done.stdout.decode().split() == ["True", "True"]

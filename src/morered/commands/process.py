@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from importlib import resources
 from io import TextIOWrapper
+from types import FrameType
 
 #: Settings of glibc's allocator: variable of the environment and its value, parameter of ``mallopt`` and its value. Large
 #: tensors that are freed to the system and faulted in again cost more than the arithmetic on them: so nothing is mapped on its
@@ -59,10 +60,17 @@ def protect_children() -> None:
 
 
 def stop_as_on_ctrl_c() -> None:
-    """Let `STOP_SIGNALS` raise KeyboardInterrupt; one that is ignored (``nohup``) stays ignored."""
+    """Let the first of `STOP_SIGNALS` that comes raise KeyboardInterrupt; one that is ignored (``nohup``) stays ignored."""
     for number in STOP_SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Stop, and be deaf to what follows while results are written: a terminal that closes sends its signal twice."""
+    for further in STOP_SIGNALS:
+        signal.signal(further, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def tolerate_encodings() -> None:

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from morered.relaxation.mixing import Mixing
@@ -272,6 +273,11 @@ def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> Physica
             raise ValueError(f"{path}.{key}: {value!r} is not one of {', '.join(_CHOICES[key])}")
         if key in _POSITIVE and not value > 0:
             raise ValueError(f"{path}.{key}: must be positive, not {value}")
+    if relaxer == "mmff94" and (settings.get("variant") or known["variant"]) != "rdkit" and find_spec("openbabel") is None:
+        raise ValueError(
+            f"{path}.variant: Open Babel is not installed: python -m pip install 'morered[mmff]' brings it, and variant rdkit "
+            "(mmff94 by name) does without"
+        )
     if timeout is not None:
         check_type(timeout, float, f"{path}.timeout")
     return _checked(PhysicalMethod, {"program": relaxer, "options": known | settings, "timeout": timeout}, path)
