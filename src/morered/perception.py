@@ -8,16 +8,24 @@ Shapes: N atoms of one molecule, E bonds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
+from morered.chemistry import covalent_radii
+
 #: Factors on the sum of covalent radii below which two atoms are bonded, tried in turn until every valence can be satisfied: a
 #: strained ring has distances across it that look like bonds (the 2.2 Å from C to S in a four-membered sultone).
 BOND_FACTORS = (1.25, 1.2, 1.15)
+
+#: Limits on the distance over the sum of covalent radii, between heavy atoms and with a hydrogen, tried in turn: distorted
+#: molecules stretch bonds to light atoms most.
+_LIMITS = (*((factor, factor) for factor in BOND_FACTORS), *((factor, 1.6) for factor in BOND_FACTORS), (1.35, 1.6))
+#: Neighbours that an atom can have, by element.
+_MOST = {1: 1, 5: 4, 6: 4, 7: 4, 8: 3, 9: 1, 14: 4, 15: 4, 16: 4, 17: 4, 35: 4, 53: 4}
 
 #: What RDKit's search for bond orders may take; a molecule that it takes longer for is none.
 _MAX_ITERATIONS = 10_000
@@ -49,19 +57,38 @@ def ion_or_molecule(
     charge
         Total charge in e.
     bonds
-        [E, 2], who is bonded to whom where that is known; otherwise the distances tell.
+        [E, 2], who is bonded to whom where that is known; otherwise the distances tell: the nearest neighbours of each atom, as
+        many as it can have, within one of several limits.
     """
-    if bonds is None:
-        candidates = (bonded(numbers, positions, factor) for factor in BOND_FACTORS)
-    else:
-        known = _bare(numbers, positions)
-        for i, j in np.asarray(bonds).tolist():
-            known.AddBond(i, j, Chem.BondType.SINGLE)
-        candidates = (known for _ in range(1))
-    for molecule in candidates:
+    tried: set[tuple[tuple[int, int], ...]] = set()
+    for pairs in [np.asarray(bonds).tolist()] if bonds is not None else _likely_bonds(np.asarray(numbers), np.asarray(positions)):
+        if (key := tuple(sorted((int(i), int(j)) for i, j in pairs))) in tried:
+            continue
+        tried.add(key)
+        molecule = _bare(numbers, positions)
+        for i, j in key:
+            molecule.AddBond(i, j, Chem.BondType.SINGLE)
         if _find_orders(molecule, charge):
             return molecule
     return None
+
+
+def _likely_bonds(numbers: NDArray[np.integer], positions: NDArray[np.floating]) -> Iterator[list[tuple[int, int]]]:
+    """Lists of bonded pairs i < j, the likeliest first."""
+    first, second = np.triu_indices(len(numbers), k=1)
+    lengths = np.linalg.norm(positions[first] - positions[second], axis=1)
+    relative = lengths / (covalent_radii[numbers[first]] + covalent_radii[numbers[second]])
+    hydrogen = (numbers[first] == 1) | (numbers[second] == 1)
+    order = np.argsort(relative, kind="stable")
+    for heavy, light in _LIMITS:
+        room = [_MOST.get(int(z), 8) for z in numbers]
+        pairs = []
+        for k in order[relative[order] < np.where(hydrogen[order], light, heavy)].tolist():
+            i, j = int(first[k]), int(second[k])
+            if room[i] and room[j]:
+                room[i], room[j] = room[i] - 1, room[j] - 1
+                pairs.append((i, j))
+        yield pairs
 
 
 def _bare(numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating]) -> Chem.RWMol:
