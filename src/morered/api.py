@@ -22,15 +22,19 @@ from typing import Any, Literal, TextIO, overload
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory as AseTrajectory
 
+from morered.formats import Record, electronic
+from morered.intake import complete, set_electrons
+from morered.properties import is_of_geometry
 from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted, from_config
 from morered.relaxation import relax as relax_structures
 from morered.relaxation.methods import Model
 from morered.relaxation.presets import DEFAULT, preset
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
-from morered.structures import Structures
+from morered.structures import ELECTRONIC, Column, Structures
 
 MethodLike = Method | Mapping[str, Any] | str
 """A name (see `morered.relaxation.presets.PRESETS`), a mapping as in a config, or a method."""
@@ -48,6 +52,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     *,
     weights: Model | Mapping[str, Model] | None = None,
     finish: MethodLike | None = None,
+    charge: int | None = None,
+    unpaired: int | None = None,
     seed: int | None = None,
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
@@ -69,13 +75,18 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         A weights file or the name of shipped weights, in place of the method's own.
     finish
         A second method, such as "gfn2": it goes on from each result, and from the input where the first method refused or failed.
+    charge, unpaired
+        Total charge in e and unpaired electrons of molecules that state none: Atoms state them as ``info["charge"]`` (or by their
+        initial charges) and ``info["unpaired"]`` or ``info["multiplicity"]``, Structures by the columns ``charge`` and
+        ``unpaired``. One that states another is refused.
     seed, device, batch_size, workers, compile, recording, progress
         See `morered.relaxation.relax`.
 
     Returns
     -------
     Atoms, list of Atoms, or Relaxation
-        As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts` in ``info``; for
+        As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts` in ``info``, the
+        method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry; for
         Structures a `morered.relaxation.Relaxation`.
 
     Raises
@@ -83,7 +94,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     morered.relaxation.RelaxationInterrupted
         On Ctrl-C; it carries what is done.
     ValueError
-        If the method or its settings are wrong, or Atoms are periodic or constrained.
+        If the method or its settings are wrong, Atoms are periodic or constrained, or Structures have another charge than that
+        given.
     """
     chosen = _method(method, weights)
     options: dict[str, Any] = {
@@ -96,9 +108,10 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         "progress": progress,
     }
     if isinstance(molecules, Structures):
-        return _relax(molecules, chosen, finish, options)
+        return _relax(_with_electrons(molecules, charge, unpaired), chosen, finish, options)
     given = [molecules] if isinstance(molecules, Atoms) else list(molecules)
-    relaxed = _relax(_structures(given), chosen, finish, options).structures
+    records = _records(given, charge, unpaired)
+    relaxed = complete(records, _relax(_structures(records), chosen, finish, options).structures)
     copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
     return copies[0] if isinstance(molecules, Atoms) else copies
 
@@ -119,7 +132,7 @@ class MoreRed:
     ----------
     atoms : Atoms
         What is relaxed; its calculator, if any, is not used.
-    method, weights, **options
+    method, weights, charge, unpaired, **options
         As for `relax`.
     logfile
         A line on the result goes there: a path, an open file, "-" for standard output, None for nowhere.
@@ -140,6 +153,8 @@ class MoreRed:
         method: MethodLike = DEFAULT,
         *,
         weights: Model | Mapping[str, Model] | None = None,
+        charge: int | None = None,
+        unpaired: int | None = None,
         logfile: str | Path | TextIO | None = "-",
         trajectory: str | Path | None = None,
         **options: Any,
@@ -150,6 +165,7 @@ class MoreRed:
         self.reason = ""
         self._method = method
         self._weights = weights
+        self._electrons = charge, unpaired
         self._logfile = logfile
         self._trajectory = trajectory
         self._options = options
@@ -172,14 +188,13 @@ class MoreRed:
         changes = {name: value for name, value in (("fmax", fmax), ("steps", steps)) if value is not None}
         method = _method(self._method, self._weights, changes)
         recording = None if self._trajectory is None else Recording(frames=True)
-        structures = _structures([self.atoms])
-        relaxation = relax_structures(structures, method, recording=recording, **self._options)
-        relaxed = relaxation.structures
+        records = _records([self.atoms], *self._electrons)
+        relaxation = relax_structures(_structures(records), method, recording=recording, **self._options)
+        relaxed = complete(records, relaxation.structures)
         self.verdict, self.reason = (relaxed.column(name)[0].decode() for name in ("verdict", "reason"))
         self.nsteps += int(relaxed.column("steps")[0])
-        self.atoms.positions = relaxed.positions
-        self.atoms.info |= _verdict(relaxed, 0)
-        if self._trajectory is not None and relaxation.trajectories is not None:
+        _put(self.atoms, relaxed, 0)
+        if self._trajectory is not None and relaxation.trajectories is not None and len(relaxation.structures):
             frames = relaxation.trajectories.trajectory(0).frames
             with AseTrajectory(str(self._trajectory), "w") as file:
                 for frame in [*(() if frames is None else frames), relaxed.positions]:
@@ -214,7 +229,24 @@ def _method(method: MethodLike, weights: Model | Mapping[str, Model] | None, cha
     return method
 
 
-def _structures(given: list[Atoms]) -> Structures:
+def _with_electrons(structures: Structures, charge: int | None, unpaired: int | None) -> Structures:
+    """Structures with this charge and these unpaired electrons where they state none."""
+    for name, wanted in (("charge", charge), ("unpaired", unpaired)):
+        if wanted is None:
+            continue
+        stated = structures.charges if name == "charge" else structures.unpaired
+        if name in structures.columns and (other := stated != wanted).any():
+            raise ValueError(
+                f"molecule {int(other.argmax()) + 1} has another {name} than the {wanted} given: give one of the two"
+            )
+        structures = structures.with_columns({name: Column(np.full(len(structures), wanted), ELECTRONIC[name])})
+    return structures
+
+
+def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> list[Record]:
+    """What is relaxed of each of the Atoms, and which have a charge or a multiplicity that cannot be."""
+    records: list[Record] = []
+    seen: Counter[str] = Counter()
     for i, atoms in enumerate(given):
         if atoms.pbc.any():
             raise ValueError(
@@ -222,14 +254,36 @@ def _structures(given: list[Atoms]) -> Structures:
             )
         if atoms.constraints:
             raise ValueError(f"molecule {i + 1} has constraints, which would not be honoured: remove them first")
-    names = [_name(atoms) for atoms in given]
-    seen: Counter[str] = Counter()
-    ids = []
-    for name in names:
+        name = _name(atoms)
         seen[name] += 1
-        ids.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    numbers = [np.where((z := atoms.numbers) < 256, z, 0) for atoms in given]
-    return Structures.build(numbers, [atoms.positions for atoms in given], ids)
+        record = Record(
+            name if seen[name] == 1 else f"{name}#{seen[name]}",
+            i,
+            "Atoms",
+            numbers=np.where((z := atoms.numbers) < 256, z, 0).astype(np.uint8),
+            positions=np.array(atoms.positions, dtype=np.float64),
+        )
+        try:
+            record.charge = electronic.charge_of(atoms.info, atoms.arrays)
+            record.unpaired = electronic.unpaired_of(atoms.info)
+        except electronic.ElectronsProblem as problem:
+            record.fail(str(problem))
+        records.append(record)
+    set_electrons(records, charge, unpaired)
+    return records
+
+
+def _structures(records: Sequence[Record]) -> Structures:
+    """The good ones, with charges and unpaired electrons where one of them states any."""
+    good = [record for record in records if record.problem is None and record.numbers is not None]
+    structures = Structures.build(
+        [record.numbers for record in good if record.numbers is not None],
+        [record.positions for record in good if record.positions is not None],
+        [record.name for record in good],
+    )
+    if any(record.charge is not None or record.unpaired is not None for record in good):
+        structures = structures.with_electrons([r.charge or 0 for r in good], [r.unpaired or 0 for r in good])
+    return structures
 
 
 def _name(atoms: Atoms) -> str:
@@ -242,9 +296,28 @@ def _name(atoms: Atoms) -> str:
 
 def _copy(atoms: Atoms, relaxed: Structures, m: int) -> Atoms:
     copy = atoms.copy()
-    copy.positions = relaxed.molecule(m).positions
-    copy.info |= _verdict(relaxed, m)
+    _put(copy, relaxed, m)
     return copy
+
+
+def _put(atoms: Atoms, relaxed: Structures, m: int) -> None:
+    """Take over position, verdict, charge and results of molecule ``m``; what belongs to the old geometry of a moved one goes."""
+    positions = relaxed.molecule(m).positions
+    if not np.array_equal(atoms.positions, positions):
+        for values in (atoms.info, atoms.arrays):
+            for name in [name for name in values if isinstance(name, str) and is_of_geometry(name)]:
+                del values[name]
+        if isinstance(atoms.calc, SinglePointCalculator):
+            atoms.calc = None
+    atoms.positions = positions
+    atoms.info |= _verdict(relaxed, m)
+    for name in ELECTRONIC:
+        if name in relaxed.columns and (relaxed.column(name)[m] or name in atoms.info):
+            atoms.info[name] = int(relaxed.column(name)[m])
+    if "energy" in relaxed.columns and np.isfinite(energy := relaxed.column("energy")[m]):
+        forces = relaxed.column("forces")[int(relaxed.offsets[m]) : int(relaxed.offsets[m + 1])]
+        if atoms.calc is None:
+            atoms.calc = SinglePointCalculator(atoms, energy=float(energy), forces=np.array(forces))
 
 
 def _verdict(relaxed: Structures, m: int) -> dict[str, str | int | float]:

@@ -39,12 +39,15 @@ class Batch:
         [B, N] bool, True where there is an atom. A molecule's atoms come first.
     keys : Tensor
         [B] int64, `molecule_keys` of the ids: what the noise of a molecule is keyed by.
+    electrons : Tensor or None
+        [B, 2] int64, total charge in e and unpaired electrons; None stands for neutral molecules of which nothing is stated.
     """
 
     numbers: Tensor
     positions: Tensor
     mask: Tensor
     keys: Tensor
+    electrons: Tensor | None = None
 
     def __len__(self) -> int:
         return self.numbers.shape[0]
@@ -61,15 +64,19 @@ class Batch:
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
         """The same batch elsewhere; ``dtype`` is that of the positions."""
-        return Batch(self.numbers.to(device), self.positions.to(device, dtype), self.mask.to(device), self.keys.to(device))
+        electrons = None if self.electrons is None else self.electrons.to(device)
+        return Batch(
+            self.numbers.to(device), self.positions.to(device, dtype), self.mask.to(device), self.keys.to(device), electrons
+        )
 
     def with_positions(self, positions: Tensor) -> Batch:
         """The same molecules with other positions [B, N, 3] in Å."""
-        return Batch(self.numbers, positions, self.mask, self.keys)
+        return Batch(self.numbers, positions, self.mask, self.keys, self.electrons)
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """The chosen molecules of the batch, padded as before."""
-        return Batch(self.numbers[index], self.positions[index], self.mask[index], self.keys[index])
+        electrons = None if self.electrons is None else self.electrons[index]
+        return Batch(self.numbers[index], self.positions[index], self.mask[index], self.keys[index], electrons)
 
 
 def bucket_of(n_atoms: int) -> int:
@@ -135,6 +142,7 @@ def pad(
         positions=torch.from_numpy(positions).to(device, dtype),
         mask=torch.from_numpy(mask).to(device),
         keys=torch.from_numpy(molecule_keys(chosen.ids)).to(device),
+        electrons=torch.from_numpy(np.stack([chosen.charges, chosen.unpaired], axis=1)).to(device) if chosen.columns else None,
     )
 
 

@@ -34,7 +34,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield final
         return
     final.parent.mkdir(parents=True, exist_ok=True)
-    folder = final.parent / f".{secrets.token_hex(6)}.part"
+    folder = _folder_beside(final)
     folder.mkdir(mode=0o700)
     temporary = folder / final.name
     try:
@@ -57,6 +57,37 @@ def _keep_permissions(old: Path, new: Path) -> None:
             os.chown(new, -1, before.st_gid)
     with suppress(FileNotFoundError):
         new.chmod(stat.S_IMODE(old.stat().st_mode))
+
+
+def unwritable(path: str | os.PathLike[str]) -> str | None:
+    """Why no file can be written at ``path``, found out by trying beside it; None where it can.
+
+    Unlike `atomic_path` this makes no folders: a folder that is not there is a mistake in the name.
+    """
+    name = os.fsencode(path).decode("utf-8", "replace")
+    final = Path(os.path.realpath(path))
+    try:
+        if final.is_dir():
+            return f"{name}: is a folder, not a file"
+        if not final.parent.is_dir():
+            return f"{name}: there is no folder {os.fsencode(os.path.dirname(path)).decode('utf-8', 'replace')!r}"
+        if os.path.lexists(final):
+            if not final.is_file():
+                return None  # a pipe or device
+        else:
+            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # the name itself: its length, its letters
+            final.unlink()
+        folder = _folder_beside(final)
+        folder.mkdir(mode=0o700)
+        folder.rmdir()
+    except OSError as error:
+        return f"{name}: cannot be written: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def _folder_beside(final: Path) -> Path:
+    """A new name for a folder beside a file, short however long the file's own is."""
+    return final.parent / f".{secrets.token_hex(6)}.part"
 
 
 def _sync(path: Path) -> None:

@@ -12,11 +12,14 @@ from functools import cached_property
 import numpy as np
 
 from morered import formats
-from morered.datasets.smiles import SmilesError, conformers
-from morered.formats import Reading, Record
+from morered.datasets.smiles import SmilesError, conformers, drawing
+from morered.formats import Carried, Reading, Record
+from morered.formats.electronic import ElectronsProblem, check
+from morered.properties import is_of_geometry
 from morered.relaxation.codes import Code
+from morered.relaxation.results import without_stale
 from morered.relaxation.verdicts import Outcome, judge
-from morered.structures import Column, Structures
+from morered.structures import ELECTRONIC, Column, Structures
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Intake:
 
     @cached_property
     def structures(self) -> Structures:
-        """The good molecules, with the values that came with them as columns."""
-        return self.reading.structures()
+        """The good molecules, bare: what came with them stays in the records."""
+        return self.reading.structures().without_columns()
 
     @property
     def problems(self) -> list[str]:
@@ -37,19 +40,50 @@ class Intake:
         return self.reading.problems
 
     def complete(self, relaxed: Structures) -> Structures:
-        """All molecules in the order given: the relaxed ones, and the broken ones as refused, for the reason they are broken.
+        """All molecules in the order given, see `complete`."""
+        return complete(self.reading.records, relaxed)
 
-        A broken molecule keeps what atoms and coordinates could be read, maybe none.
+    def carried(self, results: Structures) -> dict[str, Carried]:
+        """What was said of each molecule, for the writers; of a moved one without what belongs to its old geometry.
+
+        ``results`` are those of `complete`.
         """
-        broken = [record for record in self.reading.records if record.problem is not None]
-        if not broken:
-            return relaxed
-        verdicts = _refused(broken)
-        columns = {name: verdicts.columns.get(name) or _missing(column, verdicts) for name, column in relaxed.columns.items()}
-        together = Structures.concatenate([relaxed, verdicts.without_columns().with_columns(columns)])
-        good = iter(range(len(relaxed)))
-        bad = iter(range(len(relaxed), len(together)))
-        return together[[next(good) if record.problem is None else next(bad) for record in self.reading.records]]
+        kept = self.reading.carried
+        moved = {name for name, there in zip(results.names, self._moved(results).tolist(), strict=True) if there}
+        return {name: values.without(is_of_geometry) if name in moved else values for name, values in kept.items()}
+
+    def with_columns(self, results: Structures) -> Structures:
+        """``results`` of `complete` with what came with the molecules as columns, for formats that hold nothing else."""
+        own = self.reading.structures()
+        columns = {name: column for name, column in own.columns.items() if name not in ELECTRONIC}
+        blank = results.without_columns()
+        index = blank.index_of(own.ids) if len(own) else np.empty(0, np.int64)
+        atoms = np.concatenate([np.empty(0, np.int64), *(np.arange(*blank.offsets[m : m + 2]) for m in index.tolist())])
+        spread = {}
+        for name, column in columns.items():
+            values = _missing(column, blank).values
+            if values.dtype.kind in "biu" and len(own) < len(blank):
+                values = np.full(values.shape, np.nan)
+            values[atoms if column.per_atom else index] = column.values
+            spread[name] = column._replace(values=values)
+        merged = without_stale(blank.with_columns(spread), self._moved(results))
+        for name in ("energy", "forces"):  # a method's stand above the source's, where it has them
+            if name in results.columns and name in merged.columns and _alike(results.columns[name], merged.columns[name]):
+                values = results.column(name)
+                values = np.where(np.isnan(values), merged.column(name), values)
+                results = results.with_columns({name: results.columns[name]._replace(values=values)})
+        return merged.with_columns(results.columns)
+
+    def _moved(self, results: Structures) -> np.ndarray:
+        """Which molecules of `complete` are not where they were given, [M]."""
+        given = {record.name: record.positions for record in self.reading.records}
+        return np.array(
+            [
+                (start := given.get(molecule.id)) is None or not np.array_equal(start, molecule.positions, equal_nan=True)
+                for molecule in results
+            ],
+            dtype=bool,
+        )
 
 
 def gather(
@@ -57,26 +91,64 @@ def gather(
     smiles: Sequence[str] = (),
     format: str | None = None,
     seed: int = 0,
+    charge: int | None = None,
+    unpaired: int | None = None,
     max_unpacked: int = formats.MAX_UNPACKED,
 ) -> Intake:
     """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
 
-    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding.
+    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding. ``charge`` (e) and
+    ``unpaired`` electrons are those of molecules that state none; one that states another is broken.
     """
     readings = [formats.read(source, format, max_unpacked) for source in sources]
     if smiles:
         readings.append(Reading("SMILES", [_embedded(text, index, seed) for index, text in enumerate(smiles)]))
-    notes = [note for reading in readings for note in reading.notes]
     records = [record for reading in readings for record in reading.records]
+    set_electrons(records, charge, unpaired)
+    notes = [note for reading in readings for note in reading.notes]
     return Intake(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
 
 
+def set_electrons(records: Sequence[Record], charge: int | None, unpaired: int | None) -> None:
+    """Give good records that state none this charge and these unpaired electrons; one that states another is marked as broken."""
+    for record in records:
+        if record.problem is not None or record.numbers is None:
+            continue
+        for name, wanted in (("charge", charge), ("unpaired", unpaired)):
+            stated = getattr(record, name)
+            if wanted is not None and stated is not None and stated != wanted:
+                record.fail(f"its source says {name} {stated:+d}, --{name} says {wanted:+d}")
+            elif wanted is not None:
+                setattr(record, name, wanted)
+        try:
+            check(record.numbers, record.charge, record.unpaired)
+        except ElectronsProblem as problem:
+            record.fail(str(problem))
+
+
+def complete(records: Sequence[Record], relaxed: Structures) -> Structures:
+    """All molecules in the order given: the relaxed ones, and the broken ones as refused, for the reason they are broken.
+
+    A broken molecule keeps what atoms and coordinates could be read, maybe none.
+    """
+    broken = [record for record in records if record.problem is not None]
+    if not broken:
+        return relaxed
+    verdicts = _refused(broken)
+    columns = {name: verdicts.columns.get(name) or _missing(column, verdicts) for name, column in relaxed.columns.items()}
+    together = Structures.concatenate([relaxed, verdicts.without_columns().with_columns(columns)])
+    good = iter(range(len(relaxed)))
+    bad = iter(range(len(relaxed), len(together)))
+    return together[[next(good) if record.problem is None else next(bad) for record in records]]
+
+
 def _embedded(smiles: str, index: int, seed: int) -> Record:
-    """A SMILES with one conformer, as unrelaxed as distance geometry makes it."""
+    """A SMILES with one conformer, as unrelaxed as distance geometry makes it, and with its bonds and charge."""
     record = Record(smiles, index, "SMILES")
     try:
-        numbers, positions = conformers(smiles, 1, seed)
+        numbers, positions = conformers(smiles, 1, seed, ions=True)
         record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
+        record.template, record.charge, record.unpaired = drawing(smiles)
     except SmilesError as error:
         record.fail(str(error))
     return record
@@ -90,6 +162,8 @@ def _refused(broken: Sequence[Record]) -> Structures:
         numbers.append(z if readable and z is not None else np.empty(0, np.uint8))
         positions.append(x if readable and x is not None else np.empty((0, 3)))
     structures = Structures.build(numbers, positions, [record.name for record in broken])
+    if any(record.charge or record.unpaired for record in broken):
+        structures = structures.with_electrons([r.charge or 0 for r in broken], [r.unpaired or 0 for r in broken])
     outcome = Outcome.empty(structures)
     outcome.code[:] = int(Code.REFUSED)
     outcome.reasons = [record.problem for record in broken]
@@ -102,3 +176,7 @@ def _missing(column: Column, structures: Structures) -> Column:
     if np.issubdtype(values.dtype, np.floating):
         values[:] = np.nan
     return Column(values, column.unit, column.per_atom)
+
+
+def _alike(one: Column, other: Column) -> bool:
+    return one.unit == other.unit and one.values.shape == other.values.shape and other.values.dtype.kind == "f"

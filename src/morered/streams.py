@@ -20,7 +20,7 @@ def write_output(parts: Iterable[str]) -> None:
     shown = map(printable_lines, parts) if sys.stdout.isatty() else parts
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.writelines(part.encode() for part in shown)
+        sys.stdout.buffer.writelines(part.encode(errors="replace") for part in shown)
         sys.stdout.buffer.flush()
     except OSError as error:
         if not is_gone(error):

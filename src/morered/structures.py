@@ -9,6 +9,11 @@ Shapes: M molecules, A atoms of all molecules together.
     references  [M]     bytes (S)       id of the minimum a structure belongs to; its own id for a minimum
     columns     dict    name -> Column  further per-molecule or per-atom arrays, each with a unit
 
+Two columns belong to what a molecule is, and are read by `Structures.charges` and `Structures.unpaired`:
+
+    charge      [M]     int, e          total charge
+    unpaired    [M]     int             unpaired electrons, the multiplicity less one; 0 where nothing is said
+
 Nothing here loops over molecules in Python except where a caller asks for them one by one.
 """
 
@@ -20,6 +25,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+ELECTRONIC: dict[str, str] = {"charge": "e", "unpaired": ""}
+"""Columns [M] of whole numbers, with their units: how many electrons a molecule has, and how many of them are unpaired."""
 
 Index = int | slice | Sequence[int] | NDArray[np.integer] | NDArray[np.bool_]
 
@@ -131,8 +139,11 @@ class Structures:
 
     @classmethod
     def concatenate(cls, parts: Iterable[Structures]) -> Structures:
-        """All molecules of ``parts`` in order. Columns must be the same in each part (name, unit, kind)."""
-        parts = list(parts)
+        """All molecules of ``parts`` in order. Columns must be the same in each part (name, unit, kind).
+
+        A part without ``charge`` or ``unpaired`` where another has it gets zeros: neutral molecules, closed shells.
+        """
+        parts = _with_electronic(list(parts))
         if not parts:
             return cls.build([], [], [])
         for part in parts[1:]:
@@ -168,6 +179,30 @@ class Structures:
     def sizes(self) -> NDArray[np.int64]:
         """Atoms of each molecule, [M]."""
         return np.diff(self.offsets)
+
+    @property
+    def charges(self) -> NDArray[np.int64]:
+        """Total charge of each molecule in e, [M]; 0 where there is no column ``charge``.
+
+        Raises
+        ------
+        ValueError
+            If the column does not hold whole numbers.
+        """
+        return self._whole_numbers("charge")
+
+    @property
+    def unpaired(self) -> NDArray[np.int64]:
+        """Unpaired electrons of each molecule as stated, [M]; 0 where there is no column ``unpaired``.
+
+        See `morered.electrons` for what 0 means where the number of electrons is odd.
+
+        Raises
+        ------
+        ValueError
+            If the column does not hold whole numbers.
+        """
+        return self._whole_numbers("unpaired")
 
     @property
     def names(self) -> list[str]:
@@ -277,8 +312,9 @@ class Structures:
         return type(self)(self.numbers, self.positions, self.offsets, self.ids, self.references, {**self.columns, **columns})
 
     def without_columns(self) -> Structures:
-        """The same molecules (arrays shared) without columns."""
-        return type(self)(self.numbers, self.positions, self.offsets, self.ids, self.references)
+        """The same molecules (arrays shared) without columns but charge and unpaired electrons, which belong to them."""
+        kept = {name: self.columns[name] for name in ELECTRONIC if name in self.columns and not self.columns[name].per_atom}
+        return type(self)(self.numbers, self.positions, self.offsets, self.ids, self.references, kept)
 
     def with_positions(self, positions: NDArray[np.floating]) -> Structures:
         """The same molecules with other positions [A, 3] in Å."""
@@ -301,7 +337,27 @@ class Structures:
         counts = np.maximum(self.sizes, 1).reshape(-1, *[1] * (values.ndim - 1))
         return self.per_molecule_sum(values) / counts
 
+    def with_electrons(self, charges: ArrayLike = 0, unpaired: ArrayLike = 0) -> Structures:
+        """The same molecules with these total charges (e) and unpaired electrons, [M] or one number for all."""
+        given = {"charge": charges, "unpaired": unpaired}
+        return self.with_columns(
+            {name: Column(np.array(np.broadcast_to(given[name], len(self)), np.int64), unit) for name, unit in ELECTRONIC.items()}
+        )
+
     # ----------------------------------------------------------------- internals
+
+    def _whole_numbers(self, name: str) -> NDArray[np.int64]:
+        column = self.columns.get(name)
+        if column is None or column.per_atom:  # a column per atom holds partial charges
+            return np.zeros(len(self), np.int64)
+        values = np.asarray(column.values)
+        if values.dtype.kind == "f" and values.ndim == 1 and np.array_equal(values, np.round(values)):
+            return values.astype(np.int64)
+        if values.dtype.kind not in "iu" or values.ndim != 1:
+            raise ValueError(
+                f"column {name!r} must hold a whole number for each molecule, not {values.dtype}{list(values.shape)}"
+            )
+        return values.astype(np.int64)
 
     def _resolve(self, index: Index) -> NDArray[np.int64]:
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
@@ -338,6 +394,17 @@ def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:
         return names
     encoded = [name.encode() if isinstance(name, str) else bytes(name) for name in names]
     return np.array(encoded, dtype=np.bytes_) if encoded else np.empty(0, dtype="S1")
+
+
+def _with_electronic(parts: list[Structures]) -> list[Structures]:
+    """The same containers, each with the electronic columns that any of them has."""
+    for name, unit in ELECTRONIC.items():
+        if any(name in part.columns for part in parts):
+            parts = [
+                part if name in part.columns else part.with_columns({name: Column(np.zeros(len(part), np.int64), unit)})
+                for part in parts
+            ]
+    return parts
 
 
 def _column_kinds(structures: Structures) -> dict[str, tuple[str, bool]]:

@@ -134,7 +134,7 @@ class Trajectories:
         names = [
             f"{molecules.ids[m].decode()}-step{k}" for m, k in zip(owner.tolist(), self.step_index[steps].tolist(), strict=True)
         ]
-        columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()}
+        columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()} | each.columns
         return Structures(
             each.numbers, self.frames.astype(np.float64), each.offsets, as_names(names), molecules.ids[owner], columns
         )

@@ -21,7 +21,7 @@ def test_every_name_leads_to_a_factory_with_keyword_options():
 
 
 def test_options_reach_the_calculator():
-    assert calculators.options("gfn2") == {"accuracy": 0.1, "charge": 0, "max_iterations": 250}
+    assert calculators.options("gfn2") == {"accuracy": 0.1, "max_iterations": 250}
     calculator = calculators.get("gfn2", accuracy=0.5)
     assert isinstance(calculator, Xtb)
     assert calculator.accuracy == 0.5
@@ -35,9 +35,7 @@ def test_an_unknown_name_is_refused_with_what_there_is():
 
 
 def test_an_unknown_or_missing_option_is_refused_with_what_there_is():
-    with pytest.raises(
-        ValueError, match="calculator 'gfn2' has no option 'acuracy'; there are: accuracy, charge, max_iterations"
-    ):
+    with pytest.raises(ValueError, match="calculator 'gfn2' has no option 'acuracy'; there are: accuracy, max_iterations"):
         calculators.get("gfn2", acuracy=0.1)
     with pytest.raises(ValueError, match="calculator 'mlff' needs option 'weights'"):
         calculators.get("mlff")

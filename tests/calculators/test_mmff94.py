@@ -86,9 +86,9 @@ def refusal(*arguments, **options):
 def test_failures_name_the_stage_and_a_way_out(molecules):
     numbers, positions = molecules["ethanol"]
     methyl = [6, 1, 1, 1], [[0, 0, 0], [1.08, 0, 0], [-0.54, 0.935, 0], [-0.54, -0.935, 0]]
-    assert refusal(*methyl).stage == "perception"
+    assert refusal(*methyl).stage == "input"  # a radical
     assert refusal(*methyl, charge=1).stage == "perception"  # a carbon cation is none of MMFF94's
-    assert "charge +1" in str(refusal(numbers, positions, charge=1))
+    assert "charge +2" in str(refusal(numbers, positions, charge=2))
     assert "gfn2" in str(refusal(numbers, positions, unpaired=2))
     error = refusal([1, 1], [[0, 0, 0], [0, 0, 0.74]])
     assert error.stage == "setup"
@@ -127,7 +127,8 @@ def test_ions_are_calculated_with_their_charge():
     molecule = embedded("CC(=O)[O-]")
     numbers, positions = arrays(molecule)
     assert Mmff94().surface(numbers, positions, charge=-1)
-    assert refusal(numbers, positions).stage == "perception"
+    assert refusal(numbers, positions).stage == "input"  # an odd number of electrons
+    assert refusal(numbers, positions, charge=1).stage == "perception"
 
 
 def test_open_babel_is_imported_only_where_it_is_asked_for():

@@ -109,9 +109,10 @@ def test_perception_failures_name_what_is_odd(molecules):
     assert error.stage == "perception"
     assert str(error).startswith("bond perception failed: ")
     assert "fragments" in str(error)
-    error = failure([6, 1, 1, 1], [[0, 0, 0], [1.08, 0, 0], [-0.54, 0.935, 0], [-0.54, -0.935, 0]])
-    assert str(error) == "bond perception failed: C1 with valence 3"
-    error = failure([8, 1, 1, 1], [[0, 0, 0.1], [0.95, 0, -0.2], [-0.47, 0.82, -0.2], [-0.47, -0.82, -0.2]])
+    error = failure([6, 1, 1], [[0, 0, 0], [1.08, 0, 0], [-0.54, 0.935, 0]])
+    assert str(error) == "bond perception failed: C1 with valence 2"
+    tetrahedron = [[0.57, 0.57, 0.57], [-0.57, -0.57, 0.57], [-0.57, 0.57, -0.57], [0.57, -0.57, -0.57]]
+    error = failure([8, 1, 1, 1, 1], [[0, 0, 0], *tetrahedron])
     assert error.stage == "perception"
 
 

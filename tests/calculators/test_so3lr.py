@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.build import molecule as g2
 
 from morered import calculators
 from morered.calculators.so3lr import all_pairs
@@ -104,3 +105,20 @@ def test_all_pairs_are_within_molecules(crowd):
         if i != j
     ]
     np.testing.assert_array_equal(all_pairs(crowd).T, expected)
+
+
+def test_the_charge_of_each_molecule_reaches_the_model(ase_calculator):
+    """Hydronium and hydroxide beside water: what the package's own calculator gives for each alone."""
+    water = g2("H2O")
+    hydronium = Atoms("OH3", [[0, 0, 0.1], [0.94, 0, -0.2], [-0.47, 0.81, -0.2], [-0.47, -0.81, -0.2]])
+    hydroxide = Atoms("OH", [[0, 0, 0], [0, 0, 0.98]])
+    given = [(water, 0), (hydronium, 1), (hydroxide, -1)]
+    structures = Structures.build([a.numbers for a, _ in given], [a.positions for a, _ in given], ["w", "h", "o"])
+    labels = calculators.get("so3lr").compute(structures.with_electrons([charge for _, charge in given]))
+    for m, (atoms, charge) in enumerate(given):
+        atoms.info["charge"] = charge
+        atoms.calc = ase_calculator
+        np.testing.assert_allclose(labels.forces[slice(*structures.offsets[m : m + 2])], atoms.get_forces(), atol=2e-5, rtol=0)
+    uncharged = calculators.get("so3lr").compute(structures)
+    assert uncharged.reasons[0] is None
+    assert "closed shells only" in uncharged.reasons[1]

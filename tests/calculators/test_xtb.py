@@ -22,11 +22,17 @@ def test_it_gives_what_tblite_gives(name, method, structures):
 
 def test_a_charge_is_taken_into_account(molecules):
     numbers, positions = molecules["water"]
-    structures = Structures.build([numbers], [positions], ["water"])
-    (cation,) = calculators.get("gfn2", charge=1).compute(structures, forces=False).energies
-    atoms = Atoms(numbers, positions, calculator=TBLite(method="GFN2-xTB", charge=1, accuracy=0.1, verbosity=0))
-    assert cation == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
-    assert cation - calculators.get("gfn2").compute(structures, forces=False).energies[0] > 5.0
+    water = Structures.build([numbers] * 3, [positions] * 3, ["water", "cation", "triplet"])
+    structures = water.with_electrons([0, 1, 0], [0, 0, 2])
+    neutral, cation, triplet = calculators.get("gfn2").compute(structures, forces=False).energies
+    for energy, charge, multiplicity in ((cation, 1, 2), (triplet, 0, 3)):
+        reference = TBLite(method="GFN2-xTB", charge=charge, multiplicity=multiplicity, accuracy=0.1, verbosity=0)
+        atoms = Atoms(numbers, positions, calculator=reference)
+        assert energy == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
+        assert energy - neutral > 2.0
+    misfit = calculators.get("gfn2").compute(water.with_electrons(0, [1, 0, 0]), forces=False).reasons
+    assert "do not fit together" in misfit[0]
+    assert misfit[1:] == [None, None]
 
 
 def test_a_warm_start_saves_cycles_and_a_failed_one_starts_afresh(molecules, monkeypatch):

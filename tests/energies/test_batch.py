@@ -34,11 +34,11 @@ def test_single_points_come_as_a_table_and_a_failure_has_its_reason(hydrogens):
 def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monkeypatch):
     computed = []
 
-    def dying(numbers, positions, level):
+    def dying(numbers, positions, level, *electrons):
         if len(computed) == 2:
             raise KeyboardInterrupt
         computed.append(positions[-1, 2])
-        return single_point(numbers, positions, level)
+        return single_point(numbers, positions, level, *electrons)
 
     monkeypatch.setattr(batch, "single_point", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -46,7 +46,7 @@ def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monke
     assert len(list(tmp_path.iterdir())) == 2
     computed.clear()
     told = []
-    monkeypatch.setattr(batch, "single_point", lambda n, x, level: computed.append(len(n)) or single_point(n, x, level))
+    monkeypatch.setattr(batch, "single_point", lambda n, x, *rest: computed.append(len(n)) or single_point(n, x, *rest))
     again = batch.compute(hydrogens, TOY, folder=tmp_path, progress=lambda done, total: told.append(done))
     assert computed == [2, 1]  # what was left
     assert told == [2, 3, 4]

@@ -131,3 +131,22 @@ def test_a_level_says_what_is_impossible():
     with pytest.raises(ValueError, match="unknown key 'basiss'"):
         Level.from_dict({"basiss": "def2-svp"})
     assert Level().name == "PBE0+MBD/def2-TZVP"
+
+
+def test_ions_and_stated_radicals_have_an_energy():
+    """Hydroxide, the hydroxyl radical and its triplet cation, as PySCF has them when called plainly; a misfit has none."""
+    from pyscf import dft, gto
+
+    numbers, positions = [8, 1], [[0, 0, 0], [0, 0, 0.97]]
+    level = Level(basis="sto-3g", grid=1, coarse_grid=1, density_fitting=False, convergence=1e-9)
+    for charge, unpaired in ((-1, 0), (0, 1), (1, 2)):
+        point = single_point(numbers, positions, level, charge, unpaired, forces=True)
+        plain = gto.M(atom=list(zip(["O", "H"], positions, strict=True)), basis="sto-3g", charge=charge, spin=unpaired, verbose=0)
+        field = (dft.UKS if unpaired else dft.RKS)(plain, xc="pbe0")
+        field.grids.level, field.conv_tol = 1, 1e-9
+        assert point.status == "converged", point.reason
+        assert point.energy == pytest.approx(field.kernel() * EV_PER_HARTREE, abs=1e-4)
+        assert np.isfinite(point.mbd)
+        assert np.abs(point.forces.sum(axis=0)).max() < 5e-3
+    misfit = single_point(numbers, positions, level, -1, 1)
+    assert "charge and multiplicity do not fit together" in misfit.reason

@@ -36,7 +36,8 @@ def test_a_format_may_be_named(tmp_path: Path) -> None:
     formats.write(tmp_path / "out.dat", random_structures(2), format="sdf")
     assert len(formats.read(tmp_path / "out.dat", format="sdf").structures()) == 2
     assert formats.format_of("a/b.c/in.tar.xyz.gz") == "extxyz"
-    assert formats.format_of("in.pdb") is formats.format_of("-") is formats.format_of("in") is None
+    assert formats.format_of("in.ent.gz") == "pdb"
+    assert formats.format_of("in.cif") is formats.format_of("-") is formats.format_of("in") is None
 
 
 def test_options_reach_the_writer(tmp_path: Path) -> None:
@@ -155,8 +156,10 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert piped(b"3\n\nO 0 0 0\n", monkeypatch).problems == [
         "standard input, molecule 1 (stdin/1): cut off: 3 atoms are announced, 1 follows"
     ]
-    assert piped(b"x", monkeypatch, "pdb").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
-    assert piped(b"x", monkeypatch, "schnetpack").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
+    assert piped(b"x", monkeypatch, "cif").problems == ["standard input: only xyz, extxyz, sdf and pdb come through a pipe"]
+    assert piped(b"x", monkeypatch, "schnetpack").problems == [
+        "standard input: only xyz, extxyz, sdf and pdb come through a pipe"
+    ]
     assert piped(b"x", monkeypatch, "hdf5").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
 
 
@@ -209,9 +212,7 @@ def test_values_become_columns(values: list, expected: list) -> None:
     assert reading.notes == []
 
 
-@pytest.mark.parametrize(
-    "values", [[1, "a"], [[1, 2], [1, 2, 3]], [1, [1]], [{"a": 1}, {"a": 2}], [[[1], [1, 2]], 3], [None, [1, "a"]]]
-)
+@pytest.mark.parametrize("values", [[[1, 2], [1, 2, 3]], [1, [1]], [{"a": 1}, {"a": 2}], [[[1], [1, 2]], 3], [None, [1, "a"]]])
 def test_values_that_make_no_column_are_left_out_and_told(values: list) -> None:
     reading = mixed(*({"v": value, "w": 1} if value is not None else {"w": 1} for value in values))
     columns = reading.structures().columns

@@ -18,6 +18,7 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from morered.chemistry import closest_contacts
+from morered.electrons import WAY_OUT, electron_refusals
 from morered.structures import Structures
 
 _COINCIDENCE = 0.1  # Å; no bond is shorter than 0.7 Å
@@ -84,6 +85,10 @@ class Calculator(ABC):
         Atomic numbers it can handle.
     batched
         Whether many molecules at a time cost less than one at a time.
+    charged
+        Whether it takes molecules with a total charge.
+    open_shell
+        Whether it takes molecules with unpaired electrons.
     description
         One line for people.
     """
@@ -92,13 +97,30 @@ class Calculator(ABC):
     elements: frozenset[int]
     description: str
     batched: ClassVar[bool] = False
+    charged: ClassVar[bool] = False
+    open_shell: ClassVar[bool] = False
+
+    def refusals(self, structures: Structures) -> list[str | None]:
+        """Why each molecule cannot be calculated with this method, [M]; None for those that can.
+
+        `refusals`, and what `morered.electrons.electron_refusals` says of charges and radicals.
+        """
+        reasons = refusals(structures, self.elements)
+        electrons = electron_refusals(
+            structures,
+            charges=None if self.charged else (0,),
+            open_shell=self.open_shell,
+            who=self.name,
+            way_out="" if self.charged and self.open_shell else WAY_OUT,
+        )
+        return [reason or electronic for reason, electronic in zip(reasons, electrons, strict=True)]
 
     def compute(self, structures: Structures, forces: bool = True) -> Labels:
-        """Energies, and forces if asked for, of all molecules.
+        """Energies, and forces if asked for, of all molecules, each with its own charge and unpaired electrons.
 
         A molecule that cannot be calculated gets NaN and a reason, and the others what they would get without it.
         """
-        reasons = refusals(structures, self.elements)
+        reasons = self.refusals(structures)
         energies = np.full(len(structures), np.nan)
         gradients = np.full((structures.n_atoms, 3), np.nan) if forces else None
         accepted = np.flatnonzero([reason is None for reason in reasons])
@@ -114,8 +136,15 @@ class Calculator(ABC):
         return Labels(energies, gradients, reasons)
 
     @abstractmethod
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Surface:
-        """The surface of one molecule: numbers [N] and positions [N, 3] (Å), from which bonds are perceived where they matter.
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> Surface:
+        """The surface of one molecule.
+
+        Parameters
+        ----------
+        numbers, positions
+            [N] and [N, 3] in Å; bonds are perceived from them where they matter.
+        charge, unpaired
+            Total charge in e, and unpaired electrons (0 for an odd number of electrons: one).
 
         Raises
         ------
@@ -127,10 +156,11 @@ class Calculator(ABC):
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool
     ) -> Iterator[tuple[int, float, NDArray[np.float64] | None, str | None]]:
         """(molecule, energy, forces [N, 3], reason) for each of ``accepted``; one at a time unless a calculator does better."""
+        charges, unpaired = structures.charges.tolist(), structures.unpaired.tolist()
         for m in accepted.tolist():
             _, numbers, positions = structures.molecule(m)
             try:
-                energy, force = self.surface(numbers, positions).evaluate(positions)
+                energy, force = self.surface(numbers, positions, charges[m], unpaired[m]).evaluate(positions)
             except CalculationError as error:
                 yield m, np.nan, None, str(error)
             else:
@@ -140,12 +170,11 @@ class Calculator(ABC):
 class SingleSurface:
     """The surface of one molecule through a batched calculator."""
 
-    def __init__(self, calculator: Calculator, numbers: ArrayLike, positions: ArrayLike) -> None:
+    def __init__(
+        self, calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0
+    ) -> None:
         self._calculator = calculator
-        self._molecule = Structures.build([numbers], [positions], ["molecule"])
-        (reason,) = refusals(self._molecule, calculator.elements)
-        if reason is not None:
-            raise CalculationError(reason, "input")
+        self._molecule = accepted(calculator, numbers, positions, charge, unpaired)
 
     def evaluate(self, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
         """Energy (eV) and forces [N, 3] (eV/Å) at ``positions`` [N, 3] (Å)."""
@@ -155,6 +184,21 @@ class SingleSurface:
             raise CalculationError(reason)
         assert labels.forces is not None
         return float(labels.energies[0]), labels.forces
+
+
+def accepted(calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> Structures:
+    """One molecule as the calculator takes it: numbers [N], positions [N, 3] in Å.
+
+    Raises
+    ------
+    CalculationError
+        If it cannot take the molecule.
+    """
+    molecule = Structures.build([numbers], [positions], ["molecule"]).with_electrons(charge, unpaired)
+    (reason,) = calculator.refusals(molecule)
+    if reason is not None:
+        raise CalculationError(reason, "input")
+    return molecule
 
 
 def refusals(structures: Structures, elements: frozenset[int]) -> list[str | None]:

@@ -53,9 +53,9 @@ class Mlff(Calculator):
         self.elements = network.elements or frozenset(range(1, N_ELEMENTS))  # a file that does not say is not doubted
         self.description = f"MLFF {weights}, {dtype}"
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> SingleSurface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
         """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions)
+        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool

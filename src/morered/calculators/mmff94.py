@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit import rdBase
 from rdkit.Chem import rdForceFieldHelpers, rdtrajectory
 
-from morered.calculators.base import CalculationError, Calculator
+from morered.calculators.base import CalculationError, Calculator, accepted
 from morered.perception import ion_or_molecule
 from morered.units import EV_PER_KCAL_MOL
 
@@ -57,9 +57,8 @@ class Mmff94(Calculator):
         CalculationError
             If no proper molecule is perceived, or MMFF94 has no parameters for it.
         """
-        if unpaired:
-            raise CalculationError(f"{unpaired} unpaired electrons: MMFF94 knows closed shells only; gfn2 takes them", "input")
-        return Mmff94Surface(np.asarray(numbers), np.asarray(positions, dtype=np.float64), charge, bonds)
+        molecule = accepted(self, numbers, positions, charge, unpaired)
+        return Mmff94Surface(molecule.numbers, molecule.positions.astype(np.float64), charge, bonds)
 
 
 class Mmff94Surface:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from openbabel import openbabel as ob
 
-from morered.calculators.base import CalculationError, Calculator
+from morered.calculators.base import CalculationError, Calculator, accepted
 from morered.units import EV_PER_KCAL_MOL
 
 #: What MMFF94 has parameters for in neutral organic molecules.
@@ -67,9 +67,10 @@ class Mmff94(Calculator):
         self.check_bonds = check_bonds
         self.description = "MMFF94 (Open Babel), bonds perceived from coordinates" + ("" if check_bonds else ", unchecked")
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Mmff94Surface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> Mmff94Surface:
         """The surface of one molecule with the bonds that ``positions`` [N, 3] (Å) show; they stay as they are from then on."""
-        return Mmff94Surface(np.asarray(numbers), np.asarray(positions, dtype=np.float64), self.check_bonds)
+        molecule = accepted(self, numbers, positions, charge, unpaired)
+        return Mmff94Surface(molecule.numbers, molecule.positions.astype(np.float64), self.check_bonds)
 
 
 class Mmff94Surface:

@@ -24,11 +24,11 @@ from ase import Atoms
 from ase.optimize import LBFGS
 from numpy.typing import ArrayLike, NDArray
 
-from morered.calculators.base import CalculationError, Calculator, Surface, refusals
+from morered.calculators.base import CalculationError, Calculator, Surface, accepted
 from morered.calculators.on_surface import OnSurface
 from morered.calculators.registry import get
 from morered.calculators.registry import options as calculator_options
-from morered.structures import Structures
+from morered.electrons import electron_counts, radical_note
 from morered.units import EV_PER_KCAL_MOL
 
 #: The paper's threshold: 1.15e-3 kcal/mol/Å.
@@ -77,6 +77,8 @@ class RelaxedOne:
         Largest force before and after, eV/Å; NaN where there is none.
     energy
         At ``positions``, eV; NaN if it was refused or failed.
+    forces
+        At ``positions``, [N, 3] in eV/Å; None if it was refused or failed.
     converged
         Whether the optimiser's own criterion was met within the cap.
     reason
@@ -86,7 +88,8 @@ class RelaxedOne:
         its perceived bonds, missing parameters; the reason says which); ``"failed"``: a calculation or the optimiser failed on
         the way.
     warning
-        What is doubtful about a result that stands: the variant "paper" of MMFF94 runs on odd bonds.
+        What is doubtful about a result that stands: the variant "paper" of MMFF94 runs on odd bonds, or the molecule is taken for
+        a radical because its electrons are odd in number.
     record
         The steps, if asked for.
     """
@@ -101,15 +104,20 @@ class RelaxedOne:
     verdict: Verdict
     warning: str | None = None
     record: Steps | None = None
+    forces: NDArray[np.float64] | None = None
 
 
-def relax_one(numbers: ArrayLike, positions: ArrayLike, *, relaxer: str, **options: Any) -> RelaxedOne:
+def relax_one(
+    numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0, *, relaxer: str, **options: Any
+) -> RelaxedOne:
     """Relax one molecule.
 
     Parameters
     ----------
     numbers, positions
         [N] and [N, 3] in Å.
+    charge, unpaired
+        Total charge in e and unpaired electrons.
     relaxer
         ``"mmff94"``, ``"gfn1"``, ``"gfn2"``, ``"so3lr"`` or ``"mlff"``, or any other calculator's name.
     **options
@@ -126,8 +134,8 @@ def relax_one(numbers: ArrayLike, positions: ArrayLike, *, relaxer: str, **optio
         if option not in known:
             raise ValueError(f"relaxer {relaxer!r} has no option {option!r}; there are: {', '.join(known)}")
     if relaxer == "mmff94":
-        return relax_mmff94(numbers, positions, **options)
-    return relax_lbfgs(numbers, positions, calculator=relaxer, **options)
+        return relax_mmff94(numbers, positions, charge, unpaired, **options)
+    return relax_lbfgs(numbers, positions, charge, unpaired, calculator=relaxer, **options)
 
 
 def relaxer_options(relaxer: str) -> dict[str, Any]:
@@ -145,12 +153,16 @@ def relaxer_options(relaxer: str) -> dict[str, Any]:
     return own | calculator_options(relaxer) | _DEFAULTS.get(relaxer, {})
 
 
-def relax_molecule(molecule: tuple[ArrayLike, ArrayLike], **options: Any) -> RelaxedOne:
-    """`relax_one` of a pair (numbers, positions): a task for `morered.parallel.map_processes`, through `functools.partial`."""
+#: Numbers [N], positions [N, 3] in Å, and where they are not 0 total charge and unpaired electrons.
+Task = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, int, int]
+
+
+def relax_molecule(molecule: Task, **options: Any) -> RelaxedOne:
+    """`relax_one` of a molecule: a task for `morered.parallel.map_processes`, through `functools.partial`."""
     return relax_one(*molecule, **options)
 
 
-def timed_relax_molecule(molecule: tuple[ArrayLike, ArrayLike], **options: Any) -> tuple[RelaxedOne, float]:
+def timed_relax_molecule(molecule: Task, **options: Any) -> tuple[RelaxedOne, float]:
     """`relax_molecule` with the seconds it took."""
     begin = time.perf_counter()
     return relax_molecule(molecule, **options), time.perf_counter() - begin
@@ -159,6 +171,8 @@ def timed_relax_molecule(molecule: tuple[ArrayLike, ArrayLike], **options: Any) 
 def relax_lbfgs(
     numbers: ArrayLike,
     positions: ArrayLike,
+    charge: int = 0,
+    unpaired: int = 0,
     *,
     calculator: str,
     fmax: float = FMAX,
@@ -170,8 +184,8 @@ def relax_lbfgs(
 
     Parameters
     ----------
-    numbers, positions
-        [N] and [N, 3] in Å.
+    numbers, positions, charge, unpaired
+        As for `relax_one`.
     calculator
         Its name.
     fmax
@@ -184,12 +198,14 @@ def relax_lbfgs(
         Of the calculator. SO3LR and the MLFF run in float64 unless told otherwise.
     """
     chosen = _calculator(calculator, tuple(sorted((_DEFAULTS.get(calculator, {}) | options).items())))
-    return _relax(numbers, positions, chosen, chosen.surface, _lbfgs, fmax, steps, record)
+    return _relax(numbers, positions, (charge, unpaired), chosen, _lbfgs, fmax, steps, record)
 
 
 def relax_mmff94(
     numbers: ArrayLike,
     positions: ArrayLike,
+    charge: int = 0,
+    unpaired: int = 0,
     *,
     variant: Literal["paper", "tight", "rdkit"] = "paper",
     fmax: float = FMAX,
@@ -200,8 +216,8 @@ def relax_mmff94(
 
     Parameters
     ----------
-    numbers, positions
-        [N] and [N, 3] in Å.
+    numbers, positions, charge, unpaired
+        As for `relax_one`; Open Babel's MMFF94 takes neutral molecules only, RDKit's ions too, and both no radicals.
     variant
         ``"paper"``: Open Babel's conjugate gradients to its own stop, on whatever bonds it perceives; ``fmax`` is not used.
         ``"tight"``: L-BFGS to ``fmax`` on sound bonds. ``"rdkit"``: RDKit's minimiser to ``fmax``, without Open Babel.
@@ -217,10 +233,10 @@ def relax_mmff94(
         raise ValueError(f"MMFF94 has the variants {', '.join(map(repr, MMFF94_VARIANTS))}, not {variant!r}")
     if variant == "rdkit":
         calculator = _calculator("mmff94", ())
-        return _relax(numbers, positions, calculator, calculator.surface, _rdkit, fmax, steps, record)
+        return _relax(numbers, positions, (charge, unpaired), calculator, _rdkit, fmax, steps, record)
     tight = variant == "tight"
     calculator = _calculator("mmff94-openbabel", (("check_bonds", tight),))
-    return _relax(numbers, positions, calculator, calculator.surface, _lbfgs if tight else _open_babel, fmax, steps, record)
+    return _relax(numbers, positions, (charge, unpaired), calculator, _lbfgs if tight else _open_babel, fmax, steps, record)
 
 
 # --------------------------------------------------------------------- the course of a relaxation
@@ -235,11 +251,12 @@ class _Path:
         self.steps = 0
         self.fmax = self.first_fmax = self.energy = np.nan
         self.positions: NDArray[np.float64] | None = None  # of the last evaluation
+        self.forces: NDArray[np.float64] | None = None
         self._kept: list[tuple[NDArray[np.float32], float, float]] = []
 
     def evaluate(self, positions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         energy, forces = self.surface.evaluate(positions)
-        self.energy, self.fmax = energy, largest_force(forces)
+        self.energy, self.forces, self.fmax = energy, forces, largest_force(forces)
         if self.positions is None:
             self.first_fmax = self.fmax
         self.positions = np.array(positions, dtype=np.float64)
@@ -262,8 +279,8 @@ Optimiser = Callable[[NDArray[np.integer], NDArray[np.float64], _Path, float, in
 def _relax(
     numbers: ArrayLike,
     positions: ArrayLike,
+    electrons: tuple[int, int],
     calculator: Calculator,
-    open_surface: Callable[[ArrayLike, ArrayLike], Surface],
     optimise: Optimiser,
     fmax: float,
     steps: int,
@@ -274,10 +291,9 @@ def _relax(
     numbers, start = np.asarray(numbers, dtype=np.int64), np.array(positions, dtype=np.float64)
     path: _Path | None = None
     try:
-        (refusal,) = refusals(Structures.build([numbers], [start], ["molecule"]), calculator.elements)
-        if refusal is not None:
-            raise CalculationError(refusal, "input")
-        path = _Path(open_surface(numbers, start), record)
+        molecule = accepted(calculator, numbers, start, *electrons)
+        radical = radical_note(int(electron_counts(molecule)[0]), *electrons)
+        path = _Path(calculator.surface(numbers, start, *electrons), record)
         converged = optimise(numbers, start, path, fmax, steps)
     except CalculationError as error:
         refused = error.stage in ("input", "perception", "setup") and (path is None or path.positions is None)
@@ -302,8 +318,9 @@ def _relax(
         converged=converged,
         reason=None if converged else f"not converged in {path.steps} steps: largest force {path.fmax:.2g} eV/Å",
         verdict="converged" if converged else "step-cap",
-        warning=getattr(path.surface, "bond_problem", None),
+        warning="; ".join(filter(None, (getattr(path.surface, "bond_problem", None), radical))) or None,
         record=path.history(),
+        forces=path.forces,
     )
 
 

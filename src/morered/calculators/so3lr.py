@@ -46,8 +46,6 @@ class So3lr(Calculator):
         Precision of the network; energies are summed over the atoms in float64 either way.
     device
         Where it runs.
-    charge
-        Total charge of each molecule in e.
     max_pairs
         Pairs of atoms in one call, which bounds its memory: 0.03 MB a pair in float32, twice that in float64.
     """
@@ -55,22 +53,22 @@ class So3lr(Calculator):
     name = "so3lr"
     elements = ELEMENTS
     batched: ClassVar[bool] = True
+    charged: ClassVar[bool] = True
 
-    def __init__(self, *, dtype: Precision = "float32", device: str = "cpu", charge: int = 0, max_pairs: int = 6000) -> None:
+    def __init__(self, *, dtype: Precision = "float32", device: str = "cpu", max_pairs: int = 6000) -> None:
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
         if max_pairs < 1:
             raise ValueError(f"max_pairs must be at least 1, not {max_pairs}")
         self.description = f"SO3LR (PBE0+MBD force field, pretrained), {dtype}"
-        self.charge = charge
         self.max_pairs = max_pairs
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._device = torch.device(device)
         self._model = _load(dtype, str(self._device))
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> SingleSurface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
         """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions)
+        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool
@@ -112,7 +110,7 @@ class So3lr(Calculator):
             "batch": torch.from_numpy(batch.molecule_index).to(self._device),
             "ptr": torch.from_numpy(batch.offsets.astype(np.int64)).to(self._device),
             "head": torch.zeros(n_molecules, dtype=torch.int64, device=self._device),
-            "total_charge": zeros(n_molecules) + self.charge,
+            "total_charge": torch.from_numpy(batch.charges).to(self._device, self._dtype),
             "total_spin": zeros(n_molecules),
         }
 

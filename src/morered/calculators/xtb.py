@@ -9,13 +9,17 @@ carry noise up to 3e-4 eV/Å, at 0.1 up to 3e-5 eV/Å, at 0.01 3e-6 eV/Å, for 1
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
 from tblite.interface import Calculator as TbliteCalculator
 from tblite.interface import Result
 
-from morered.calculators.base import CalculationError, Calculator, one_line
+from morered.calculators.base import CalculationError, Calculator, accepted, one_line
+from morered.electrons import unpaired_electrons
+from morered.structures import Structures
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 #: Both methods are parametrised up to radon.
@@ -24,14 +28,14 @@ ELEMENTS = frozenset(range(1, 87))
 _METHODS = {"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 
 
-def gfn1(*, accuracy: float = 0.1, charge: int = 0, max_iterations: int = 250) -> Xtb:
+def gfn1(*, accuracy: float = 0.1, max_iterations: int = 250) -> Xtb:
     """GFN1-xTB; see `Xtb` for the options."""
-    return Xtb("gfn1", accuracy=accuracy, charge=charge, max_iterations=max_iterations)
+    return Xtb("gfn1", accuracy=accuracy, max_iterations=max_iterations)
 
 
-def gfn2(*, accuracy: float = 0.1, charge: int = 0, max_iterations: int = 250) -> Xtb:
+def gfn2(*, accuracy: float = 0.1, max_iterations: int = 250) -> Xtb:
     """GFN2-xTB; see `Xtb` for the options."""
-    return Xtb("gfn2", accuracy=accuracy, charge=charge, max_iterations=max_iterations)
+    return Xtb("gfn2", accuracy=accuracy, max_iterations=max_iterations)
 
 
 class Xtb(Calculator):
@@ -43,38 +47,37 @@ class Xtb(Calculator):
         ``"gfn1"`` or ``"gfn2"``.
     accuracy
         Factor on tblite's thresholds; smaller is tighter.
-    charge
-        Total charge in e.
     max_iterations
         Cycles after which a geometry counts as not converged.
     """
 
     elements = ELEMENTS
+    charged: ClassVar[bool] = True
+    open_shell: ClassVar[bool] = True
 
-    def __init__(self, name: str, *, accuracy: float, charge: int, max_iterations: int) -> None:
+    def __init__(self, name: str, *, accuracy: float, max_iterations: int) -> None:
         self.name = name
         self.description = f"{_METHODS[name]} (tblite), accuracy {accuracy:g}"
         self.accuracy = accuracy
-        self.charge = charge
         self.max_iterations = max_iterations
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> XtbSurface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> XtbSurface:
         """The surface of one molecule; each evaluation starts from the density of the one before."""
-        return XtbSurface(self, np.asarray(numbers), np.asarray(positions, dtype=np.float64))
+        molecule = accepted(self, numbers, positions, charge, unpaired)
+        return XtbSurface(self, molecule, int(unpaired_electrons(molecule)[0]))
 
 
 class XtbSurface:
     """The GFN surface of one molecule; see `morered.calculators.base.Surface`."""
 
-    def __init__(self, method: Xtb, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> None:
-        if strange := sorted(set(numbers.tolist()) - method.elements):
-            raise CalculationError(f"no parameters for atomic numbers {', '.join(map(str, strange))}", "input")
+    def __init__(self, method: Xtb, molecule: Structures, unpaired: int) -> None:
         try:
             self._calculator = TbliteCalculator(
                 _METHODS[method.name],
-                numbers,
-                positions / ANGSTROM_PER_BOHR,
-                charge=method.charge,
+                molecule.numbers,
+                molecule.positions / ANGSTROM_PER_BOHR,
+                charge=int(molecule.charges[0]),
+                uhf=unpaired,
                 color=False,
                 logger=_ignore,
             )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterable
 
 from morered.commands.messages import say
 
@@ -40,15 +38,20 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def electrons(parser: argparse.ArgumentParser) -> None:
+    """Arguments for what files of coordinates may not say."""
+    parser.add_argument(
+        "--charge",
+        type=int,
+        metavar="N",
+        help="total charge in e of molecules whose file states none (default: 0)",
+    )
+    parser.add_argument(
+        "--unpaired", type=int, metavar="N", help="unpaired electrons of molecules whose file states none (default: 0 or 1)"
+    )
+
+
 def usage(command: str, sentence: str) -> int:
     """Say on standard error what is wrong with a call; returns the exit code."""
     say(f"morered {command}: {sentence}")
     return WRONG_USAGE
-
-
-def without_folder(paths: Iterable[str | None]) -> str | None:
-    """A sentence about the first of these outputs whose folder is not there; ``-`` and None need none."""
-    for path in paths:
-        if path and path != "-" and not os.path.isdir(os.path.dirname(path) or "."):
-            return f"{path}: there is no folder {os.path.dirname(path)!r}"
-    return None

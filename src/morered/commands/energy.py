@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from morered.commands.arguments import add_reading, positive, usage, without_folder
-from morered.commands.messages import say
+from morered.commands.arguments import add_reading, electrons, positive, usage
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of
 from morered.escaping import cell, printable
 from morered.streams import discard, is_gone
 
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive, metavar="N", help="processes of one thread each (default: the cores)")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one molecule may take (default: no limit)")
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
+    electrons(parser)
     add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, compute, print; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
         return usage("energy", "give at least one INPUT or --smiles; morered energy --help has examples")
-    if problem := without_folder([arguments.table]):
+    if problem := problem_of(others=[arguments.table]):
         return usage("energy", problem)
     if arguments.timeout is not None and not arguments.timeout > 0:
         return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")
@@ -86,9 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
         _require(level)
     except ValueError as error:
         return usage("energy", str(error))
-    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, max_unpacked=arguments.max_unpacked)
-    for sentence in (*given.notes, *given.problems):
-        say(f"morered energy: {sentence}")
+    given = intake.gather(
+        arguments.inputs,
+        arguments.smiles,
+        arguments.format,
+        charge=arguments.charge,
+        unpaired=arguments.unpaired,
+        max_unpacked=arguments.max_unpacked,
+    )
+    tell("energy", (*given.notes, *given.problems))
 
     rows: list[dict[str, Any]] = []
     points = _computed(given.structures, level, arguments)
@@ -108,11 +116,13 @@ def run(arguments: argparse.Namespace) -> int:
             if not (is_gone(error) and arguments.table):
                 raise
             discard(sys.stdout)  # the file is still wanted
+    lost = False
     try:
         if arguments.table:
             _write(arguments.table, rows)
     except OSError as error:
-        return usage("energy", str(error))
+        lost = True
+        tell("energy", [f"{arguments.table}: {error}; the table stands on standard output"])
     if interrupted:
         say("morered energy: interrupted; what was done by then has been written")
     failures = [row for row in rows if row["status"] != "converged"]
@@ -122,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"  {row['name']}: {row['reason']}")
         if len(failures) > 20:
             say(f"  and {len(failures) - 20} more; --table lists all")
-    return int(interrupted or bool(failures))
+    return int(interrupted or lost or bool(failures))
 
 
 def _require(level: Level) -> None:
@@ -148,7 +158,8 @@ def _computed(structures: Any, level: Level, arguments: argparse.Namespace) -> I
     from morered.energies import batch
     from morered.parallel import TaskFailure, available_cores, map_processes
 
-    molecules = [(numbers, positions) for _, numbers, positions in structures]
+    electronic = zip(structures.charges.tolist(), structures.unpaired.tolist(), strict=True)
+    molecules = [(m.numbers, m.positions, *state) for m, state in zip(structures, electronic, strict=True)]
     workers = min(arguments.workers or (1 if arguments.gpu else available_cores()), max(1, len(molecules)))
     with tqdm(
         total=len(molecules), desc="energies", file=sys.stderr, disable=arguments.quiet or not sys.stderr.isatty()
@@ -172,8 +183,8 @@ def _point(molecule: Any, level: Level) -> SinglePoint:
     """A task for a worker."""
     from morered.energies.single_point import single_point
 
-    numbers, positions = molecule
-    return single_point(numbers, positions, level)
+    numbers, positions, charge, unpaired = molecule
+    return single_point(numbers, positions, level, charge, unpaired)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from morered.commands.arguments import positive, usage, without_folder
-from morered.commands.messages import say
+from morered.commands.arguments import positive, usage
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of, rescue
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     import pandas as pd
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
 
-    if problem := without_folder([arguments.output, arguments.table]):
+    if problem := problem_of([arguments.output], [arguments.table]):
         return usage("generate", problem)
     source = arguments.weights or METHODS[arguments.method]
     try:
@@ -105,15 +106,19 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:  # a model that does not predict what the method needs
         return usage("generate", f"{source}: {error}")
     table = examine(done.structures)
+    lost = False
     try:
         _write(arguments, done.structures, table)
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
-        return usage("generate", str(error))
+        lost = True
+        tell("generate", [str(error), rescue(done.structures)])
     if interrupted:
         say("morered generate: interrupted; what was done by then has been written")
     if not arguments.quiet:
         _summarise(table)
-    return int(interrupted or set(table["verdict"]) != {"converged"})
+    return int(interrupted or lost or set(table["verdict"]) != {"converged"})
 
 
 def _write(arguments: argparse.Namespace, structures: Structures, table: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from morered.escaping import printable
 from morered.streams import discard
@@ -14,3 +15,9 @@ def say(sentence: str) -> None:
         print(printable(sentence), file=sys.stderr, flush=True)
     except OSError:
         discard(sys.stderr)
+
+
+def tell(command: str, sentences: Iterable[str]) -> None:
+    """Print sentences about a command, one a line."""
+    for sentence in sentences:
+        say(f"morered {command}: {sentence}")

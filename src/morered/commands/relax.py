@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from morered.commands.arguments import add_reading, positive, usage, without_folder
-from morered.commands.messages import say
+from morered.commands.arguments import add_reading, electrons, positive, usage
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of, rescue, write_each
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
@@ -87,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
         "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
     )
+    electrons(parser)
     add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
@@ -102,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation.stages import relax_stages
     from morered.relaxation.uncertainty import relax_repeatedly
 
-    if problem := without_folder([arguments.output, arguments.table, arguments.trajectory, arguments.html]):
+    if problem := problem_of([arguments.output, arguments.trajectory], [arguments.table, arguments.html]):
         return usage("relax", problem)
     if not arguments.weights and (absent := missing(arguments.method)):
         own = "NOISE,TIME" if len(absent) > 1 else "FILE"
@@ -120,9 +122,16 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("relax", str(error))
 
-    given = intake.gather(arguments.inputs, arguments.smiles, arguments.format, arguments.seed, arguments.max_unpacked)
-    for sentence in (*given.notes, *given.problems):
-        say(f"morered relax: {sentence}")
+    given = intake.gather(
+        arguments.inputs,
+        arguments.smiles,
+        arguments.format,
+        arguments.seed,
+        arguments.charge,
+        arguments.unpaired,
+        arguments.max_unpacked,
+    )
+    tell("relax", (*given.notes, *given.problems))
     options: dict[str, Any] = {
         "seed": arguments.seed,
         "device": device,
@@ -138,47 +147,66 @@ def run(arguments: argparse.Namespace) -> int:
     except (WeightsError, ValueError) as error:
         return usage("relax", str(error))
     everything = given.complete(done.structures)
-    try:
-        _write(arguments, given, done, everything, stages)
-    except (OSError, ValueError) as error:
-        return usage("relax", str(error))
+    failures = _write(arguments, given, done, everything, stages)
     if done.interrupted:
         say("morered relax: interrupted; what was done by then has been written")
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     if not arguments.quiet:
         _summarise(everything, verdicts)
-    return int(done.interrupted or set(verdicts) != {"converged"})
+    return int(done.interrupted or bool(failures) or set(verdicts) != {"converged"})
 
 
 def _write(
     arguments: argparse.Namespace, given: Intake, done: StagedRelaxation, everything: Structures, stages: Sequence[Method]
-) -> None:
-    """Write what was asked for: molecules, table, steps, page."""
+) -> list[str]:
+    """Write what was asked for: molecules, table, steps, page; returns what failed, which is told with where the results are."""
     from morered import formats
     from morered.metrics.tables import write_table
     from morered.relaxation.verdicts import table_of
 
     whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
-    options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
-    formats.write(arguments.output, whole, **options)
-    if arguments.table:
-        write_table(table_of(everything), arguments.table)
-    if arguments.trajectory and done.trajectories is not None:
+    carried = given.carried(everything)
+
+    def molecules() -> None:
+        kind = formats.format_of(arguments.output)
+        if kind in ("hdf5", "schnetpack"):
+            formats.write(arguments.output, given.with_columns(whole))
+        else:
+            options: dict[str, Any] = {"templates": given.reading.templates} if kind == "sdf" else {}
+            formats.write(arguments.output, whole, carried=carried, **options)
+
+    def steps() -> None:
+        assert done.trajectories is not None
         if formats.format_of(arguments.trajectory) == "hdf5":
             done.trajectories.write(arguments.trajectory)
         else:
             formats.write(arguments.trajectory, done.trajectories.structures(given.structures))
-    if arguments.html:
+
+    def page() -> None:
         from morered.pages import Stage, write_page
 
         recorded = [steps for steps in (done.trajectories, *done.further) if steps is not None]
         write_page(
             arguments.html,
-            given.complete(given.structures.without_columns()),
+            given.complete(given.structures),
             everything,
             [Stage.of(method, steps) for method, steps in zip(stages, recorded, strict=False)],  # fewer where interrupted
             method=", then ".join(filter(None, (arguments.method, arguments.finish))),
         )
+
+    tasks: dict[str, Callable[[], None]] = {}
+    if arguments.table:
+        tasks[arguments.table] = lambda: write_table(table_of(everything), arguments.table)
+    if arguments.trajectory and done.trajectories is not None:
+        tasks[arguments.trajectory] = steps
+    if arguments.html:
+        tasks[arguments.html] = page
+    tasks[arguments.output] = molecules
+    failures = write_each(tasks)
+    tell("relax", failures)
+    if failures:
+        tell("relax", [rescue(whole, carried)])
+    return failures
 
 
 def _summarise(everything: Structures, verdicts: Counter[str]) -> None:

@@ -198,6 +198,8 @@ def _digest(items: Sequence[Any], names: Sequence[str], part: slice, key: Any) -
         if isinstance(item, Structures):
             digest.update(np.ascontiguousarray(item.numbers).data)
             digest.update(np.ascontiguousarray(item.positions, dtype=np.float64).data)
+            if item.charges.any() or item.unpaired.any():  # the names of neutral molecules' pieces stay as they were
+                digest.update(np.stack([item.charges, item.unpaired]).data)
         else:
             digest.update(json.dumps(item).encode())
     return digest.hexdigest()[:24]

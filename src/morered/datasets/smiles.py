@@ -64,13 +64,20 @@ def read_smiles(path: str | os.PathLike[str]) -> list[Entry]:
     return entries
 
 
-def parse(smiles: str) -> Chem.Mol:
+def parse(smiles: str, ions: bool = False) -> Chem.Mol:
     """The molecule with explicit hydrogens.
+
+    Parameters
+    ----------
+    smiles
+        What is drawn.
+    ions
+        Take charged and open-shell molecules as well: what is written about them must say so.
 
     Raises
     ------
     SmilesError
-        If it is malformed, several molecules, charged or open-shell: a neutral closed-shell molecule is what is dealt with here.
+        If it is malformed or several molecules, and without ``ions`` if it is charged or open-shell.
     """
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles, sanitize=False)
@@ -87,6 +94,8 @@ def parse(smiles: str) -> Chem.Mol:
         raise SmilesError(f"{smiles!r} has an atom of no element")
     if (fragments := len(Chem.GetMolFrags(molecule))) > 1:
         raise SmilesError(f"{smiles!r} is {fragments} molecules")
+    if ions:
+        return molecule
     if charge := Chem.GetFormalCharge(molecule):
         raise SmilesError(f"{smiles!r} has the charge {charge:+d}; only neutral molecules are dealt with")
     if any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
@@ -106,7 +115,22 @@ def graph_of(molecule: Chem.Mol) -> str:
     return Chem.MolToSmiles(bare, isomericSmiles=False)
 
 
-def conformers(smiles: str, count: int, seed: int) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
+def drawing(smiles: str) -> tuple[Chem.Mol, int, int]:
+    """What a SMILES says beside its atoms: the molecule with single and double bonds in place of aromatic ones, its total charge
+    in e and its unpaired electrons.
+
+    Raises
+    ------
+    SmilesError
+        As `parse` with ions.
+    """
+    molecule = parse(smiles, ions=True)
+    Chem.Kekulize(molecule, clearAromaticFlags=True)
+    unpaired = sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
+    return molecule, Chem.GetFormalCharge(molecule), unpaired
+
+
+def conformers(smiles: str, count: int, seed: int, ions: bool = False) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
     """Conformers by RDKit's ETKDG (version 3), cleaned up with MMFF94 where it has the parameters.
 
     Parameters
@@ -117,6 +141,8 @@ def conformers(smiles: str, count: int, seed: int) -> tuple[NDArray[np.uint8], l
         Conformers tried.
     seed
         Of the embedding.
+    ions
+        See `parse`.
 
     Returns
     -------
@@ -128,7 +154,7 @@ def conformers(smiles: str, count: int, seed: int) -> tuple[NDArray[np.uint8], l
     SmilesError
         As `parse`, and if no conformer can be embedded.
     """
-    molecule = parse(smiles)
+    molecule = parse(smiles, ions)
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
     if len(numbers) == 1:
         return numbers, [np.zeros((1, 3))]

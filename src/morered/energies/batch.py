@@ -72,7 +72,7 @@ def compute(
 def with_energy(molecule: Structures, level: Level) -> Structures:
     """One molecule with the columns of `compute`."""
     _, numbers, positions = molecule.molecule(0)
-    point = single_point(numbers, positions, level)
+    point = single_point(numbers, positions, level, int(molecule.charges[0]), int(molecule.unpaired[0]))
     return molecule.with_columns(
         {
             "energy": Column(np.array([point.energy]), "eV"),

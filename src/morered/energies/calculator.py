@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from morered.calculators.base import CalculationError, Calculator, one_line, refusals
+from morered.calculators.base import CalculationError, Calculator, accepted, one_line
 from morered.energies.level import Level
 from morered.energies.pbe0 import NotConverged, converge, forces
 from morered.energies.single_point import single_point
@@ -22,28 +22,28 @@ class Pbe0(Calculator):
 
     name = "pbe0"
     elements = ELEMENTS
+    charged: ClassVar[bool] = True
+    open_shell: ClassVar[bool] = True
 
     def __init__(self, dispersion: bool, **settings: Any) -> None:
         self.level = Level.from_dict({**settings, "dispersion": dispersion})
         self.name = "pbe0+mbd" if dispersion else "pbe0"
         self.description = f"{self.level.name} with PySCF"
 
-    def surface(self, numbers: ArrayLike, positions: ArrayLike) -> Pbe0Surface:
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> Pbe0Surface:
         """The surface of one molecule; each evaluation is a single point with forces."""
-        molecule = Structures.build([numbers], [positions], ["molecule"])
-        (reason,) = refusals(molecule, self.elements)
-        if reason is not None:
-            raise CalculationError(reason, "input")
-        return Pbe0Surface(np.asarray(numbers), self.level)
+        molecule = accepted(self, numbers, positions, charge, unpaired)
+        return Pbe0Surface(molecule.numbers, self.level, charge, unpaired)
 
     def _evaluate(self, structures: Structures, accepted: NDArray[np.int64], forces: bool) -> Any:
         if forces and self.level.dispersion:
             for m in accepted.tolist():
                 yield m, np.nan, None, "forces of MBD are not computed: use pbe0, or ask for energies alone"
             return
+        charges, unpaired = structures.charges.tolist(), structures.unpaired.tolist()
         for m in accepted.tolist():
             _, numbers, positions = structures.molecule(m)
-            point = single_point(numbers, positions, self.level, forces=forces)
+            point = single_point(numbers, positions, self.level, charges[m], unpaired[m], forces=forces)
             yield m, point.total, point.forces, point.reason if point.status == "failed" else None
 
 
@@ -53,8 +53,9 @@ class Pbe0Surface:
     ``cycles`` counts those of the self-consistent field in all evaluations.
     """
 
-    def __init__(self, numbers: NDArray, level: Level) -> None:
+    def __init__(self, numbers: NDArray, level: Level, charge: int, unpaired: int) -> None:
         self._numbers, self._level = numbers, level
+        self._electrons = charge, unpaired
         self._density: NDArray[np.floating] | None = None
         self.cycles = 0
 
@@ -65,7 +66,7 @@ class Pbe0Surface:
         if not np.all(np.isfinite(positions)):
             raise CalculationError("its coordinates are not finite", "input")
         try:
-            field = converge(self._numbers, positions, self._level, self._density)
+            field = converge(self._numbers, positions, self._level, self._density, *self._electrons)
             self._density = field.density_matrix
             self.cycles += field.cycles
             gradient = forces(field, self._level)

@@ -16,12 +16,11 @@ from ase.optimize import BFGS
 from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators import get
-from morered.calculators.base import CalculationError, Calculator, refusals
+from morered.calculators.base import CalculationError, Calculator, accepted
 from morered.calculators.on_surface import OnSurface
 from morered.calculators.relaxers import largest_force
 from morered.energies.calculator import Pbe0
 from morered.energies.level import Level
-from morered.structures import Structures
 
 #: Largest force at convergence in eV/Å: 4.5e-4 hartree/bohr, the threshold that quantum chemistry programs use.
 FMAX = 0.023
@@ -76,7 +75,16 @@ def titles(level: Mapping[str, Any] | None = None) -> dict[str, str]:
     return {"pbe0": plain.name, "gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
 
 
-def optimise(numbers: ArrayLike, positions: ArrayLike, method: Calculator, *, fmax: float = FMAX, steps: int = 200) -> Optimised:
+def optimise(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    method: Calculator,
+    charge: int = 0,
+    unpaired: int = 0,
+    *,
+    fmax: float = FMAX,
+    steps: int = 200,
+) -> Optimised:
     """Optimise a molecule from a start; never raises for a molecule that cannot be computed.
 
     Parameters
@@ -85,6 +93,8 @@ def optimise(numbers: ArrayLike, positions: ArrayLike, method: Calculator, *, fm
         [N], and [N, 3] in Å: the start.
     method
         Calculator of energies and forces.
+    charge, unpaired
+        Total charge in e and unpaired electrons.
     fmax
         Largest force in eV/Å at which it is converged.
     steps
@@ -95,10 +105,8 @@ def optimise(numbers: ArrayLike, positions: ArrayLike, method: Calculator, *, fm
     surface: Any = None
     taken = 0
     try:
-        (refusal,) = refusals(Structures.build([numbers], [start], ["molecule"]), method.elements)
-        if refusal is not None:
-            raise CalculationError(refusal, "input")
-        surface = method.surface(numbers, start)
+        accepted(method, numbers, start, charge, unpaired)
+        surface = method.surface(numbers, start, charge, unpaired)
         atoms = Atoms(np.asarray(numbers), start, calculator=OnSurface(surface))
         optimiser = BFGS(atoms, logfile=None)
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from morered.electrons import parity_problem
 from morered.energies.level import Level
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
@@ -25,7 +26,8 @@ class Field:
     """A converged self-consistent field, evaluated on the fine grid.
 
     ``energy`` in eV, ``cycles`` of all attempts together, ``seconds`` of wall time, ``way`` how it converged, ``mean_field``
-    PySCF's object (its grids the fine ones) and ``density_matrix`` [n_ao, n_ao] for what is computed from the density.
+    PySCF's object (its grids the fine ones) and ``density_matrix`` [n_ao, n_ao], or [2, n_ao, n_ao] of the two spins where
+    electrons are unpaired.
     """
 
     energy: float
@@ -34,6 +36,11 @@ class Field:
     way: str
     mean_field: Any
     density_matrix: NDArray[np.floating]
+
+    @property
+    def total_density_matrix(self) -> NDArray[np.floating]:
+        """Both spins together, [n_ao, n_ao]."""
+        return self.density_matrix.sum(axis=0) if self.density_matrix.ndim == 3 else self.density_matrix
 
 
 class Gradient(NamedTuple):
@@ -51,32 +58,47 @@ class NotConverged(RuntimeError):
         self.cycles = cycles
 
 
-def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level) -> Any:
-    """PySCF's molecule of numbers [N] and positions [N, 3] in Å: neutral, in its lowest spin.
+def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level, charge: int = 0, unpaired: int = 0) -> Any:
+    """PySCF's molecule of numbers [N], positions [N, 3] in Å, total charge (e) and unpaired electrons.
 
     Raises
     ------
     ValueError
-        If the basis does not know an element, or the number of electrons is odd: the level is closed-shell.
+        If the basis does not know an element, charge and unpaired electrons do not fit together, or the number of electrons is
+        odd and nobody said that one is unpaired: a forgotten charge is as likely as a radical.
     """
     from pyscf import gto
     from pyscf.lib.exceptions import BasisNotFoundError
 
     numbers = np.asarray(numbers, dtype=int)
-    if numbers.sum() % 2:
-        raise ValueError(f"{int(numbers.sum())} electrons: a radical; only closed shells are computed")
+    electrons = int(numbers.sum()) - charge
+    if electrons % 2 and not unpaired:
+        given = f" with charge {charge:+d}" if charge else ""
+        raise ValueError(
+            f"{electrons} electrons{given}: a radical, or an ion whose charge is not given; "
+            "give the charge (--charge, charge=), or the unpaired electrons (--unpaired 1, unpaired=1)"
+        )
+    if problem := parity_problem(electrons, charge, unpaired):
+        raise ValueError(problem)
     atoms = [
         (chemical_symbols[z], tuple(map(float, x))) for z, x in zip(numbers, np.asarray(positions, dtype=float), strict=True)
     ]
     memory = {} if level.max_memory is None else {"max_memory": level.max_memory}
     try:
-        return gto.M(atom=atoms, basis=level.basis, unit="Angstrom", verbose=0, **memory)
+        return gto.M(atom=atoms, basis=level.basis, unit="Angstrom", charge=charge, spin=unpaired, verbose=0, **memory)
     except (BasisNotFoundError, KeyError) as error:
         raise ValueError(f"basis {level.basis!r} has no functions for this molecule: {error}") from None
 
 
-def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDArray[np.floating] | None = None) -> Field:
-    """The self-consistent field of one molecule.
+def converge(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    level: Level,
+    guess: NDArray[np.floating] | None = None,
+    charge: int = 0,
+    unpaired: int = 0,
+) -> Field:
+    """The self-consistent field of one molecule: restricted for a closed shell, unrestricted where electrons are unpaired.
 
     Parameters
     ----------
@@ -85,7 +107,9 @@ def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDAr
     level
         Functional, basis, grids and the rest.
     guess
-        Density matrix [n_ao, n_ao] to start from, e.g. a neighbouring geometry's.
+        Density matrix to start from, e.g. a neighbouring geometry's.
+    charge, unpaired
+        Total charge in e, and unpaired electrons.
 
     Raises
     ------
@@ -95,7 +119,7 @@ def converge(numbers: ArrayLike, positions: ArrayLike, level: Level, guess: NDAr
         If the molecule or the basis is impossible.
     """
     start = time.perf_counter()
-    system = molecule(numbers, positions, level)
+    system = molecule(numbers, positions, level, charge, unpaired)
     spent = 0
     with _threads(level):
         for way, solver in _ways(system, level):  # noqa: B007 - the way is told below
@@ -158,7 +182,7 @@ def _ways(system: Any, level: Level) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def _mean_field(system: Any, level: Level, **settings: Any) -> Any:
     dft = _dft(level)
-    mean_field = dft.RKS(system, xc=level.functional)
+    mean_field = (dft.UKS if system.spin else dft.RKS)(system, xc=level.functional)
     if level.density_fitting:
         mean_field = mean_field.density_fit()
     mean_field.grids = _grids(system, level.coarse_grid)

@@ -47,8 +47,19 @@ class SinglePoint:
         return self.energy + self.mbd
 
 
-def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None = None, *, forces: bool = False) -> SinglePoint:
-    """The energy of numbers [N] at positions [N, 3] in Å; never raises for a molecule that cannot be computed."""
+def single_point(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    level: Level | None = None,
+    charge: int = 0,
+    unpaired: int = 0,
+    *,
+    forces: bool = False,
+) -> SinglePoint:
+    """The energy of numbers [N] at positions [N, 3] in Å with a total charge (e) and unpaired electrons.
+
+    It never raises for a molecule that cannot be computed.
+    """
     level = level or Level()
     numbers = np.asarray(numbers, dtype=int)
     positions = np.asarray(positions, dtype=float)
@@ -57,12 +68,12 @@ def single_point(numbers: ArrayLike, positions: ArrayLike, level: Level | None =
     try:
         if not np.all(np.isfinite(positions)):
             raise ValueError("coordinates that are not finite")
-        field = pbe0.converge(numbers, positions, level)
+        field = pbe0.converge(numbers, positions, level, charge=charge, unpaired=unpaired)
         cycles = field.cycles
         dispersion = 0.0
         if level.dispersion:
             parts = hirshfeld.partition(
-                field.mean_field.mol, field.mean_field.grids, field.density_matrix, numbers, level.functional, level.basis
+                field.mean_field.mol, field.mean_field.grids, field.total_density_matrix, numbers, level.functional, level.basis
             )
             dispersion = mbd_energy(numbers, positions, parts.volume_ratios, level.beta)
         gradient = pbe0.forces(field, level) if forces else None

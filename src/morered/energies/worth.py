@@ -75,7 +75,8 @@ def compute(
 def optimised(start: Structures, name: str, level: Mapping[str, Any], fmax: float, steps: int) -> Structures:
     """One molecule after its optimisation, with the columns of `compute`."""
     _, numbers, positions = start.molecule(0)
-    done = optimise(numbers, positions, calculator(name, level), fmax=fmax, steps=steps)
+    electrons = int(start.charges[0]), int(start.unpaired[0])
+    done = optimise(numbers, positions, calculator(name, level), *electrons, fmax=fmax, steps=steps)
     return start.with_positions(done.positions).with_columns(
         {
             "energy": Column(np.array([done.energy]), "eV"),

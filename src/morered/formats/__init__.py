@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from morered import storage
 from morered.formats.atoms import from_ase, read_ase, to_ase
-from morered.formats.records import COINCIDING, Reading, Record, file_problem
+from morered.formats.pdb import read_pdb
+from morered.formats.records import COINCIDING, Carried, Reading, Record, file_problem
 from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
 from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
 from morered.formats.sources import (
@@ -33,6 +34,7 @@ __all__ = [
     "COINCIDING",
     "FORMATS",
     "MAX_UNPACKED",
+    "Carried",
     "Format",
     "Reading",
     "Record",
@@ -62,6 +64,7 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "extxyz": Format(("xyz", "extxyz"), read_xyz, write_extxyz),
     "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
+    "pdb": Format(("pdb", "ent"), read_pdb, None),
     "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
     "smiles": Format(("smi", "smiles"), _refuse_smiles, None),
     "hdf5": Format(("h5", "hdf5"), read_stored, storage.write),

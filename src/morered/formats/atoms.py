@@ -18,7 +18,7 @@ from ase.io.formats import UnknownFileTypeError, filetype
 from morered.formats.columns import rows_of, units_of
 from morered.formats.records import Reading, Record
 from morered.formats.sources import SourceProblem, label_of, require_file, stem_of
-from morered.structures import Structures
+from morered.structures import ELECTRONIC, Structures
 
 _OWN_INFO = ("name", "id", "reference", "units")
 _RESULTS = ("energy", "forces")
@@ -29,9 +29,9 @@ def to_ase(structures: Structures, results: bool = False) -> list[Atoms]:
     """Each molecule as ASE's Atoms.
 
     ``info`` holds the id as ``name``, the reference where it differs, per-molecule columns and, as ``units``, their units where
-    ASE's are not meant; ``arrays`` the per-atom columns. Texts come as str. With ``results``, the columns ``energy`` (eV) and
-    ``forces`` (eV/Å) become results of a calculator instead: ``get_potential_energy()`` gives them, and every format of ASE keeps
-    them (ASE refuses to write what is in both places).
+    ASE's are not meant; ``arrays`` the per-atom columns. Texts come as str, total charges as int. With ``results``, the columns
+    ``energy`` (eV) and ``forces`` (eV/Å) become results of a calculator instead: ``get_potential_energy()`` gives them, and
+    every format of ASE keeps them (ASE refuses to write what is in both places).
     """
     units = units_of(structures.columns)
     known = [name for name in _RESULTS if results and name in structures.columns and name not in units]
@@ -42,7 +42,7 @@ def to_ase(structures: Structures, results: bool = False) -> list[Atoms]:
         atoms.info["name"] = molecule.id
         if structures.references[m] != structures.ids[m]:
             atoms.info["reference"] = structures.references[m].decode()
-        atoms.info |= info
+        atoms.info |= info | {name: int(info[name]) for name in ELECTRONIC if name in info}
         if units:
             atoms.info["units"] = dict(units)
         for name, array in arrays.items():

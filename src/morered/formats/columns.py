@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.structures import Column
+from morered.formats import values as texts
+from morered.structures import ELECTRONIC, Column
 
 UNITS: dict[str, str] = {
     "energy": "eV",
@@ -34,13 +35,14 @@ class Values(Protocol):
 def columns_of(records: Sequence[Values], source: str) -> tuple[dict[str, Column], list[str]]:
     """Columns of all records, and a sentence for each value that cannot be one.
 
-    Where only some records have a value, the others get NaN (whole numbers and truth values become floats then) or an empty text.
+    Where only some records have a value, the others get NaN (whole numbers and truth values become floats then) or an empty text;
+    where some values are numbers and some are texts, all become texts. Charges and unpaired electrons are none of these columns.
     """
     columns: dict[str, Column] = {}
     notes: list[str] = []
     for per_atom in (False, True):
         carried = [record.arrays if per_atom else record.info for record in records]
-        for name in dict.fromkeys(key for values in carried for key in values):
+        for name in dict.fromkeys(key for values in carried for key in values if per_atom or key not in ELECTRONIC):
             column = _joined([values.get(name) for values in carried], records if per_atom else None)
             if column is None:
                 notes.append(f"{source}: '{name}' is left out: its values do not make a column")
@@ -70,20 +72,22 @@ def rows_of(columns: Mapping[str, Column], offsets: NDArray[np.int64], m: int) -
     return info, arrays
 
 
-def renamed(columns: Mapping[str, Column], allowed: Callable[[str, Column], bool], forbidden: str = "") -> dict[str, Column]:
-    """Columns under names a format can hold: ``forbidden`` characters become _, and _ is added while a name is not allowed.
+def renamed(names: Iterable[str], allowed: Callable[[str], bool], forbidden: str = "") -> dict[str, str]:
+    """Names that a format can hold, by the names given: ``forbidden`` characters become _, and _ is added to what is not allowed.
 
-    Columns without values for an atom or a molecule, [.., 0], are left out. A name must not stop a result from being written.
+    A name must not stop a result from being written.
     """
-    found: dict[str, Column] = {}
+    names = dict.fromkeys(names)
+    found: dict[str, str] = {}
+    taken: set[str] = set()
     table = str.maketrans(dict.fromkeys(forbidden, "_"))
-    kept = {name: column for name, column in columns.items() if 0 not in column.values.shape[1:]}
-    for name, column in kept.items():
+    for name in names:
         new = name.translate(table)
-        while not new or not allowed(new, column) or new in found or (new != name and new in kept):
+        while not new or not allowed(new) or new in taken or (new != name and new in names):
             # A name that is taken by its beginning ("atom.dprop.x") stays so whatever follows
-            new = f"{new}_" if allowed(f"{new}_", column) else f"_{new}"
-        found[new] = column
+            new = f"{new}_" if allowed(f"{new}_") else f"_{new}"
+        found[name] = new
+        taken.add(new)
     return found
 
 
@@ -107,7 +111,13 @@ def _joined(values: Sequence[Any], atoms_of: Sequence[Values] | None) -> NDArray
     known = [array for array in arrays if array is not None]
     if any(array.dtype.kind not in "biufcS" for array in known):
         return None
-    if len({array.dtype.kind == "S" for array in known}) != 1:
+    kinds = {array.dtype.kind == "S" for array in known}
+    if len(kinds) > 1 and not any(array.ndim for array in known):
+        arrays = [
+            None if value is None else _array(value if isinstance(value, str) else texts.text_of(value)) for value in values
+        ]
+        known = [array for array in arrays if array is not None]
+    elif len(kinds) != 1:
         return None
     if atoms_of is None:
         arrays = [None if array is None else array[None] for array in arrays]
@@ -132,4 +142,4 @@ def _array(value: Any) -> NDArray:
         array = np.asarray(value)
     except ValueError:  # a ragged list
         return np.asarray(None)
-    return np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
+    return np.char.encode(array, "utf-8", "replace") if array.dtype.kind == "U" else array

@@ -6,7 +6,7 @@ Shapes: N atoms of one molecule.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from morered.chemistry import closest_contacts
+from morered.formats import electronic
 from morered.formats.columns import columns_of
-from morered.structures import Structures, as_names, offsets_of
+from morered.structures import ELECTRONIC, Column, Structures, as_names, offsets_of
 
 COINCIDING = 0.01
 """Å. Atoms nearer than this are one atom written twice. Not larger, since structures diffused to noise must pass: of 20 atoms in
@@ -26,6 +28,7 @@ SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 """Element symbol by atomic number; X at 0 is no atom."""
 
 _NUMBERS = {symbol.lower(): number for number, symbol in enumerate(SYMBOLS) if number} | {"d": 1, "t": 1}
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _LABEL = re.compile(r"([A-Za-z]{1,2})\d+$")  # C1, H12: an atom's label
 
 
@@ -36,7 +39,8 @@ class Record:
     ``index`` counts from 0, sentences from 1. ``problem`` is a sentence that names source, molecule and reason, or None for a
     good record; numbers [N] and positions [N, 3] (Å) are there where they could be read. ``info`` holds per-molecule values,
     ``arrays`` per-atom ones [N, ...], ``units`` their units where known; ``template`` is an RDKit molecule with the source's
-    own bonds (SDF).
+    own bonds (SDF). ``charge`` (e) and ``unpaired`` electrons are None where nothing states them; ``texts`` holds values of
+    ``info`` as the source wrote them.
     """
 
     name: str
@@ -50,10 +54,18 @@ class Record:
     units: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
     template: Any = None
+    charge: int | None = None
+    unpaired: int | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """Source, place and name, for sentences."""
+        return f"{self.source}, molecule {self.index + 1} ({self.name})"
 
     def fail(self, reason: str) -> None:
         """Mark the record as broken; the first reason stays."""
-        self.problem = self.problem or f"{self.source}, molecule {self.index + 1} ({self.name}): {reason}"
+        self.problem = self.problem or f"{self.where}: {reason}"
 
 
 @dataclass
@@ -65,14 +77,22 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        taken: set[str] = set()
+        copies: dict[str, int] = {}  # of each name met, the number of the last copy: many equal names cost no more than others
         for record in self.records:
-            name, copy = record.name, 1
-            while record.name in taken:
-                copy += 1
-                record.name = f"{name}#{copy}"
-            taken.add(record.name)
+            if "\0" in record.name or not record.name.isprintable():
+                record.name = _as_text(record.name)
+            if _UNREADABLE in record.name:
+                self.remarks.append(f"{record.where}: what is no text in its name is shown as {_UNREADABLE}")
+            if record.reference is not None:
+                record.reference = _as_text(record.reference)
+            name = record.name
+            while record.name in copies:
+                copies[name] += 1
+                record.name = f"{name}#{copies[name]}"
+            copies[record.name] = 1
         examine(self.records)
+        for record in self.records:
+            _settle_electrons(record)
 
     @property
     def good(self) -> list[Record]:
@@ -94,8 +114,13 @@ class Reading:
         """RDKit molecules with the source's own bonds, by name; for `write_sdf`."""
         return {record.name: record.template for record in self.good if record.template is not None}
 
+    @property
+    def carried(self) -> dict[str, Carried]:
+        """What the source said of each molecule, by name, for the writers: it comes out as it went in."""
+        return {record.name: Carried(record.info, record.arrays, record.units, record.texts) for record in self.records}
+
     def structures(self) -> Structures:
-        """The good records as `Structures`: values as columns, names as ids.
+        """The good records as `Structures`: values as columns, names as ids, charges and unpaired electrons where stated.
 
         A column has a row for each molecule: NaN or an empty text where the source gave no value.
         """
@@ -106,9 +131,35 @@ class Reading:
         good = self.good
         structures = _joined(good)
         columns, notes = columns_of(good, self.source)
+        for name, unit in ELECTRONIC.items():
+            stated = [getattr(record, name) for record in good]
+            if all(value is None for value in stated):
+                continue
+            if name in columns:
+                notes.append(f"{self.source}: '{name}' is given per molecule and per atom: the values per atom are left out")
+            columns[name] = Column(np.array([value or 0 for value in stated], np.int64), unit)
         references = [record.reference or record.name for record in good]
         structures.references = as_names(references)
         return structures.with_columns(columns), notes
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Values that travel with a molecule from its source to where it is written; see `Record`."""
+
+    info: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, unwanted: Callable[[str], bool]) -> Carried:
+        """What is left without the values of these names."""
+        return Carried(
+            {name: value for name, value in self.info.items() if not unwanted(name)},
+            {name: value for name, value in self.arrays.items() if not unwanted(name)},
+            self.units,
+            self.texts,
+        )
 
 
 def file_problem(source: str, stem: str, reason: str) -> Reading:
@@ -153,16 +204,29 @@ def examine(records: Sequence[Record]) -> None:
 
 
 def _nearest_pair(positions: NDArray[np.float64]) -> tuple[int, int]:
-    """The nearest two atoms i < j of a molecule whose closest contact is known to be below `COINCIDING`."""
-    order = np.lexsort(positions.T[::-1])  # by x: coinciding atoms are within a window of it
-    best = (np.inf, 0, 0)
-    for rank, i in enumerate(order):
-        for j in order[rank + 1 :]:
-            if positions[j, 0] - positions[i, 0] >= COINCIDING:
-                break
-            distance = float(np.linalg.norm(positions[i] - positions[j]))
-            best = min(best, (distance, int(min(i, j)), int(max(i, j))))
-    return best[1], best[2]
+    """The nearest two atoms i < j."""
+    distances, neighbours = cKDTree(positions).query(positions, k=2)
+    i, j = sorted(neighbours[int(distances[:, 1].argmin())].tolist())  # of coinciding atoms, two that may both be others
+    return i, j
+
+
+def _settle_electrons(record: Record) -> None:
+    """Charge and unpaired electrons of a good record from its values, where its reader has not found them; or its problem."""
+    if record.problem is not None or record.numbers is None:
+        return
+    try:
+        if record.charge is None:
+            record.charge = electronic.charge_of(record.info, record.arrays)
+        if record.unpaired is None:
+            record.unpaired = electronic.unpaired_of(record.info)
+        electronic.check(record.numbers, record.charge, record.unpaired)
+    except electronic.ElectronsProblem as problem:
+        record.fail(str(problem))
+
+
+def _as_text(name: str) -> str:
+    """A name without what no UTF-8 text can hold (lone surrogates) or no name should (NUL)."""
+    return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", _UNREADABLE)
 
 
 def _joined(records: Sequence[Record]) -> Structures:

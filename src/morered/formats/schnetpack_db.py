@@ -7,7 +7,6 @@ properties. Plain ASE databases are read as well.
 from __future__ import annotations
 
 import os
-import sqlite3
 from typing import Any
 
 import numpy as np
@@ -45,10 +44,17 @@ def read_schnetpack(source: str | os.PathLike[str]) -> Reading:
             length = _length(str(metadata.get("_distance_unit", "Ang")))
             named = {str(key): _from_unit(unit) for key, unit in metadata.get("_property_unit_dict", {}).items()}
             kinds = metadata.get(_KINDS, {})
-            for row in database.select():
-                records.append(_record(row, len(records), label, stem, length, named, kinds))
-    except sqlite3.DatabaseError as error:
-        reason = f"not a database that ASE can read: {error}"
+            for identity in _identities(database):
+                record = Record(f"{stem}/{len(records) + 1}", len(records), label)
+                try:
+                    record = _record(database.get(id=identity), len(records), label, stem, length, named, kinds)
+                except Exception as error:  # what a damaged row holds may make ASE raise anything
+                    record.fail(f"its row (id {identity}) is damaged: {type(error).__name__}: {' '.join(str(error).split())}")
+                records.append(record)
+    except SourceProblem:
+        raise
+    except Exception as error:
+        reason = f"not a database that ASE can read: {' '.join(str(error).split())}"
         if not records:
             raise SourceProblem(reason) from None
         records.append(Record(f"{stem}/{len(records) + 1}", len(records), label))
@@ -57,6 +63,12 @@ def read_schnetpack(source: str | os.PathLike[str]) -> Reading:
         raise SourceProblem("holds no molecule")
     _settle_kinds(records, kinds)
     return Reading(label, records)
+
+
+def _identities(database: Any) -> list[int]:
+    """Ids of the rows in order, so that each is read on its own."""
+    with database.managed_connection() as connection:
+        return [identity for (identity,) in connection.execute("SELECT id FROM systems ORDER BY id")]
 
 
 def write_schnetpack(path: str | os.PathLike[str], structures: Structures) -> None:

@@ -21,22 +21,27 @@ from rdkit.Chem import rdDetermineBonds
 
 from morered.chemistry import molecule_bonds
 from morered.formats import values
-from morered.formats.columns import atom_text, renamed, rows_of, units_of
-from morered.formats.records import Reading, Record, atomic_number
+from morered.formats.columns import UNITS, atom_text
+from morered.formats.electronic import whole_number
+from morered.formats.records import Carried, Reading, Record, atomic_number
+from morered.formats.rows import Row, rows
 from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
-from morered.structures import Column, Structures
+from morered.structures import Structures
 
 DECIMALS = 4
 """Digits after the point of a coordinate (Å) in this format."""
 
 _END = "M  END"
 _COUNTS = re.compile(r"[ \d]{6}[ \d]*V[23]000\s*$")
-_FIELD = re.compile(r">.*?<(?P<key>.*)>")
 _LISTS = {"f": "dprop", "i": "iprop", "u": "iprop", "b": "bprop"}
 _ATOM_LIST = re.compile(r"atom\.(?P<kind>[dib]?prop)\.(?P<name>.+)")
 _LIST_WIDTH = 190
+_MAX_COMPONENTS = 10_000  # of a tensor per atom
 _META = "morered"
 _TITLE_LENGTH = 80
+_RADICALS = {1: 0, 2: 1, 3: 2}  # unpaired electrons by the number in M  RAD: singlet, doublet, triplet
+_RAD_LINE = re.compile(r"M  RAD\s*\d+((?:\s+\d+\s+\d+)+)\s*$")
+_RAD_V3000 = re.compile(r"M  V30 .*\bRAD=(\d)")
 _MAX_V2000 = 999
 _MAX_ORDER_STEPS = 10_000  # RDKit's search for bond orders may otherwise never end
 
@@ -122,11 +127,11 @@ def _read_block(record: Record, lines: list[str]) -> list[str]:
     record.positions = np.array(conformer.GetPositions(), dtype=np.float64).reshape(-1, 3)
     record.template = molecule
     _fields(record, lines[end + 1 :])
-    where = f"{record.source}, molecule {record.index + 1} ({record.name})"
+    _electrons(record, molecule, lines[:end])
     hydrogens = _missing_hydrogens(molecule)
     if hydrogens and not conformer.Is3D() and not np.any(record.positions[:, 2]):
         raise SourceProblem(f"a flat drawing without {hydrogens} hydrogen atoms, not a geometry")
-    return [f"{where}: {hydrogens} hydrogen atoms are missing; it is taken as it is"] if hydrogens else []
+    return [f"{record.where}: {hydrogens} hydrogen atoms are missing; it is taken as it is"] if hydrogens else []
 
 
 def _diagnose(lines: list[str]) -> None:
@@ -173,17 +178,16 @@ def _fields(record: Record, lines: list[str]) -> None:
     fields: dict[str, list[str]] = {}
     key = None
     for line in lines:
-        if line.startswith(">") and (match := _FIELD.match(line)):
-            key = match["key"]
+        if line.startswith(">") and (found := _field_name(line)) is not None:
+            key = found
             fields[key] = []
         elif not line.strip():
             key = None
         elif key is not None:
             fields[key].append(line)
-    meta = values.parse("_JSON " + "".join(fields.pop(_META, [])))
-    meta = meta if isinstance(meta, dict) else {}
+    meta = _notes(fields.pop(_META, []))
     record.name = str(meta.get("name", record.name))
-    record.reference = meta.get("reference")
+    record.reference = str(meta["reference"]) if "reference" in meta else None
     record.units = {str(name): str(unit) for name, unit in meta.get("units", {}).items()}
     size = 0 if record.numbers is None else len(record.numbers)
     for key, content in fields.items():
@@ -191,12 +195,73 @@ def _fields(record: Record, lines: list[str]) -> None:
         if match and len(tokens := " ".join(content).split()) == size:
             record.arrays[match["name"]] = _list(match["kind"], tokens)
         else:
-            record.info[key] = values.parse("\n".join(content))
+            text = record.texts[key] = "\n".join(content)
+            record.info[key] = values.parse(text) if key in UNITS else _value_of(text)
     for name, shape in meta.get("shapes", {}).items():
         parts = [record.arrays.pop(f"{name}.{i}", None) for i in range(math.prod(shape))]
         whole = [part for part in parts if part is not None]
         if whole and len(whole) == len(parts):
             record.arrays[name] = np.stack(whole, axis=1).reshape(size, *shape)
+
+
+def _field_name(line: str) -> str | None:
+    """The name in a data field's first line, ``>  <name>``."""
+    start, end = line.find("<"), line.rfind(">")
+    return line[start + 1 : end] if 0 < start < end else None
+
+
+def _value_of(text: str) -> Any:
+    """A field's value: a number or truth value where its text is just how it would be written, otherwise the text as it is.
+
+    So 000123, 1E5 and 1.10 stay what they are: most fields are names, codes and lists, not quantities like `UNITS`.
+    """
+    value = values.parse(text)
+    if isinstance(value, str) or text.startswith("_JSON ") or values.text_of(value) == text:
+        return value
+    return text
+
+
+def _notes(lines: list[str]) -> dict[str, Any]:
+    """What we noted about the fields when writing; nothing where it is not what we write."""
+    found = values.parse("_JSON " + "".join(lines))
+    meta = found if isinstance(found, dict) else {}
+    kept: dict[str, Any] = {key: meta[key] for key in ("name", "reference") if isinstance(meta.get(key), str)}
+    kept |= {key: meta[key] for key in ("units", "shapes") if isinstance(meta.get(key), dict)}
+    shapes = {}
+    for name, shape in kept.get("shapes", {}).items():
+        sound = isinstance(shape, list) and all(isinstance(n, int) and 0 < n <= _MAX_COMPONENTS for n in shape)
+        if sound and math.prod(shape) <= _MAX_COMPONENTS:
+            shapes[name] = shape
+    return kept | ({"shapes": shapes} if "shapes" in kept else {})
+
+
+def _electrons(record: Record, molecule: Chem.Mol, lines: list[str]) -> None:
+    """Charge and unpaired electrons of the atom and property lines, checked against a data field that says the same.
+
+    Raises
+    ------
+    SourceProblem
+        If they contradict each other.
+    """
+    charge = Chem.GetFormalCharge(molecule)
+    charged = charge != 0 or any(line.startswith("M  CHG") for line in lines)
+    radicals = [int(n) for line in lines if (match := _RAD_LINE.match(line)) for n in match[1].split()[1::2]]
+    radicals += [int(match[1]) for line in lines if (match := _RAD_V3000.match(line))]
+    unpaired = sum(_RADICALS.get(n, 0) for n in radicals)
+    if not any(line.startswith(("M  RAD", "M  CHG")) for line in lines):
+        unpaired += sum(line[36:39].strip() == "4" for line in lines[4 : 4 + molecule.GetNumAtoms()])
+    for name, block, stated in (("charge", charge, charged), ("unpaired", unpaired, bool(unpaired))):
+        try:
+            field = whole_number(record.info.get(name, ""))
+        except ValueError:
+            field = None  # a field of this name that says something else
+        if stated and field is not None and field != block:
+            raise SourceProblem(f"its atoms say {name} {block:+d}, its data field {name} says {field:+d}")
+        known = block if stated else field
+        setattr(record, name, known)
+        if field is None and name in record.info:
+            record.info[f"{name}_"] = record.info.pop(name)
+            record.texts[f"{name}_"] = record.texts.pop(name)
 
 
 def _list(kind: str, tokens: list[str]) -> NDArray:
@@ -222,6 +287,7 @@ def write_sdf(
     templates: Mapping[str, Any] | None = None,
     columns: bool = True,
     bond_orders: bool = True,
+    carried: Mapping[str, Carried] | None = None,
 ) -> None:
     """Write an SDF, which appears only when it is complete; "-" is standard output.
 
@@ -234,28 +300,32 @@ def write_sdf(
     templates
         RDKit molecules by id (`Reading.templates`) whose bonds, charges and orders are written as they are, with new coordinates.
     columns
-        Write columns as data fields, and per-atom columns as RDKit's atom lists (one for each component).
+        Write columns as data fields, and per-atom columns as RDKit's atom lists (one for each component). Charges and unpaired
+        electrons are written either way.
     bond_orders
         Without a template, bonds come from distances; let RDKit find their orders (a molecule of total charge 0, or the column
         ``charge``) or leave single bonds. Where it finds none, single bonds are written.
+    carried
+        What their sources said of the molecules, by id (`Reading.carried`); texts are written as they were.
 
     A column whose name means something else in this format gets an underscore behind it; blanks in per-atom texts become
     underscores.
     """
-    write_text(path, _records(structures, templates or {}, columns, bond_orders))
+    write_text(path, _records(structures, templates or {}, columns, bond_orders, carried or {}))
 
 
-def _records(structures: Structures, templates: Mapping[str, Any], columns: bool, bond_orders: bool) -> Iterator[str]:
+def _records(
+    structures: Structures, templates: Mapping[str, Any], columns: bool, bond_orders: bool, carried: Mapping[str, Carried]
+) -> Iterator[str]:
     bonds = molecule_bonds(structures)
-    charges = structures.columns.get("charge")
-    kept = renamed(structures.columns, _allowed, forbidden="<>\n\r") if columns else {}
-    for m, molecule in enumerate(structures):
+    charges = structures.charges.tolist()
+    each = rows(structures, carried, _allowed, forbidden="<>\n\r", columns=columns)
+    for m, (molecule, row) in enumerate(zip(structures, each, strict=True)):
         template = templates.get(molecule.id)
         if template is None or [a.GetAtomicNum() for a in template.GetAtoms()] != molecule.numbers.tolist():
             pairs = bonds.atoms[bonds.offsets[m] : bonds.offsets[m + 1]] - structures.offsets[m]
-            charge = int(charges.values[m]) if charges is not None and charges.values.ndim == 1 else 0
-            template = _from_geometry(molecule.numbers, molecule.positions, pairs, charge, bond_orders)
-        yield _mol_block(template, molecule.id, molecule.positions) + _data_fields(structures, kept, m) + "$$$$\n"
+            template = _from_geometry(molecule.numbers, molecule.positions, pairs, charges[m], bond_orders)
+        yield _mol_block(template, molecule.id, molecule.positions) + _data_fields(structures, row, m) + "$$$$\n"
 
 
 def _from_geometry(
@@ -305,20 +375,19 @@ def _title(name: str) -> str:
     return "" if name.startswith("$$$$") else " ".join(name.split())[:_TITLE_LENGTH]
 
 
-def _data_fields(structures: Structures, columns: Mapping[str, Column], m: int) -> str:
-    info, arrays = rows_of(columns, structures.offsets, m)
+def _data_fields(structures: Structures, row: Row, m: int) -> str:
     name, reference = structures.ids[m].decode(), structures.references[m].decode()
     meta: dict[str, Any] = {}
     if _title(name) != name or not name:
         meta["name"] = name
     if reference != name:
         meta["reference"] = reference
-    if units := units_of(columns):
-        meta["units"] = units
-    if shapes := {key: array.shape[1:] for key, array in arrays.items() if array.ndim > 1}:
+    if row.units:
+        meta["units"] = row.units
+    if shapes := {key: array.shape[1:] for key, array in row.arrays.items() if array.ndim > 1}:
         meta["shapes"] = shapes
-    fields = [(key, [_field_value(value)]) for key, value in info.items()]
-    for key, array in arrays.items():
+    fields = [(key, _field_lines(value, row.texts.get(key))) for key, value in row.info.items()]
+    for key, array in row.arrays.items():
         kind = _LISTS.get(array.dtype.kind, "prop")
         for i, component in enumerate(array.reshape(len(array), math.prod(array.shape[1:])).T.tolist()):
             tokens = [_token(value) for value in component]
@@ -328,14 +397,22 @@ def _data_fields(structures: Structures, columns: Mapping[str, Column], m: int) 
     return "".join(f">  <{key}>\n" + "".join(line + "\n" for line in lines) + "\n" for key, lines in fields)
 
 
-def _allowed(name: str, column: Column) -> bool:
-    return name != _META and (column.per_atom or not _ATOM_LIST.match(name))
+def _allowed(name: str, per_atom: bool) -> bool:
+    return name != _META and (per_atom or not _ATOM_LIST.match(name))
 
 
-def _field_value(value: Any) -> str:
-    """A value on one line that neither ends its field nor begins another."""
+def _field_lines(value: Any, text: str | None) -> list[str]:
+    """A value as lines that neither end its field nor begin another: as its source wrote it, and a text as it is."""
+    if text is None and isinstance(value, (str, np.str_)) and _value_of(str(value)) == str(value):
+        text = str(value)
+    if text is not None:
+        if not text:
+            return []
+        lines = text.split("\n")
+        if all(line.strip() and not line.startswith((">", "$$$$")) and "\r" not in line for line in lines):
+            return lines
     text = values.text_of(value)
-    return "_JSON " + json.dumps(text) if text != text.strip() or text.startswith((">", "$$$$")) else text
+    return ["_JSON " + json.dumps(text) if text != text.strip() or text.startswith((">", "$$$$")) else text]
 
 
 def _token(value: Any) -> str:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ from morered.streams import write_output
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_NO_TEXT = re.compile("[\0-\x08\x0e-\x1f\N{REPLACEMENT CHARACTER}]")
+_STRAY_SHARE = 0.05  # of the characters: with more of these it is no text with a slip in it
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -32,13 +35,13 @@ class SourceProblem(Exception):
 
 
 def label_of(source: str | os.PathLike[str]) -> str:
-    """What a source is called in sentences."""
-    return "standard input" if os.fspath(source) == STDIN else os.fspath(source)
+    """What a source is called in sentences; what is no text in its name is replaced."""
+    return "standard input" if os.fspath(source) == STDIN else os.fsencode(source).decode("utf-8", "replace")
 
 
 def stem_of(source: str | os.PathLike[str]) -> str:
     """What a source's nameless molecules are called after: its file name without endings."""
-    return "stdin" if os.fspath(source) == STDIN else Path(source).name.split(".")[0] or "molecule"
+    return "stdin" if os.fspath(source) == STDIN else Path(label_of(source)).name.split(".")[0] or "molecule"
 
 
 def extension_of(source: str | os.PathLike[str]) -> str:
@@ -58,7 +61,7 @@ def require_file(path: str | os.PathLike[str]) -> None:
         With the reason.
     """
     if os.fspath(path) == STDIN:
-        raise SourceProblem("only xyz, extxyz and sdf come through a pipe")
+        raise SourceProblem("only xyz, extxyz, sdf and pdb come through a pipe")
     if not os.path.exists(path):
         raise SourceProblem("there is no such file")
     if os.path.isdir(path):
@@ -91,6 +94,8 @@ def require_modest(path: str | os.PathLike[str], limit: int) -> None:
 def read_text(source: str | os.PathLike[str]) -> str:
     """The text of a file or of standard input ("-"); UTF-8 unless a byte order mark says UTF-16.
 
+    A byte here and there that is no text is replaced; the molecule that it stands in is told of by its reader.
+
     Raises
     ------
     SourceProblem
@@ -114,9 +119,9 @@ def read_text(source: str | os.PathLike[str]) -> str:
     text = content.decode(encoding, errors="replace")
     if not text.strip():
         raise SourceProblem("nothing came in" if os.fspath(source) == STDIN else "the file is empty")
-    if "\0" in text:
+    if "\0" in text and len(_NO_TEXT.findall(text)) > _STRAY_SHARE * len(text):
         raise SourceProblem("is not a text file")
-    return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
@@ -127,4 +132,4 @@ def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     with atomic_path(path) as temporary:
         opener = _OPENERS.get(Path(path).suffix.lower(), open)
         with opener(temporary, "wb") as file:
-            file.writelines(part.encode() for part in parts)
+            file.writelines(part.encode(errors="replace") for part in parts)

@@ -24,7 +24,8 @@ def read_stored(source: str | os.PathLike[str]) -> Reading:
     label = label_of(source)
     try:
         structures = storage.read(source)
-    except storage.StorageError as error:
+        names = structures.names
+    except (storage.StorageError, UnicodeDecodeError) as error:
         raise SourceProblem(str(error).removeprefix(f"{source}: ")) from None
     units = {name: column.unit for name, column in structures.columns.items()}
     records = []
@@ -32,7 +33,7 @@ def read_stored(source: str | os.PathLike[str]) -> Reading:
         info, arrays = rows_of(structures.columns, structures.offsets, m)
         records.append(
             Record(
-                molecule.id,
+                names[m],
                 m,
                 label,
                 numbers=np.array(molecule.numbers),

@@ -14,11 +14,16 @@ import numpy as np
 
 _TRUTH = {"T": True, "F": False, "true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
 _JSON = "_JSON "
-_PAIR = re.compile(
-    r"""(?P<key>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s="']+)
-        (?:\s*=\s*(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[\[.*?\]\]|\{(?:\\.|[^}\\])*\}|\[(?:\\.|[^\]\\])*\]|\S*))?""",
-    re.VERBOSE,
-)
+_KEY = re.compile(r"""[^\s="']+""")
+_EQUALS = re.compile(r"\s*=\s*")
+_BARE = re.compile(r"\S*")
+_ENCLOSED = {
+    '"': re.compile(r'"(?:\\.|[^"\\])*"'),
+    "'": re.compile(r"'(?:\\.|[^'\\])*'"),
+    "[[": re.compile(r"\[\[.*?\]\]"),
+    "{": re.compile(r"\{(?:\\.|[^}\\])*\}"),
+    "[": re.compile(r"\[(?:\\.|[^\]\\])*\]"),
+}
 _SPECIAL = re.compile(r"""[\s"'{}\[\]=\\]""")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -26,9 +31,36 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def pairs_of(line: str) -> dict[str, str | None]:
     """Keys and unparsed values of a comment line, quotes and escapes resolved; None for a key without a value."""
     pairs: dict[str, str | None] = {}
-    for match in _PAIR.finditer(line):
-        value = match["value"]
-        pairs[_unquoted(match["key"])] = value if value is None or value.startswith("[[") else _unquoted(value)
+    open_ended: set[str] = set()  # brackets and quotes that do not end: looked for once, or a long line would take for ever
+
+    def enclosed(at: int, kinds: str) -> str | None:
+        """What stands between quotes or brackets of these kinds at a place, with them."""
+        for kind, pattern in _ENCLOSED.items():
+            if kind in kinds and kind not in open_ended and line.startswith(kind, at):
+                if match := pattern.match(line, at):
+                    return match[0]
+                open_ended.add(kind)
+        return None
+
+    at = 0
+    while at < len(line):
+        key = enclosed(at, "\"'")
+        if key is None:
+            match = _KEY.match(line, at)
+            if match is None:
+                at += 1
+                continue
+            key = match[0]
+        at += len(key)
+        value = None
+        if equals := _EQUALS.match(line, at):
+            at = equals.end()
+            value = enclosed(at, "\"'[[{")
+            if value is None:
+                bare = _BARE.match(line, at)
+                value = bare[0] if bare else ""
+            at += len(value)
+        pairs[_unquoted(key)] = value if value is None or value.startswith("[[") else _unquoted(value)
     return pairs
 
 
@@ -49,6 +81,8 @@ def parse(text: str) -> Any:
             numbers = np.array(parts, dtype=kind)
         except (ValueError, OverflowError):
             continue
+        if kind is np.float64 and not _finite_as_written(numbers, parts):
+            break  # more digits than a number can have: 1e999 is not infinite
         return numbers[0].item() if len(parts) == 1 else numbers
     return text
 
@@ -113,15 +147,20 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text) if "\\" in text else text
 
 
+def _finite_as_written(numbers: np.ndarray, parts: list[str]) -> bool:
+    """Whether only what is written as infinite is so."""
+    return all("inf" in part.lower() for part, number in zip(parts, numbers.tolist(), strict=True) if np.isinf(number))
+
+
 def _from_json(text: str, otherwise: str) -> Any:
+    value = None
     try:
         value = json.loads(text)
-    except ValueError:
-        return otherwise
-    if isinstance(value, list):
-        try:
+        if isinstance(value, list):
             array = np.array(value)
-        except ValueError:  # a ragged list
-            return value
-        return array if array.dtype.kind in "biuf" else value
+            return array if array.dtype.kind in "biuf" else value
+    except RecursionError:  # brackets in brackets, too many of them
+        return otherwise
+    except (ValueError, OverflowError):  # no JSON, or a ragged list
+        return value if value is not None else otherwise
     return value

@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morered.formats import values
-from morered.formats.columns import atom_text, renamed, rows_of, units_of
-from morered.formats.records import SYMBOLS, Reading, Record, atomic_number
+from morered.formats.columns import atom_text
+from morered.formats.records import SYMBOLS, Carried, Reading, Record, atomic_number
+from morered.formats.rows import rows
 from morered.formats.sources import SourceProblem, label_of, read_text, stem_of, write_text
-from morered.structures import Column, Structures
+from morered.structures import Structures
 
 NAME_KEYS = ("name", "id")
 NAME_LENGTH = 80
 """A longer comment is not taken for a molecule's name."""
 
 _COUNT = re.compile(r"\s*[+-]?\d+\s*$")
+_COUNT_DIGITS = 15
 _ATOM = re.compile(r"([A-Za-z]{1,2}\d*|\d{1,3})$")
 _OWN_KEYS = {"name", "Properties", "Lattice", "pbc", "units", "reference", "comment"}
 _OWN_ARRAYS = {"species", "pos", "Z", "positions", "numbers", "symbols"}
 _TRUTH = {"T": True, "F": False, "True": True, "False": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
+
+
+def _count(line: str) -> int:
+    """The number of atoms that a count line announces; what has more digits than any file has atoms is not read to its end."""
+    return int(line.strip()[:_COUNT_DIGITS])
 
 
 class _Problem(Exception):
@@ -114,7 +121,7 @@ class _Parser:
     def frame(self, start: int) -> int:
         """Read the molecule whose count line is ``start``; returns the line after it."""
         record = self.new_record()
-        announced, body = int(self.lines[start]), start + 2
+        announced, body = _count(self.lines[start]), start + 2
         comment = self.lines[start + 1] if start + 1 < len(self.lines) else ""
         if _COUNT.match(comment) and self.starts(start + 1):
             record.fail(f"the count line says {announced} atoms, but none follows")
@@ -204,6 +211,8 @@ class _Parser:
             # Bare words are flags in extended xyz and prose elsewhere.
             if name not in _OWN_KEYS and name != key and (value is not None or extended):
                 record.info[name] = True if value is None else values.parse(value)
+                if value is not None:
+                    record.texts[name] = value
         return _fields(pairs["Properties"] or "") if extended else _PLAIN
 
     def atoms(self, record: Record, layout: Sequence[_Field], start: int, end: int) -> None:
@@ -317,35 +326,42 @@ def _short(text: str) -> str:
 # --------------------------------------------------------------------- writing
 
 
-def write_extxyz(path: str | os.PathLike[str], structures: Structures, columns: bool = True, decimals: int = 8) -> None:
+def write_extxyz(
+    path: str | os.PathLike[str],
+    structures: Structures,
+    columns: bool = True,
+    decimals: int = 8,
+    carried: Mapping[str, Carried] | None = None,
+) -> None:
     """Write extended xyz, which appears only when it is complete; "-" is standard output.
 
     Ids are written as ``name``, references where they differ, columns with their units (per molecule in the comment, per atom
-    as further properties) where ``columns``. Positions have ``decimals`` digits after the point (Å); other numbers are printed
-    so that they come back exactly. Per-atom columns come back flat: [A, 3, 3] as [A, 9], [A, 1] as [A].
+    as further properties) where ``columns``, and what their sources said of them (``carried``, by id: `Reading.carried`) as it
+    was given. Charges and unpaired electrons are written either way. Positions have ``decimals`` digits after the point (Å);
+    other numbers are printed so that they come back exactly. Per-atom columns come back flat: [A, 3, 3] as [A, 9], [A, 1] as [A].
 
     A column whose name means something else in this format gets an underscore behind it; blanks in per-atom texts become
     underscores.
     """
-    write_text(path, extxyz_frames(structures, columns, decimals))
+    write_text(path, extxyz_frames(structures, columns, decimals, carried))
 
 
-def extxyz_frames(structures: Structures, columns: bool = True, decimals: int = 8) -> Iterator[str]:
+def extxyz_frames(
+    structures: Structures, columns: bool = True, decimals: int = 8, carried: Mapping[str, Carried] | None = None
+) -> Iterator[str]:
     """The text of each molecule, as `write_extxyz` writes it."""
-    kept = renamed(structures.columns, _allowed, forbidden=":") if columns else {}
-    units = units_of(kept)
-    for m, molecule in enumerate(structures):
-        info, arrays = rows_of(kept, structures.offsets, m)
+    each = rows(structures, carried or {}, _allowed, forbidden=":", columns=columns)
+    for m, (molecule, row) in enumerate(zip(structures, each, strict=True)):
         header = ["name=" + values.print_text(molecule.id)]
         if structures.references[m] != structures.ids[m]:
             header.append("reference=" + values.print_text(structures.references[m].decode()))
-        header += [f"{values.print_key(key)}={values.print_value(value)}" for key, value in info.items()]
-        if units:
-            header.append("units=" + values.print_value(units))
+        header += [f"{values.print_key(key)}={_printed(value, row.texts.get(key))}" for key, value in row.info.items()]
+        if row.units:
+            header.append("units=" + values.print_value(row.units))
         properties = "species:S:1:pos:R:3"
         cells = [[SYMBOLS[z] if 0 < z < len(SYMBOLS) else "X" for z in molecule.numbers.tolist()]]
         cells += [[f"{x:.{decimals}f}" for x in axis] for axis in molecule.positions.T.tolist()]
-        for name, array in arrays.items():
+        for name, array in row.arrays.items():
             flat = array.reshape(len(molecule.numbers), int(np.prod(array.shape[1:])))
             properties += f":{name}:{_kind(array)}:{flat.shape[1]}"
             cells += [[_cell(x) for x in column] for column in flat.T.tolist()]
@@ -353,8 +369,15 @@ def extxyz_frames(structures: Structures, columns: bool = True, decimals: int = 
         yield f"{len(molecule.numbers)}\nProperties={values.print_key(properties)} {' '.join(header)}\n{atoms}"
 
 
-def _allowed(name: str, column: Column) -> bool:
-    return name not in _OWN_ARRAYS if column.per_atom else name not in _OWN_KEYS
+def _printed(value: Any, text: str | None) -> str:
+    """A value in a comment line; a number as its source wrote it, on one line."""
+    if text is None or isinstance(value, str) or not text.isprintable():
+        return values.print_value(value)
+    return values.print_text(text)
+
+
+def _allowed(name: str, per_atom: bool) -> bool:
+    return name not in _OWN_ARRAYS if per_atom else name not in _OWN_KEYS
 
 
 def _kind(array: NDArray) -> str:

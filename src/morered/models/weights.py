@@ -57,6 +57,8 @@ class WeightsHeader:
         Summary of the run: epochs, steps, seconds, seed, settings, digests; JSON values.
     metrics : dict
         Validation metrics by name, the unit in the name or in a text.
+    charges : tuple of int
+        Total charges of the molecules in the training data, ascending; neutral ones alone where the file does not say.
     """
 
     dataset: str = ""
@@ -65,6 +67,7 @@ class WeightsHeader:
     sizes: tuple[int, int] = (0, 0)
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    charges: tuple[int, ...] = (0,)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -88,14 +91,19 @@ class WeightsHeader:
         for name in ("training", "metrics"):
             if not isinstance(known.get(name, {}), dict):
                 raise ValueError(f"header.{name} must be a mapping")
-        for name, least, most in (("elements", 1, len(chemical_symbols) - 1), ("sizes", 0, 1 << 31)):
+        for name, least, most in (("elements", 1, len(chemical_symbols) - 1), ("sizes", 0, 1 << 31), ("charges", -99, 99)):
             numbers = known.get(name, ())
             if not isinstance(numbers, (list, tuple)) or not all(type(n) is int and least <= n <= most for n in numbers):
                 raise ValueError(f"header.{name} must be whole numbers from {least} to {most}")
         header = cls(**known)
         if len(header.sizes) != 2 or header.sizes[0] > header.sizes[1]:
             raise ValueError("header.sizes must be the fewest and the most atoms")
-        return replace(header, elements=tuple(header.elements), sizes=(header.sizes[0], header.sizes[1]))
+        return replace(
+            header,
+            elements=tuple(header.elements),
+            sizes=(header.sizes[0], header.sizes[1]),
+            charges=tuple(header.charges),
+        )
 
 
 class LoadedModel(NamedTuple):
@@ -241,6 +249,7 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
         lines["schedule"] = f"{config.diffusion.schedule}, T = {config.diffusion.T}, s = {config.diffusion.s:g}"
     lines["elements"] = " ".join(chemical_symbols[z] for z in header.elements) or "not stated"
     lines["sizes"] = f"{header.sizes[0]} to {header.sizes[1]} atoms" if any(header.sizes) else "not stated"
+    lines["charges"] = " ".join(f"{charge:+d}" if charge else "0" for charge in header.charges)
     lines["trained on"] = header.dataset or "not stated"
     lines["split"] = header.split or "not stated"
     lines |= {f"training: {key}": _plain(value) for key, value in header.training.items()}

@@ -34,8 +34,11 @@ class PotentialCalculator(Calculator):
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012  (ASE's way)
 
-    def __init__(self, potential: BatchedPotential, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, potential: BatchedPotential, device: torch.device | str = "cpu", charge: int = 0, unpaired: int = 0
+    ) -> None:
         super().__init__()
+        self._electrons = charge, unpaired
         self._potential = potential
         self._device = device
         self._batch: Batch | None = None
@@ -45,7 +48,7 @@ class PotentialCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         # As they are, not centred anew: the same numbers as in the batched optimiser give the same rounding, step after step.
-        one = Structures.build([self.atoms.numbers], [self.atoms.positions], ["molecule"])
+        one = Structures.build([self.atoms.numbers], [self.atoms.positions], ["molecule"]).with_electrons(*self._electrons)
         energy, forces = self._potential.energy_forces(pad(one, device=self._device))
         self.results = {"energy": float(energy[0]), "forces": forces[0, : one.n_atoms].to("cpu", torch.float64).numpy()}
         if not np.isfinite(self.results["forces"]).all():
@@ -72,8 +75,9 @@ def run(
     recorder = None if recording is None else Recorder(structures.ids, UNITS)
     steps = 0
     try:
-        for m in range(len(structures)):
-            _relax(m, structures, method, PotentialCalculator(potential, device), outcome, recorder, recording)
+        for m, electrons in enumerate(zip(structures.charges.tolist(), structures.unpaired.tolist(), strict=True)):
+            calculator = PotentialCalculator(potential, device, *electrons)
+            _relax(m, structures, method, calculator, outcome, recorder, recording)
             steps += int(outcome.steps[m])
             if progress is not None:
                 progress(m + 1, len(structures), steps)

@@ -53,8 +53,12 @@ def run(
         The last tells whether Ctrl-C ended it; what is done by then is kept.
     """
     outcome = Outcome.empty(structures)
+    outcome.energies, outcome.forces = np.full(len(structures), np.nan), np.full((structures.n_atoms, 3), np.nan)
     records: list[RelaxedOne | None] = [None] * len(structures)
-    tasks = [(molecule.numbers, np.array(molecule.positions, dtype=np.float64)) for molecule in structures]
+    tasks = [
+        (molecule.numbers, np.array(molecule.positions, dtype=np.float64), charge, unpaired)
+        for molecule, charge, unpaired in zip(structures, structures.charges.tolist(), structures.unpaired.tolist(), strict=True)
+    ]
     options = {**method.options, "relaxer": method.program, "record": recording is not None}
     interrupted = False
     done = steps = 0
@@ -78,6 +82,8 @@ def _put(outcome: Outcome, structures: Structures, m: int, one: RelaxedOne, seco
     outcome.positions[atoms] = one.positions
     outcome.steps[m], outcome.seconds[m] = one.steps, seconds
     outcome.results["first_fmax"][m], outcome.results["last_fmax"][m] = one.first_fmax, one.last_fmax
+    if outcome.energies is not None and outcome.forces is not None and one.forces is not None:
+        outcome.energies[m], outcome.forces[atoms] = one.energy, one.forces
     code = _CODES[one.verdict]
     size = np.linalg.norm(structures.positions[atoms], axis=1).max(initial=0.0)
     away = np.linalg.norm(one.positions - one.positions.mean(axis=0), axis=1).max(initial=0.0)

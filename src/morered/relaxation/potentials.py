@@ -65,6 +65,9 @@ class CalculatorPotential:
             ids=np.arange(len(batch)).astype("S"),
             references=np.arange(len(batch)).astype("S"),
         )
+        if batch.electrons is not None:
+            charges, unpaired = batch.electrons.cpu().numpy().T
+            structures = structures.with_electrons(charges, unpaired)
         labels = self._calculator.compute(structures)
         assert labels.forces is not None
         forces = torch.zeros_like(batch.positions)

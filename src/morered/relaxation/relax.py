@@ -13,11 +13,14 @@ import numpy as np
 import torch
 
 from morered import calculators, devices
+from morered.batching import batches, pad, unpad
 from morered.diffusion.schedule import NoiseSchedule
+from morered.electrons import WAY_OUT, electron_refusals
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import ase_lbfgs, engine, physical
-from morered.relaxation.codes import Code
+from morered.relaxation.batchsize import molecules_that_fit
+from morered.relaxation.codes import Code, is_relaxed
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.lbfgs import LbfgsRelaxer
@@ -31,7 +34,7 @@ from morered.relaxation.restarts import Run, restarted
 from morered.relaxation.screening import refusals
 from morered.relaxation.state import Relaxer
 from morered.relaxation.verdicts import Outcome, judge
-from morered.structures import Structures
+from morered.structures import Structures, offsets_of
 from morered.trajectories import Trajectories
 
 
@@ -133,6 +136,11 @@ def relax(
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
     reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter)
+    if matter:
+        electronic = electron_refusals(
+            structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=WAY_OUT
+        )
+        reasons = [reason or problem for reason, problem in zip(reasons, electronic, strict=True)]
     taken = np.flatnonzero([reason is None for reason in reasons])
     outcome = Outcome.empty(structures)
     for m, reason in enumerate(reasons):
@@ -157,14 +165,16 @@ def relax(
 
 @dataclass(frozen=True)
 class _Plan:
-    """A method with its models loaded: the elements they know, whose elements these are, how to run it, and the fewest and most
-    atoms of the molecules that the models have seen.
+    """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
+    atoms of the molecules that the models have seen, the total charges they know (None: any), and whether they know radicals.
     """
 
     elements: frozenset[int] | None
     who: str
     run: Run
     sizes: tuple[int, int] | None = None
+    charges: frozenset[int] | None = frozenset({0})
+    open_shell: bool = False
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -209,32 +219,37 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     run = once(method)
     if method.restarts is not None:
         run = restarted(run, method.restarts, method.seed, once(method.brief) if method.restarts.steps else None)
-    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models))
+    charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
+    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models), charges)
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     precision = torch.float64 if method.precision == "double" else torch.float32
     potential: BatchedPotential
     sizes, kernels = None, False
+    charges: frozenset[int] | None
     if method.potential == "mlff":
         model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
+        charges, open_shell = frozenset(model.header.charges), False
         sizes = common_sizes([model.header.sizes])
         kernels = uses_kernels(model.network)
     else:
         calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
         potential, elements = CalculatorPotential(calculator), calculator.elements
+        charges, open_shell = None if calculator.charged else frozenset({0}), calculator.open_shell
     who = "the force field"
     if method.optimizer == "ase":
-        run = partial(ase_lbfgs.run, method=method, potential=potential, device=options.device, recording=options.recording)
-        return _Plan(elements, who, lambda structures, tell: run(structures, progress=tell), sizes)
-    return _Plan(elements, who, _batched(LbfgsRelaxer(method, potential, kernels), options), sizes)
+        run = _one_by_one(method, potential, options)
+    else:
+        run = _batched(LbfgsRelaxer(method, potential, kernels), options)
+    return _Plan(elements, who, _labelled(run, potential, options.device), sizes, charges, open_shell)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
     run = partial(physical.run, method=method, workers=options.workers, recording=options.recording)
-    # Elements and parameters are the program's own business: its refusals say more.
-    return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell))
+    # Elements, charges and parameters are the program's own business: its refusals say more.
+    return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell), None, None, True)
 
 
 def _batched(relaxer: Relaxer, options: Options) -> Run:
@@ -259,3 +274,43 @@ def _batched(relaxer: Relaxer, options: Options) -> Run:
         return outcome, records.trajectories(), done.interrupted
 
     return run
+
+
+def _one_by_one(method: PotentialMethod, potential: BatchedPotential, options: Options) -> Run:
+    """Run ASE's optimiser."""
+
+    def run(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        return ase_lbfgs.run(structures, method, potential, device=options.device, recording=options.recording, progress=tell)
+
+    return run
+
+
+def _labelled(run: Run, potential: BatchedPotential, device: torch.device | str) -> Run:
+    """``run``, with energies and forces of what it relaxed."""
+
+    def labelled(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
+        outcome, trajectories, interrupted = run(structures, tell)
+        if not interrupted:
+            _label(structures, outcome, potential, device)
+        return outcome, trajectories, interrupted
+
+    return labelled
+
+
+def _label(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
+    """Fill in energies and forces of the molecules that were relaxed on a batched potential: one evaluation each."""
+    outcome.energies = np.full(len(structures), np.nan)
+    outcome.forces = np.full((structures.n_atoms, 3), np.nan)
+    relaxed = np.flatnonzero([is_relaxed(Code(code)) for code in outcome.code.tolist()])
+    ends = structures.with_positions(outcome.positions).without_columns()[relaxed]
+    bytes_each = potential.bytes_per_molecule(int(ends.sizes.max(initial=1)))
+    for index, n_padded in batches(ends.sizes, molecules_that_fit(bytes_each, torch.device(device))):
+        batch = pad(ends, index, n_padded, device)
+        with torch.no_grad():
+            energy, forces = potential.energy_forces(batch)
+        outcome.energies[relaxed[index]] = energy.to("cpu", torch.float64).numpy()
+        rows = unpad(forces.to(torch.float64), batch.mask)
+        offsets = offsets_of(ends.sizes[index])
+        for k, m in enumerate(relaxed[index].tolist()):
+            atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
+            outcome.forces[atoms] = rows[int(offsets[k]) : int(offsets[k + 1])]

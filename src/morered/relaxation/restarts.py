@@ -142,7 +142,7 @@ def _starts(doubtful: Structures, width: float, seed: int, k: int) -> Structures
     """The k-th further start of each of D molecules, with ids of their own."""
     starts = shaken(doubtful, width, stream(seed, "restart", k - 1)).centred()
     names = as_names([f"{name}#{k}" for name in doubtful.names])
-    return Structures(starts.numbers, starts.positions, starts.offsets, names, starts.references)
+    return Structures(starts.numbers, starts.positions, starts.offsets, names, starts.references, starts.columns)
 
 
 def _chosen_starts(structures: Structures, width: float, seed: int, k: NDArray[np.int64]) -> Structures:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from morered.chemistry import same_bonds
 from morered.metrics.rmsd import align, rmsd
 from morered.metrics.stereo import stereo_kept
+from morered.properties import is_of_geometry
 from morered.relaxation.methods import Method
 from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
+from morered.relaxation.results import turned, with_results, without_stale
+from morered.relaxation.verdicts import COLUMNS
 from morered.structures import Column, Structures
 from morered.trajectories import Trajectories
 
@@ -101,12 +104,27 @@ def _merged(inputs: Structures, before: Structures, part: Structures) -> Structu
     columns["first_fmax"] = columns["first_fmax"]._replace(values=np.where(np.isnan(first), part.column("first_fmax"), first))
     chosen = np.flatnonzero(relaxed)
     start = inputs.without_columns()[chosen]
-    end = align(before.with_positions(positions).without_columns()[chosen], start)
+    unturned = before.with_positions(positions).without_columns()[chosen]
+    end = align(unturned, start)
     positions[atoms] = end.positions
     columns["moved"].values[chosen] = rmsd(end, start)
     columns["bonds_kept"].values[chosen] = same_bonds(start, end)
     columns["stereo_kept"].values[chosen] = stereo_kept(start, end)
-    return inputs.with_positions(positions).with_columns({**before.columns, **columns})
+    # The input's own are taken anew, and energies are the last stage's: those of an earlier one are of another level.
+    columns = {name: column for name, column in columns.items() if name in COLUMNS or not is_of_geometry(name)}
+    moved = _moved(inputs, positions)
+    result = without_stale(inputs, moved).with_positions(positions).with_columns(columns)
+    if "energy" not in part.columns or "forces" not in part.columns:
+        return result
+    forces = np.array(part.column("forces"), dtype=np.float64)
+    forces[atoms] = turned(forces[atoms], unturned, end)
+    return with_results(result, chosen, part.column("energy"), forces)
+
+
+def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which molecules are not where they were given, [M]."""
+    there = (inputs.positions == positions) | (np.isnan(inputs.positions) & np.isnan(positions))
+    return inputs.per_molecule_sum((~there.all(axis=1)).astype(np.float64)) > 0
 
 
 def _reasons(before: Structures, part: Structures, relaxed: NDArray[np.bool_]) -> NDArray[np.bytes_]:

@@ -67,6 +67,8 @@ class State:
 
     def _tensors(self) -> list[Tensor]:
         batch = [self.batch.numbers, self.batch.positions, self.batch.mask, self.batch.keys]
+        if self.batch.electrons is not None:
+            batch.append(self.batch.electrons)
         return [*batch, self.code, self.taken, self.limit, *self.results.values(), *self.scratch.values()]
 
 
@@ -190,6 +192,8 @@ def joined(parts: list[State]) -> State:
         cat(b.positions for b in batches),
         cat(b.mask for b in batches),
         cat(b.keys for b in batches),
+        # All batches of a run are padded from the same structures, so all of them have electrons or none has.
+        cat(e for b in batches if (e := b.electrons) is not None) if batches[0].electrons is not None else None,
     )
     return State(
         batch=batch,

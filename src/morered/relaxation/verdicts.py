@@ -15,6 +15,11 @@ Shapes: M molecules, A atoms (flat).
     seconds          float64  s, its share of the time
     reason           bytes    a plain sentence
 
+where the method has them, of relaxed molecules (NaN otherwise):
+
+    energy           float64  eV
+    forces           float64  eV/Å, [A, 3]
+
 and where a molecule was relaxed several times (`morered.relaxation.uncertainty`):
 
     seed_spread      float64  Å, mean RMSD between the results
@@ -34,6 +39,7 @@ from morered.chemistry import closest_contacts, same_bonds
 from morered.metrics.rmsd import align, rmsd
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
+from morered.relaxation.results import turned, with_results, without_stale
 from morered.structures import Column, Structures
 
 #: Å. Nearer than this no two atoms of a molecule can be (H2: 0.74): a result that claims to have converged has collapsed.
@@ -75,6 +81,9 @@ class Outcome:
         first_time, last_time, first_fmax, last_fmax, [M] float64 each, where the method has them.
     reasons : list
         [M], a sentence where the code's own does not say enough, otherwise None.
+    energies, forces : NDArray or None
+        [M] in eV and [A, 3] in eV/Å at ``positions``, in their frame; NaN for a molecule that was not relaxed. None where the
+        method has none.
     """
 
     positions: NDArray[np.float64]
@@ -83,6 +92,8 @@ class Outcome:
     seconds: NDArray[np.float64]
     results: dict[str, NDArray] = field(default_factory=dict)
     reasons: list[str | None] = field(default_factory=list)
+    energies: NDArray[np.float64] | None = None
+    forces: NDArray[np.float64] | None = None
 
     @classmethod
     def empty(cls, structures: Structures) -> Outcome:
@@ -108,10 +119,16 @@ class Outcome:
             self.results[name][molecules] = values
         for m, reason in zip(molecules.tolist(), part.reasons, strict=True):
             self.reasons[m] = reason
+        if part.energies is not None and part.forces is not None:
+            self.energies, self.forces = np.full(len(structures), np.nan), np.full((structures.n_atoms, 3), np.nan)
+            self.energies[molecules], self.forces[atoms] = part.energies, part.forces
 
 
 def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True) -> Structures:
     """The relaxed structures in the frame of the input, with the columns above added to the input's own.
+
+    What belongs to the input's geometry (its energy, forces, ...) is taken from the molecules that were relaxed, and the
+    method's ``energy`` and ``forces`` stand in its place.
 
     Parameters
     ----------
@@ -132,14 +149,18 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
     positions = np.array(inputs.positions, dtype=np.float64)
     atoms = relaxed[inputs.molecule_index]
     positions[atoms] = outcome.positions[atoms]
+    inputs = without_stale(inputs, relaxed)
     result = inputs.with_positions(positions)
     chosen = np.flatnonzero(relaxed)
+    forces = outcome.forces
     bonds_kept = np.full(len(inputs), -1, np.int8)
     kept = bonds_kept.copy()
     moved = np.full(len(inputs), np.nan)
     if positions_matter and len(chosen):
         before = inputs.without_columns()[chosen]
         after = align(result.without_columns()[chosen], before)
+        if forces is not None:
+            forces[atoms] = turned(forces[atoms], result.without_columns()[chosen], after)
         positions[atoms] = after.positions
         result = inputs.with_positions(positions)
         moved[chosen] = rmsd(after, before)
@@ -159,6 +180,8 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
         "seconds": Column(outcome.seconds, "s"),
         "reason": Column(np.array([reason.encode() for reason in reasons], dtype=np.bytes_).reshape(len(reasons))),
     }
+    if outcome.energies is not None and forces is not None:
+        result = with_results(result, chosen, outcome.energies, forces)
     return result.with_columns(columns)
 
 

@@ -177,7 +177,8 @@ def _header(module: TrainingModule, data: Structures, dataset: str, split: str, 
         **about,
     }
     sizes = (int(data.sizes.min()), int(data.sizes.max()))
-    return weights.WeightsHeader(dataset, split, tuple(sorted(module.network.elements)), sizes, summary, counters.best_metrics)
+    elements, charges = tuple(sorted(module.network.elements)), tuple(np.unique(data.charges).tolist())
+    return weights.WeightsHeader(dataset, split, elements, sizes, summary, counters.best_metrics, charges)
 
 
 def _identity(model: ModelConfig, config: TrainingConfig, digest: str) -> str:

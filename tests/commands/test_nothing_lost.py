@@ -1,0 +1,115 @@
+"""Outputs that cannot be written are refused before the work; where one fails after it, the results are elsewhere."""
+
+import os
+import re
+
+import ase.io
+import pytest
+from ase.build import molecule
+
+from morered import files, formats
+from morered.cli import main
+from morered.commands import outputs
+
+
+@pytest.fixture
+def water(tmp_path):
+    path = tmp_path / "in.xyz"
+    ase.io.write(path, molecule("H2CO"), format="extxyz")
+    return path
+
+
+def relax(*arguments):
+    return main(["relax", *map(str, arguments), "-q"])
+
+
+@pytest.mark.parametrize("option", ["-o", "--table", "--trajectory", "--html"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no/such/x.xyz", "there is no folder"),
+        ("folder", "is a folder"),
+        ("n" * 256 + ".xyz", "cannot be written: file name too long"),
+    ],
+)
+def test_outputs_are_tried_before_the_work(water, tmp_path, monkeypatch, capsys, option, name, words):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
+    before = sorted(os.listdir(tmp_path))
+    assert relax(water, option, name) == 2
+    assert words in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("option", ["-o", "--trajectory"])
+def test_the_format_of_molecules_is_known_before_the_work(water, tmp_path, monkeypatch, capsys, option):
+    monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
+    for ending in ("pdb", "txt", "smi", ""):
+        assert relax(water, option, tmp_path / f"x.{ending}") == 2
+        assert "cannot be written; known are .xyz" in capsys.readouterr().err
+
+
+def test_two_outputs_of_one_name_are_refused(water, tmp_path, capsys):
+    assert relax(water, "-o", tmp_path / "x.xyz", "--table", tmp_path / "." / "x.xyz") == 2
+    assert "two outputs have this name" in capsys.readouterr().err
+    assert relax(water, "-o", os.devnull, "--trajectory", tmp_path / "x.xyz", "--table", os.devnull) in (0, 1, 2)
+
+
+def test_a_folder_that_lets_nobody_write(tmp_path, monkeypatch):
+    def denied(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    assert files.unwritable(tmp_path / "x.xyz") == f"{tmp_path / 'x.xyz'}: cannot be written: permission denied"
+
+
+def test_a_long_name_is_written(water, tmp_path):
+    out = tmp_path / ("n" * 246 + ".xyz")
+    assert relax(water, "-o", out) == 0
+    assert len(ase.io.read(out, ":")) == 1
+
+
+def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(water, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    real = formats.write
+
+    def full(path, *arguments, **options):
+        if str(path).endswith("out.sdf"):
+            raise OSError(28, "No space left on device")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(formats, "write", full)
+    assert relax(water, "-o", "out.sdf", "--table", "t.csv") == 1
+    said = capsys.readouterr().err
+    assert "out.sdf: [Errno 28] No space left on device" in said
+    (path,) = re.findall(r"the results are in (\S+)", said)
+    assert ase.io.read(path).info["verdict"] == "converged"
+    assert (tmp_path / "t.csv").exists()
+
+
+def test_where_nothing_can_be_written_that_is_said(water, tmp_path, monkeypatch):
+    def nowhere(**_options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(outputs.tempfile, "mkstemp", nowhere)
+    assert "could not be written to" in outputs.rescue(formats.read(water).structures())
+
+
+def test_names_that_are_no_text_cost_nobody_anything(water, tmp_path, capfdbinary):
+    odd = os.path.join(os.fsencode(tmp_path), b"\xff\xfe.xyz")
+    with open(odd, "wb") as file:
+        file.write(b"3\nname=a\xffb\0c\nO 0 0 0\nH 0.97 0 0\nH -0.3 0.9 0\n")
+    missing = os.path.join(os.fsencode(tmp_path), b"\xfd.xyz")
+    out = tmp_path / "out.xyz"
+    assert (
+        main(["relax", os.fsdecode(odd), os.fsdecode(missing), str(water), "-o", str(out), "--method", "gfn2", "--workers", "1"])
+        == 1
+    )
+    said = capfdbinary.readouterr().err.decode()
+    assert "what is no text in its name is shown as \ufffd" in said
+    assert "there is no such file" in said
+    assert [atoms.info["verdict"] for atoms in ase.io.read(out, ":")] == ["converged", "converged"]
+    odd_output = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"\xfc.xyz"))
+    assert relax(water, "-o", odd_output) == 0
+    assert os.path.exists(odd_output)
