@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,8 @@ def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "folder" / "result.csv"
     with files.atomic_path(target) as temporary:
         temporary.write_text("whole")
-        assert temporary.parent == target.parent
-        assert temporary.name.endswith("result.csv")
+        assert temporary.parent.parent == target.parent
+        assert temporary.name == "result.csv"
         assert not target.exists()
     assert target.read_text() == "whole"
     assert os.listdir(target.parent) == ["result.csv"]
@@ -50,6 +52,43 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         temporary.write_text("text")
     assert link.is_symlink()
     assert (tmp_path / "real" / "file.txt").read_text() == "text"
+
+
+@pytest.fixture
+def umask() -> Iterator[int]:
+    """The usual one, whatever this process was started with."""
+    before = os.umask(0o022)
+    yield 0o022
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int, umask: int) -> None:
+    target = tmp_path / "result.csv"
+    target.write_text("secret")
+    target.chmod(mode)
+    with files.atomic_path(target) as temporary:
+        assert stat.S_IMODE(temporary.parent.stat().st_mode) & 0o077 == 0  # nobody else reads it before it has them
+        temporary.write_text("new secret")
+    assert target.read_text() == "new secret"
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_permissions_of_new_files(tmp_path: Path, umask: int) -> None:
+    with files.atomic_path(tmp_path / "open.csv") as temporary:
+        temporary.write_text("text")
+    os.umask(0o077)
+    with files.atomic_path(tmp_path / "closed.csv") as temporary:
+        temporary.write_text("text")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open.csv", "closed.csv")]
+    assert modes == [0o644, 0o600]
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    target = tmp_path / ("n" * 251 + ".csv")
+    with files.atomic_path(target) as temporary:
+        temporary.write_text("text")
+    assert os.listdir(tmp_path) == [target.name]
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """HDF5 files: exact round trips, mapped without loading, complete or absent, refused in plain words."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -185,3 +186,91 @@ def test_a_newer_version_and_another_kind(tmp_path: Path) -> None:
         file.attrs["format"] = "morered trajectories"
     with pytest.raises(storage.StorageError, match="holds morered trajectories"):
         storage.read(path)
+
+
+def replaced(path: Path, name: str, make: Callable[[h5py.File], object]) -> Path:
+    """A sound file, one dataset of which is replaced."""
+    storage.write(path, random_structures(2000).with_columns({"x": Column(np.zeros(2000))}))
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        make(file)
+    return path
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(storage.StorageError) as caught:
+        storage.read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: cannot be read: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_texts_of_any_length_are_no_mapped_pointers(tmp_path: Path, mmap: bool) -> None:
+    names = [f"m{k}" for k in range(2000)]
+    path = replaced(tmp_path / "x.h5", "ids", lambda file: file.create_dataset("ids", data=names))  # h5py's default for text
+    with pytest.raises(storage.StorageError, match=r"ids holds texts or lists of any length; .* write texts as"):
+        storage.read(path, mmap=mmap)
+
+
+def test_only_numbers_and_bytes_are_mapped(tmp_path: Path) -> None:
+    def put(dtype: object) -> Path:
+        return replaced(tmp_path / "x.h5", "columns/x", lambda file: file.create_dataset("columns/x", (2000,), dtype))
+
+    assert "any length" in refused(put(h5py.vlen_dtype(np.int8)))
+    assert "references" in refused(put(h5py.ref_dtype))
+    assert "records" in refused(put(np.dtype([("a", "i4"), ("b", "f8")])))
+    assert "values of type |V8" in refused(put(np.dtype("V8")))
+
+
+def test_nothing_but_the_file_itself_is_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(48_000))
+    other = written(tmp_path / "other.h5")
+    n = storage.read(other).n_atoms
+
+    def virtual(file: h5py.File) -> None:
+        layout = h5py.VirtualLayout((n, 3), np.float64)
+        layout[:] = h5py.VirtualSource(str(other), "positions", (n, 3))
+        file.create_virtual_dataset("positions", layout)
+
+    def external_link(file: h5py.File) -> None:
+        file["positions"] = h5py.ExternalLink(str(other), "positions")
+
+    def external_columns(file: h5py.File) -> None:
+        file["columns"] = h5py.ExternalLink(str(other), "columns")
+
+    def soft_link(file: h5py.File) -> None:
+        file["references"] = h5py.SoftLink("/ids")
+
+    path = tmp_path / "x.h5"
+    stored = {"shape": (n, 3), "dtype": "f8", "external": [(str(secret), 0, h5py.h5f.UNLIMITED)]}
+    assert "another file" in refused(replaced(path, "positions", lambda file: file.create_dataset("positions", **stored)))
+    assert "another file" in refused(replaced(path, "positions", virtual))
+    assert "positions is a link" in refused(replaced(path, "positions", external_link))
+    assert "columns is a link" in refused(replaced(path, "columns", external_columns))
+    assert "references is a link" in refused(replaced(path, "references", soft_link))
+
+
+def test_a_dataset_that_claims_more_than_the_file_holds(tmp_path: Path) -> None:
+    def bomb(file: h5py.File) -> None:
+        file.create_dataset("numbers", (1 << 40,), "u1", chunks=(1 << 20,), compression="gzip")
+
+    assert "numbers would take 1.1e+03 GB" in refused(replaced(tmp_path / "x.h5", "numbers", bomb))
+
+
+def test_members_that_are_no_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    assert "numbers is no array" in refused(replaced(path, "numbers", lambda file: file.create_group("numbers")))
+    assert "numbers is no array" in refused(replaced(path, "numbers", lambda file: file.create_dataset("numbers", data=3)))
+    assert refused(replaced(path, "columns", lambda file: file.create_dataset("columns", data=[1])))
+    written(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = "two"
+    assert refused(path)
+    written(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["provenance.config"] = "{" * 5000
+    with pytest.raises(storage.StorageError, match="its provenance cannot be read"):
+        storage.read_provenance(path)

@@ -68,7 +68,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     molecules : Atoms, sequence of Atoms, or Structures
         Without periodic boundaries and constraints, which this relaxation would not honour.
     method
-        A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94"),
+        A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
+        "mmff94-openbabel"),
         a mapping as in a config's ``methods``, or a `morered.relaxation.Method`.
     weights
         A weights file or the name of shipped weights, in place of the method's own.

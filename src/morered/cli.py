@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-#: Large tensors that are freed to the system and faulted in again cost more than the arithmetic on them. The C library reads
-#: these when a program starts, so that the command starts itself again with them.
-ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "67108864"}
+from morered.commands import process
+from morered.commands.messages import say
+from morered.streams import discard
 
 #: Subcommand -> what it does, for the overview; the module of the same name holds the rest.
 COMMANDS = {
@@ -53,23 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from morered.extras import MissingExtra
 
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
     except MissingExtra as error:
-        print(f"morered {named}: {error}", file=sys.stderr)
+        say(f"morered {named}: {error}")
         return 2
     except KeyboardInterrupt:
-        print("morered: interrupted", file=sys.stderr)
+        say("morered: interrupted")
         return 1
     except BrokenPipeError:  # the reader of a pipe has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
 
 
 def entry() -> None:
-    """The console script: sets the allocator up once, then runs `main`."""
-    if sys.platform == "linux" and not any(name in os.environ for name in ALLOCATOR):
-        os.environ.update(ALLOCATOR)
-        os.execv(sys.executable, [sys.executable, "-m", "morered", *sys.argv[1:]])
+    """The console script."""
+    process.set_up()
     sys.exit(main())
 
 

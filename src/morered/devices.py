@@ -11,7 +11,7 @@ def choose(device: str = "auto") -> torch.device:
     Raises
     ------
     ValueError
-        If there is no such device; the message says what there is.
+        If there is no such device, or networks do not run there; the message says what there is.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
@@ -19,7 +19,9 @@ def choose(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device("cuda" if device == "gpu" else device)
     except RuntimeError:
-        raise ValueError(f"no device {device!r}: auto, cpu, cuda or cuda:N") from None
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"no device {device!r}: give auto, cpu, cuda or cuda:N")
     if chosen.type == "cuda" and (chosen.index or 0) >= gpus:
-        raise ValueError(f"no device {device!r}: there are {gpus} GPUs here")
+        raise ValueError(f"no device {device!r}: PyTorch finds {gpus or 'no'} GPU{'s' * (gpus != 1)} here; give auto or cpu")
     return chosen

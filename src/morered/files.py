@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_KEPT_OF_NAME = 40  # letters, of four bytes each at most
-
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name beside ``path``, renamed to it when the block ends and removed when the block fails.
+    """A temporary name near ``path``, moved there when the block ends and removed when the block fails.
 
-    The temporary name keeps the file name's ending, so that writers which look at it work; missing folders are made. Readers
-    see the old file or the new one, never a part. A pipe or device (``/dev/stdout``) cannot be renamed over and is written
-    directly.
+    The temporary file has the same name and lies in a folder of its own beside ``path``, which nobody else may enter; missing
+    folders are made. Readers see the old file or the new one, never a part. A file that was there keeps its permissions; a new
+    one gets those that the process gives new files (umask). A pipe or device (``/dev/stdout``) cannot be replaced and is
+    written directly.
 
     Raises
     ------
@@ -33,18 +33,29 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield final
         return
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(final)
+    folder = _folder_beside(final)
+    folder.mkdir(mode=0o700)
+    temporary = folder / final.name
     try:
         yield temporary
         if not temporary.exists():
             raise FileNotFoundError(f"nothing was written for {path}")
+        _keep_permissions(final, temporary)
         _sync(temporary)
         temporary.replace(final)
         _sync(final.parent)
-    finally:  # after the rename there is nothing left but what a library put beside it (journals, locks)
-        for left in final.parent.glob(f"{glob.escape(temporary.name)}*"):
-            with suppress(OSError):
-                left.unlink()
+    finally:  # with what a library put beside it (journals, locks)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_permissions(old: Path, new: Path) -> None:
+    """Give a new file the group and the mode of the one that it replaces."""
+    with suppress(OSError):  # there is none, or its group is none of ours
+        before = old.stat()
+        if before.st_gid != new.stat().st_gid:
+            os.chown(new, -1, before.st_gid)
+    with suppress(FileNotFoundError):
+        new.chmod(stat.S_IMODE(old.stat().st_mode))
 
 
 def unwritable(path: str | os.PathLike[str]) -> str | None:
@@ -65,17 +76,17 @@ def unwritable(path: str | os.PathLike[str]) -> str | None:
         else:
             os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # the name itself: its length, its letters
             final.unlink()
-        temporary = _temporary(final)
-        temporary.touch()
-        temporary.unlink()
+        folder = _folder_beside(final)
+        folder.mkdir(mode=0o700)
+        folder.rmdir()
     except OSError as error:
         return f"{name}: cannot be written: {(error.strerror or str(error)).lower()}"
     return None
 
 
-def _temporary(final: Path) -> Path:
-    """A name beside a file with the same ending, and no longer than file systems take however long the file's own is."""
-    return final.with_name(f".{secrets.token_hex(6)}-{final.name[-_KEPT_OF_NAME:]}")
+def _folder_beside(final: Path) -> Path:
+    """A new name for a folder beside a file, short however long the file's own is."""
+    return final.parent / f".{secrets.token_hex(6)}.part"
 
 
 def _sync(path: Path) -> None:

@@ -92,12 +92,14 @@ def gather(
     seed: int = 0,
     charge: int | None = None,
     unpaired: int | None = None,
+    max_unpacked: int = formats.MAX_UNPACKED,
 ) -> Intake:
     """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
 
-    ``charge`` (e) and ``unpaired`` electrons are those of molecules that state none; one that states another is broken.
+    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding. ``charge`` (e) and
+    ``unpaired`` electrons are those of molecules that state none; one that states another is broken.
     """
-    readings = [formats.read(source, format) for source in sources]
+    readings = [formats.read(source, format, max_unpacked) for source in sources]
     if smiles:
         readings.append(Reading("SMILES", [_embedded(text, index, seed) for index, text in enumerate(smiles)]))
     records = [record for reading in readings for record in reading.records]

@@ -30,6 +30,8 @@ from typing import Any, Literal
 
 import cloudpickle
 
+from morered.worker import STOPS
+
 #: What makes the numerical libraries of a process use one thread; read by them when they are loaded.
 ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     (
@@ -183,8 +185,8 @@ class _Worker:
         self.first = first  # nothing has worked yet: if this one cannot start, none can
         self.connection, theirs = connection.Pipe()
         command = [os.fsdecode(spawn.get_executable()), *_flags(), "-c", _PROGRAM, str(theirs.fileno())]
-        environment = {**os.environ, **ONE_THREAD}
-        with _without_ctrl_c():
+        environment = {**os.environ, **ONE_THREAD, "PYTHONSAFEPATH": "1"}  # for what it starts, too
+        with _without_stops():
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment)
         theirs.close()  # the worker now has the only other end, so that its death closes the pipe
         with suppress(OSError):  # it died already: seen when its answer is waited for
@@ -275,12 +277,12 @@ def _flags() -> list[str]:
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Block SIGINT in this thread while it starts a process, which inherits the mask from its first instruction on.
+def _without_stops() -> Iterator[None]:
+    """Block `STOPS` in this thread while it starts a process, which inherits the mask from its first instruction on.
 
     An ignored signal could not be inherited without the parent losing its own Ctrl-C for that time; a blocked one waits.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
     finally:

@@ -35,6 +35,9 @@ ALIGNMENT = 64
 """Datasets start at multiples of so many bytes: a mapped array is then aligned as one in memory is."""
 PIECE = 1 << 25
 """Bytes written at a time."""
+_KINDS = "biufcS"  # booleans, numbers, bytes of fixed width: whatever their bytes are, they are only data
+_UNCHECKED = 1 << 26  # bytes that a compressed dataset may take in any case, and how many times its size in the file
+_MAX_RATIO = 100
 _PROVENANCE = "provenance."
 _UNITS = {"positions": "Å"}
 _SOFTWARE = ("numpy", "scipy", "torch", "ase", "h5py", "rdkit", "schnetpack", "lightning", "pyscf", "tblite", "openbabel-wheel")
@@ -89,7 +92,7 @@ def read(path: str | os.PathLike[str], mmap: bool = True) -> Structures:
         If there is no such file.
     StorageError
         If the file is not HDF5, is cut off, lacks a dataset (all that are missing are named), was written by a newer version,
-        or its arrays do not fit together.
+        its arrays do not fit together, or one of them holds anything but numbers and bytes of fixed width, or lies elsewhere.
     """
     arrays, columns = read_arrays(path, FORMAT, VERSION, ("numbers", "positions", "offsets", "ids", "references"), mmap)
     try:
@@ -136,9 +139,14 @@ def provenance(
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The provenance stored in a file's root attributes; raises as `read` does."""
     with _open(path) as file:
-        return {
-            key.removeprefix(_PROVENANCE): json.loads(value) for key, value in file.attrs.items() if key.startswith(_PROVENANCE)
-        }
+        try:
+            return {
+                key.removeprefix(_PROVENANCE): json.loads(value)
+                for key, value in file.attrs.items()
+                if key.startswith(_PROVENANCE)
+            }
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise StorageError(f"{path}: its provenance cannot be read: {error}") from None
 
 
 def config_digest(config: Any) -> str:
@@ -199,21 +207,24 @@ def read_arrays(
     import h5py
 
     with _open(path) as file:
-        found = file.attrs.get("format")
-        if found is not None and found != kind:
-            raise StorageError(f"{path}: holds {found}, not {kind}")
-        if (number := int(file.attrs.get("version", version))) > version:
-            raise StorageError(f"{path}: written in version {number} of its format; this program reads up to version {version}")
-        names = list(names)
-        missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
-        if missing:
-            raise StorageError(f"{path}: not a file of {kind}: no dataset {', '.join(missing)}")
-        names += [name for name in optional if name in file]
         try:
-            arrays = {name: _column(path, file[name], mmap) for name in names}
-            group = file.get("columns", {})
-            columns = {_unescaped(name): _column(path, group[name], mmap) for name in group}
-        except (OSError, ValueError) as error:
+            found = file.attrs.get("format")
+            if found is not None and str(found) != kind:
+                raise StorageError(f"{path}: holds {found}, not {kind}")
+            if (number := int(file.attrs.get("version", version))) > version:
+                raise StorageError(
+                    f"{path}: written in version {number} of its format; this program reads up to version {version}"
+                )
+            names = list(names)
+            if missing := [name for name in names if name not in file.keys()]:  # noqa: SIM118 (`in file` follows links)
+                raise StorageError(f"{path}: not a file of {kind}: no dataset {', '.join(missing)}")
+            names += [name for name in optional if name in file.keys()]  # noqa: SIM118
+            arrays = {name: _column(path, _own(file, name), mmap) for name in names}
+            group = _own(file, "columns") if "columns" in file.keys() else {}  # noqa: SIM118
+            columns = {_unescaped(name): _column(path, _own(group, name), mmap) for name in group}
+        except StorageError:
+            raise
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:  # whatever HDF5 stumbles over
             raise StorageError(f"{path}: cannot be read: {error}") from None
     return arrays, columns
 
@@ -240,14 +251,52 @@ def _open(path: str | os.PathLike[str]) -> h5py.File:
         raise StorageError(f"{path}: cannot be opened: {error}") from None
 
 
-def _column(path: str | os.PathLike[str], dataset: h5py.Dataset, mmap: bool) -> Column:
-    """One dataset, mapped where it lies in one piece; a compressed or chunked one (made by another program) is read."""
-    start = dataset.id.get_offset()
+def _own(group: h5py.Group, name: str) -> Any:
+    """A member of a group that lies in this file.
+
+    Raises
+    ------
+    ValueError
+        If it is a link to somewhere else.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link, and no link is followed: write the array itself there")
+    return group[name]
+
+
+def _column(path: str | os.PathLike[str], dataset: Any, mmap: bool) -> Column:
+    """One dataset, mapped where it lies in one piece; a compressed or chunked one (made by another program) is read.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but numbers and bytes of fixed width, or does not lie in this file.
+    """
+    if not isinstance(dataset, h5py.Dataset) or not dataset.shape:
+        raise ValueError(f"{getattr(dataset, 'name', 'a member')} is no array")
+    if dataset.dtype.kind not in _KINDS:
+        raise ValueError(
+            f"{dataset.name} holds {_kind_of(dataset.dtype)}; an array here holds numbers, or bytes of fixed width: write texts "
+            "as fixed-width bytes (numpy's dtype S)"
+        )
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{dataset.name} lies in another file, and only this one is read")
+    start, size = dataset.id.get_offset(), dataset.size * dataset.dtype.itemsize
+    if start is not None and start + size > os.path.getsize(path):
+        raise ValueError(f"{dataset.name} ends beyond the end of the file")
+    if start is None and size > max(_UNCHECKED, _MAX_RATIO * dataset.id.get_storage_size()):
+        raise ValueError(f"{dataset.name} would take {size / 1e9:.3g} GB of memory, which is not what the file holds of it")
     if mmap and start is not None and dataset.size:
         values: NDArray = np.memmap(path, dtype=dataset.dtype, mode="r", offset=start, shape=dataset.shape)
     else:
         values = dataset[()]
     return Column(values, str(dataset.attrs.get("unit", "")), bool(dataset.attrs.get("per_atom", False)))
+
+
+def _kind_of(dtype: np.dtype) -> str:
+    if dtype.kind == "O":
+        return "texts or lists of any length" if h5py.check_vlen_dtype(dtype) or h5py.check_string_dtype(dtype) else "references"
+    return "records of several fields" if dtype.names else f"values of type {dtype}"
 
 
 def _put(parent: h5py.Group, name: str, column: Column) -> h5py.Dataset:

@@ -79,6 +79,8 @@ class Structures:
 
     def __post_init__(self) -> None:
         n_atoms, n_molecules = len(self.numbers), len(self.ids)
+        if self.ids.ndim != 1:
+            raise ValueError(f"ids must be flat, not {list(self.ids.shape)}")
         if self.numbers.dtype != np.uint8 or self.numbers.ndim != 1:
             raise ValueError(f"numbers must be a flat uint8 array, not {self.numbers.dtype}{list(self.numbers.shape)}")
         if self.positions.dtype.kind != "f":

@@ -14,6 +14,9 @@ from typing import Any
 
 import cloudpickle
 
+#: Ctrl-C, and what a batch system or a closed terminal sends to a whole group of processes.
+STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
 
 def work(pipe: Connection) -> None:
     """Body of a worker process. The parent sends a function, then tasks one by one; each is answered by (kind, value).
@@ -21,7 +24,7 @@ def work(pipe: Connection) -> None:
     Kinds: ``"ready"`` once the function is loaded, or ``"unusable"`` (why not); then ``"result"`` (what the function returned) or
     ``"raised"`` (a sentence and the traceback). The process ends when the parent does, however that went.
     """
-    _ignore_ctrl_c()
+    _ignore_stops()
     messages: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
     try:
@@ -52,14 +55,15 @@ def _answer(pipe: Connection, kind: str, value: Any) -> None:
         pipe.send_bytes(message)
 
 
-def _ignore_ctrl_c() -> None:
-    """Ctrl-C goes to the whole group of processes; the parent decides what becomes of a worker.
+def _ignore_stops() -> None:
+    """Ctrl-C and its like go to the whole group of processes; the parent decides what becomes of a worker.
 
-    The worker was started with the signal blocked: one that came while Python started or imported is dropped now that it is
+    The worker was started with the signals blocked: one that came while Python started or imported is dropped now that it is
     ignored.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def describe(error: BaseException) -> str:

@@ -8,11 +8,12 @@ from morered import calculators
 from morered.structures import Structures
 
 # Options for exact comparisons, and the noise (eV/Å) that is left in a force: tblite's self-consistency at this accuracy, the
-# step of the differences for MMFF94's out-of-plane term, rounding in the networks' float64.
+# step of the differences for Open Babel's out-of-plane term, rounding in the networks' float64.
 CALCULATORS = {
     "gfn1": ({"accuracy": 0.01}, 1e-5),
     "gfn2": ({"accuracy": 0.01}, 1e-5),
-    "mmff94": ({}, 2e-6),
+    "mmff94": ({}, 1e-9),
+    "mmff94-openbabel": ({}, 2e-6),
     "so3lr": ({"dtype": "float64"}, 1e-9),
     "mlff": ({"dtype": "float64"}, 1e-9),
 }

@@ -1,141 +1,170 @@
-"""MMFF94 against Open Babel called plainly and against RDKit's own implementation; failures told apart."""
+"""RDKit's MMFF94 on molecules whose bonds are perceived, against RDKit called plainly on molecules from SMILES."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from ase.build import molecule as g2
-from openbabel import openbabel, pybel
 from rdkit import Chem
 from rdkit.Chem import AllChem
-from scipy.spatial.transform import Rotation
 
 from morered import calculators
-from morered.calculators.mmff94 import Mmff94Surface, bond_problem, perceive
+from morered.calculators import CalculationError
+from morered.calculators.mmff94 import Mmff94
+from morered.calculators.relaxers import relax_one
 from morered.structures import Structures
 from morered.units import EV_PER_KCAL_MOL
 
-SMILES = ["CCO", "NC=O", "CC(=O)NC", "c1ccsc1", "C[N+](=O)[O-]", "CS(=O)(=O)C", "CCCl", "N#CCC#N", "NCC(=O)O", "c1cc[nH]c1"]
+#: A molecule or ion of each kind that bond orders or charges may go wrong with.
+# fmt: off
+SMILES = [
+    "CCO", "CC(=O)NC", "c1ccsc1", "c1cc[nH]c1", "c1ccncc1", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "C[N+](=O)[O-]",
+    "c1cc[n+]([O-])cc1", "CN=[N+]=[N-]", "C=[N+]=[N-]", "CC[N+]#[C-]", "N#CCC#N", "CS(C)=O", "CS(C)(=O)=O", "CS(=O)(=O)N",
+    "CP(C)(C)=O", "COP(=O)(OC)OC", "O=S=O", "O=C=O", "C=C=O", "CSSC", "FC(F)F", "Clc1ccccc1Br", "CI", "C[Si](C)(C)C",
+    "CC(=O)[O-]", "C[NH3+]", "[NH3+]CC(=O)[O-]", "NC(=[NH2+])N", "C[S+](C)C", "[O-]c1ccccc1", "CP(=O)([O-])[O-]",
+    "c1c[nH]c[nH+]1", "C1CC1", "O=C1C=CC(=O)C=C1",
+]
+# fmt: on
 
 
-@pytest.fixture(scope="module")
-def embedded():
-    """RDKit molecules with hydrogens and coordinates, 0.03 Å off."""
-    rng = np.random.default_rng(4)
-    found = []
-    for smiles in SMILES:
-        molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
-        AllChem.EmbedMolecule(molecule, randomSeed=7)
-        conformer = molecule.GetConformer()
-        for i, position in enumerate(conformer.GetPositions() + 0.03 * rng.standard_normal((molecule.GetNumAtoms(), 3))):
-            conformer.SetAtomPosition(i, position.tolist())
-        found.append(molecule)
-    return found
+def embedded(smiles):
+    """The RDKit molecule with coordinates, near its minimum."""
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    AllChem.EmbedMolecule(molecule, randomSeed=7)
+    AllChem.MMFFOptimizeMolecule(molecule, maxIters=50)
+    return molecule
 
 
 def arrays(molecule):
     return np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()]), molecule.GetConformer().GetPositions()
 
 
-def test_energies_are_those_of_open_babel_called_plainly(structures):
-    labels = calculators.get("mmff94").compute(structures)
-    for m, (_, numbers, positions) in enumerate(structures):
-        lines = [
-            f"{openbabel.GetSymbol(int(z))} {x:.10f} {y:.10f} {w:.10f}" for z, (x, y, w) in zip(numbers, positions, strict=True)
-        ]
-        plain = pybel.readstring("xyz", "\n".join([str(len(numbers)), "", *lines])).OBMol
-        force_field = openbabel.OBForceField.FindForceField("MMFF94")
-        assert force_field.Setup(plain)
-        assert labels.energies[m] == pytest.approx(force_field.Energy() * EV_PER_KCAL_MOL, abs=1e-8)
-        forces = [force_field.GetGradient(atom) for atom in openbabel.OBMolAtomIter(plain)]
-        if structures.names[m] != "formamide":  # whose out-of-plane forces are Open Babel's mistake
-            plain_forces = np.array([[f.GetX(), f.GetY(), f.GetZ()] for f in forces]) * EV_PER_KCAL_MOL
-            np.testing.assert_allclose(labels.forces[slice(*structures.offsets[m : m + 2])], plain_forces, atol=1e-7, rtol=0)
-    force_field.Setup(openbabel.OBMol())  # leave nothing behind that looks like a molecule of another test
+def field(molecule):
+    return AllChem.MMFFGetMoleculeForceField(molecule, AllChem.MMFFGetMoleculeProperties(molecule), nonBondedThresh=1e4)
 
 
-def test_energies_agree_with_an_independent_implementation(embedded):
-    structures = Structures.build(*zip(*map(arrays, embedded), strict=True), SMILES)
-    labels = calculators.get("mmff94").compute(structures)
-    assert labels.reasons == [None] * len(SMILES)
-    for molecule, energy in zip(embedded, labels.energies, strict=True):
-        properties = AllChem.MMFFGetMoleculeProperties(molecule)
-        expected = AllChem.MMFFGetMoleculeForceField(molecule, properties).CalcEnergy()
-        # Both interpolate Halgren's tables with constants of few digits: 0.005 kcal/mol.
-        assert energy / EV_PER_KCAL_MOL == pytest.approx(expected, abs=5e-3), Chem.MolToSmiles(molecule)
+@pytest.mark.parametrize("smiles", SMILES)
+def test_energies_are_those_of_the_molecule_that_was_drawn(smiles):
+    molecule = embedded(smiles)
+    numbers, positions = arrays(molecule)
+    charge = Chem.GetFormalCharge(molecule)
+    expected = field(molecule).CalcEnergy() * EV_PER_KCAL_MOL
+    bonds = np.array([(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()])
+    for known in (None, bonds):
+        energy, forces = Mmff94().surface(numbers, positions, charge, bonds=known).evaluate(positions)
+        assert energy == pytest.approx(expected, abs=1e-9)
+        np.testing.assert_allclose(forces, -np.array(field(molecule).CalcGrad()).reshape(-1, 3) * EV_PER_KCAL_MOL, atol=1e-9)
 
 
-def test_forces_do_not_have_open_babels_mistake(embedded):
-    """Open Babel's own forces are off by more than 0.01 eV/Å where there are planes; ours are not."""
-    numbers, positions = arrays(embedded[SMILES.index("CC(=O)NC")])
-    surface = calculators.get("mmff94").surface(numbers, positions)
-    _, forces = surface.evaluate(positions)
-    step, slopes = 1e-4, np.zeros_like(positions)
-    for i, axis in np.ndindex(*positions.shape):
-        shift = np.zeros_like(positions)
-        shift[i, axis] = step
-        slopes[i, axis] = (surface.evaluate(positions - shift)[0] - surface.evaluate(positions + shift)[0]) / (2 * step)
-    np.testing.assert_allclose(forces, slopes, atol=2e-6, rtol=0)
-    surface.place(positions)
-    force_field = surface.claim()
-    force_field.Energy(True)
-    assert np.abs(surface._gradients(force_field) * EV_PER_KCAL_MOL - slopes).max() > 0.01
+def test_stated_bonds_hold_where_distances_mislead():
+    molecule = embedded("CCO")
+    numbers, positions = arrays(molecule)
+    bonds = np.array([(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()])
+    torn = positions.copy()
+    torn[2:] += np.array([1.0, 0.0, 0.0]) * np.sign(positions[2, 0] - positions[1, 0])
+    with pytest.raises(CalculationError, match="bond perception failed"):
+        Mmff94().surface(numbers, torn)
+    energy, _ = Mmff94().surface(numbers, torn, bonds=bonds).evaluate(positions)
+    assert energy == pytest.approx(field(molecule).CalcEnergy() * EV_PER_KCAL_MOL, abs=1e-9)
 
 
-def test_a_molecule_does_not_inherit_the_set_up_of_one_that_looks_alike():
-    """Ethanol with two hydrogens exchanged: same elements, degrees and bond orders, so Open Babel would not set it up anew."""
-    ethanol = g2("CH3CH2OH")
-    numbers, first = ethanol.numbers, ethanol.positions
-    calculator = calculators.get("mmff94")
-    energy = calculator.surface(numbers, first).evaluate(first)[0]
-    for i in np.flatnonzero(numbers == 1)[1:]:
-        order = np.arange(len(numbers))
-        order[[3, i]] = order[[i, 3]]
-        second = first[order]
-        surfaces = calculator.surface(numbers, first), calculator.surface(numbers, second)
-        assert surfaces[1].evaluate(second)[0] == pytest.approx(energy, abs=1e-9)
-        assert surfaces[0].evaluate(first)[0] == pytest.approx(energy, abs=1e-9)
+def test_fragments_are_molecules_too(molecules):
+    numbers, positions = molecules["water"]
+    pair = np.concatenate([positions, positions + np.array([0.0, 0.0, 3.0])])
+    energy, _ = Mmff94().surface(np.tile(numbers, 2), pair).evaluate(pair)
+    alone, _ = Mmff94().surface(numbers, positions).evaluate(positions)
+    assert 0.0 < abs(energy - 2 * alone) < 1.0
 
 
-def failure(numbers, positions, **options):
-    with pytest.raises(calculators.CalculationError) as caught:
-        calculators.get("mmff94", **options).surface(numbers, positions)
+def refusal(*arguments, **options):
+    with pytest.raises(CalculationError) as caught:
+        Mmff94().surface(*arguments, **options)
     return caught.value
 
 
-def test_perception_failures_name_what_is_odd(molecules):
+def test_failures_name_the_stage_and_a_way_out(molecules):
     numbers, positions = molecules["ethanol"]
-    torn = positions.copy()
-    torn[0] += 5.0
-    error = failure(numbers, torn)
-    assert error.stage == "perception"
-    assert str(error).startswith("bond perception failed: ")
-    assert "fragments" in str(error)
-    error = failure([6, 1, 1, 1], [[0, 0, 0], [1.08, 0, 0], [-0.54, 0.935, 0], [-0.54, -0.935, 0]])
-    assert str(error) == "bond perception failed: C1 with valence 3"
-    error = failure([8, 1, 1, 1], [[0, 0, 0.1], [0.95, 0, -0.2], [-0.47, 0.82, -0.2], [-0.47, -0.82, -0.2]])
-    assert error.stage == "perception"
-
-
-def test_set_up_failures_are_told_apart():
-    error = failure([1, 1], [[0, 0, 0], [0, 0, 0.74]])  # sound bonds, but MMFF94 has no hydrogen molecule
+    methyl = [6, 1, 1, 1], [[0, 0, 0], [1.08, 0, 0], [-0.54, 0.935, 0], [-0.54, -0.935, 0]]
+    assert refusal(*methyl).stage == "input"  # a radical
+    assert refusal(*methyl, charge=1).stage == "perception"  # a carbon cation is none of MMFF94's
+    assert "charge +2" in str(refusal(numbers, positions, charge=2))
+    assert "gfn2" in str(refusal(numbers, positions, unpaired=2))
+    error = refusal([1, 1], [[0, 0, 0], [0, 0, 0.74]])
     assert error.stage == "setup"
-    assert str(error).startswith("force field set-up failed")
+    assert "parameters are missing" in str(error)
+    assert refusal(numbers, positions * np.nan).stage == "input"
 
 
-def test_unchecked_it_takes_what_open_babel_takes():
-    """Ethene twisted by 20 degrees: Open Babel misses the double bond and sets up the parameters of another molecule."""
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)NC", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "C[N+](=O)[O-]"])
+def test_a_relaxation_ends_at_rdkits_own_minimum(smiles):
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    AllChem.EmbedMolecule(molecule, randomSeed=3)
+    relaxed = relax_one(*arrays(molecule), relaxer="mmff94", variant="rdkit")
+    assert relaxed.verdict == "converged"
+    assert relaxed.last_fmax <= 5e-5 < relaxed.first_fmax
+    assert 5 < relaxed.steps < 400
+    plain = field(molecule)
+    plain.Initialize()
+    while plain.Minimize(maxIts=10_000, forceTol=1e-6, energyTol=1e-12):
+        pass
+    assert relaxed.energy == pytest.approx(plain.CalcEnergy() * EV_PER_KCAL_MOL, abs=1e-6)
+
+
+def test_steps_are_capped_and_recorded(molecules):
+    numbers, positions = molecules["ethanol"]
+    capped = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit", steps=4)
+    assert (capped.verdict, capped.steps) == ("step-cap", 4)
+    recorded = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit", record=True)
+    plain = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit")
+    assert len(recorded.record.energies) == recorded.steps + 1
+    assert np.all(np.diff(recorded.record.energies) < 1e-9)
+    np.testing.assert_allclose(recorded.record.positions[-1], recorded.positions, atol=1e-6)
+    np.testing.assert_allclose(recorded.positions, plain.positions, atol=1e-12)
+
+
+def test_ions_are_calculated_with_their_charge():
+    molecule = embedded("CC(=O)[O-]")
+    numbers, positions = arrays(molecule)
+    assert Mmff94().surface(numbers, positions, charge=-1)
+    assert refusal(numbers, positions).stage == "input"  # an odd number of electrons
+    assert refusal(numbers, positions, charge=1).stage == "perception"
+
+
+def test_open_babel_is_imported_only_where_it_is_asked_for():
+    code = (
+        "import sys\nsys.modules['openbabel'] = None  # as if it were not installed\n"
+        "from ase.build import molecule\nimport morered\n"
+        "from morered.calculators import get\nfrom morered.calculators.relaxers import relax_one\n"
+        "ethanol = molecule('CH3CH2OH')\n"
+        "one = relax_one(ethanol.numbers, ethanol.positions, relaxer='mmff94', variant='rdkit')\n"
+        "assert one.verdict == 'converged', one\n"
+        "from morered.relaxation.presets import preset\nassert preset('mmff94').options['variant'] == 'rdkit'\n"
+        "for name, given in (('mmff94-openbabel', {}), ('mmff94', {'variant': 'paper'})):\n"
+        "    try: preset(name, **given)\n"
+        "    except ValueError as error: assert 'pip install' in str(error) and 'Open Babel' in str(error), error\n"
+        "    else: raise AssertionError(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_both_implementations_agree(molecules):
+    structures = Structures.build(*zip(*molecules.values(), strict=True), list(molecules))
+    here, there = (calculators.get(name).compute(structures) for name in ("mmff94", "mmff94-openbabel"))
+    np.testing.assert_allclose(here.energies, there.energies, atol=2e-4)
+    np.testing.assert_allclose(here.forces, there.forces, atol=2e-3)
+
+
+def test_the_hydrogen_of_ethene_stays_bonded():
+    """Twisted by a third of a right angle, ethene keeps its double bond."""
     ethene = g2("C2H4")
-    numbers, positions = ethene.numbers, ethene.positions.copy()
-    axis = positions[1] - positions[0]
-    hydrogens = np.flatnonzero((numbers == 1) & (np.linalg.norm(positions - positions[0], axis=1) < 1.2))
-    twist = Rotation.from_rotvec(np.radians(20) * axis / np.linalg.norm(axis))
-    positions[hydrogens] = twist.apply(positions[hydrogens] - positions[0]) + positions[0]
-    assert str(failure(numbers, positions)) == "bond perception failed: C1 with valence 3, C2 with valence 3"
-    surface = calculators.get("mmff94", check_bonds=False).surface(numbers, positions)
-    assert isinstance(surface, Mmff94Surface)
-    assert surface.bond_problem == "C1 with valence 3, C2 with valence 3"
-    assert np.isfinite(surface.evaluate(positions)[0])
-
-
-def test_sound_bonds_have_no_problem(embedded):
-    for molecule in embedded:
-        assert bond_problem(perceive(*arrays(molecule))) is None, Chem.MolToSmiles(molecule)
+    positions = ethene.positions.copy()
+    axis = (positions[1] - positions[0]) / np.linalg.norm(positions[1] - positions[0])
+    near = [i for i in range(2, 6) if np.linalg.norm(positions[i] - positions[0]) < 1.2]
+    for i in near:
+        v = positions[i] - positions[0]
+        angle = np.radians(30)
+        v = v * np.cos(angle) + np.cross(axis, v) * np.sin(angle) + axis * (axis @ v) * (1 - np.cos(angle))
+        positions[i] = positions[0] + v
+    assert relax_one(ethene.numbers, positions, relaxer="mmff94", variant="rdkit").verdict == "converged"

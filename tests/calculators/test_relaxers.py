@@ -242,7 +242,7 @@ def test_unknown_relaxers_and_options_are_refused(molecules):
         relax_one(*molecules["water"], relaxer="gfn2", f_max=1.0)
     with pytest.raises(ValueError, match=r"relaxer 'mmff94' has no option 'accuracy'; there are: variant, fmax, steps, record"):
         relax_one(*molecules["water"], relaxer="mmff94", accuracy=1.0)
-    with pytest.raises(ValueError, match="variants 'paper' and 'tight', not 'loose'"):
+    with pytest.raises(ValueError, match="variants 'paper', 'tight', 'rdkit', not 'loose'"):
         relax_one(*molecules["water"], relaxer="mmff94", variant="loose")
     with pytest.raises(ValueError, match="fmax must be positive"):
         relax_one(*molecules["water"], relaxer="gfn2", fmax=0.0)

@@ -1,4 +1,4 @@
-"""Ctrl-C, as a terminal sends it, ends `morered relax` early and keeps what is done."""
+"""Ctrl-C as a terminal sends it, SIGTERM and a closed terminal end `morered relax` early and keep what is done."""
 
 import fcntl
 import os
@@ -35,8 +35,8 @@ def molecules(tmp_path):
     return moved
 
 
-def press_ctrl_c(folder, done, *arguments):
-    """Run the command on a terminal until so many molecules are done, interrupt it; its exit code and what it said."""
+def stopped(folder, done, *arguments, number=signal.SIGINT):
+    """Run the command on a terminal until so many molecules are done, send a signal; its exit code and what it said."""
     terminal, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     command = [sys.executable, "-m", "morered", "relax", "in.xyz", "-o", "out.xyz", "--table", "t.csv", "--html", "page.html"]
@@ -61,7 +61,14 @@ def press_ctrl_c(folder, done, *arguments):
             said += text
             counts = [int(count) for count in re.findall(r"(\d+)/14 \[", said)]
             if not pressed and counts and max(counts) >= done:
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, number)
+                if number != signal.SIGINT:
+                    time.sleep(0.3)
+                    os.killpg(process.pid, number)  # as a shell and the kernel both do when a terminal closes
+                if number == signal.SIGHUP:
+                    os.close(terminal)  # what is said from now on fails
+                    pressed = True
+                    break
                 pressed, end = True, time.monotonic() + PATIENCE
         assert pressed, said
         return process.wait(timeout=PATIENCE), said
@@ -69,7 +76,8 @@ def press_ctrl_c(folder, done, *arguments):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        os.close(terminal)
+        if number != signal.SIGHUP or not pressed:
+            os.close(terminal)
 
 
 def assert_done_is_kept(folder, molecules):
@@ -91,7 +99,7 @@ def assert_done_is_kept(folder, molecules):
 
 def test_a_batched_method_keeps_the_molecules_that_are_done(molecules, tmp_path, repository):
     weights = str(repository / "tests/data/model-v1-morered-jt.safetensors")
-    code, said = press_ctrl_c(tmp_path, 2, "--method", "jt", "--weights", weights, "--steps", "2000")
+    code, said = stopped(tmp_path, 2, "--method", "jt", "--weights", weights, "--steps", "2000")
     assert code == 1
     assert "Traceback" not in said
     assert "what was done by then has been written" in said
@@ -100,7 +108,17 @@ def test_a_batched_method_keeps_the_molecules_that_are_done(molecules, tmp_path,
 
 @pytest.mark.parametrize("workers", ["1", "2"], ids=["here", "in worker processes"])
 def test_a_program_keeps_the_molecules_that_are_done(molecules, tmp_path, workers):
-    code, said = press_ctrl_c(tmp_path, 3, "--method", "gfn2", "--workers", workers)
+    code, said = stopped(tmp_path, 3, "--method", "gfn2", "--workers", workers)
     assert code == 1
     assert "Traceback" not in said
     assert_done_is_kept(tmp_path, molecules)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_do_the_same(molecules, tmp_path, number):
+    code, said = stopped(tmp_path, 3, "--method", "gfn2", "--workers", "1", number=number)
+    assert code == 1
+    assert "Traceback" not in said
+    assert_done_is_kept(tmp_path, molecules)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert not table.reason.str.contains("process ended").any()  # the workers, which got it as well, wait for the parent

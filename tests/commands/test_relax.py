@@ -1,5 +1,6 @@
 """`morered relax` as a person uses it, with a small model trained for nothing but this."""
 
+import gzip
 import io
 import sys
 
@@ -182,3 +183,23 @@ def test_atoms_outside_the_training_data_are_refused_by_element(tmp_path, weight
     table = tmp_path / "t.csv"
     assert relax(tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--weights", weights, "--table", table, "-q") == 1
     assert "Au" in pd.read_csv(table).reason[0]
+
+
+def test_a_compressed_input_has_a_limit(tmp_path, weights, capsys):
+    path = tmp_path / "in.xyz.gz"
+    path.write_bytes(gzip.compress(b"3\nwater\nO 0 0 0.119\nH 0 0.763 -0.477\nH 0 -0.763 -0.477\n" * 1000))
+    options = ("-o", tmp_path / "out.xyz", "--weights", weights, "--steps", 1, "-q")
+    assert relax(path, *options, "--max-unpacked", "1e-5") == 1
+    assert "unpacks to more than 1e-05 GB" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        relax(path, *options, "--max-unpacked", "-1")
+
+
+def test_a_name_is_no_formula_in_the_table(tmp_path, weights):
+    atoms = molecule("CH3CH2OH")
+    atoms.info["name"] = "=1+1"
+    ase.io.write(tmp_path / "in.xyz", atoms, format="extxyz")
+    relax(
+        tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--weights", weights, "--steps", 1, "--table", tmp_path / "t.csv", "-q"
+    )
+    assert (tmp_path / "t.csv").read_text().splitlines()[1].startswith("'=1+1,")

@@ -277,3 +277,21 @@ def test_text_columns_of_unicode_are_utf8(tmp_path: Path) -> None:
     for ending in ("xyz", "sdf", "db", "h5"):
         formats.write(tmp_path / f"x.{ending}", s)
         assert formats.read(tmp_path / f"x.{ending}").structures().column("note").tolist() == ["Å".encode()]
+
+
+@pytest.mark.parametrize("ending", ["xyz.gz", "sdf.bz2", "xyz.xz", "pdb.gz"])
+def test_a_file_that_unpacks_to_more_than_allowed_is_refused(tmp_path: Path, ending: str) -> None:
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[ending.split(".")[1]]
+    path = tmp_path / f"bomb.{ending}"
+    path.write_bytes(compress(b" " * 30_000_000))
+    assert path.stat().st_size < 100_000
+    reading = formats.read(path, max_unpacked=20_000_000)
+    assert reading.problems == [f"{path}: unpacks to more than 0.02 GB: --max-unpacked GB allows more, or unpack it and split it"]
+    assert "unpacks to" not in formats.read(path).problems[0]
+
+
+def test_a_small_compressed_file_is_within_any_limit(tmp_path: Path) -> None:
+    path = tmp_path / "water.xyz.gz"
+    path.write_bytes(gzip.compress(XYZ.encode()))
+    assert not formats.read(path, max_unpacked=len(XYZ)).problems
+    assert formats.read(path, max_unpacked=len(XYZ) - 1).problems

@@ -6,7 +6,7 @@ from ase.build import molecule
 from generation_support import BROKEN, GOOD
 from rdkit import Chem
 
-from morered.calculators.mmff94 import bond_problem, perceive
+from morered.calculators.mmff94_openbabel import bond_problem, perceive
 from morered.datasets import qm7
 from morered.generation.open_babel import by_openbabel
 from morered.generation.perception import by_rdkit, named_by_rdkit

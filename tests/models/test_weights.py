@@ -100,6 +100,67 @@ def test_a_config_of_a_later_version_is_refused_with_its_key(stored):
         weights.load(stored)
 
 
+def forged(path, **changes) -> None:
+    """Give a sound file another config or header, and the digest that goes with it."""
+
+    def change(metadata, tensors):
+        metadata |= {name: text if isinstance(text, str) else json.dumps(text) for name, text in changes.items()}
+        metadata["digest"] = weights._digest(metadata, tensors)
+
+    rewritten(path, change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": {"kind": "time", "features": 4096, "interactions": 1}}, "more than 16777216 numbers .* the file holds"),
+        ({"config": {"kind": "time", "features": 8, "interactions": 60}}, "more than 3840 numbers|missing"),
+        ({"config": {"kind": "time", "features": 200000, "interactions": 1}}, "features must be at most 4096"),
+        ({"config": {"kind": "time", "features": 9, "interactions": 1}}, "the tensor .* its config makes it"),
+        ({"config": {"kind": "noise", "features": 8, "interactions": 1}}, "the tensor '.*' is (missing|none of this network)"),
+        ({"config": [1]}, "must be a mapping"),
+        ({"config": "{"}, "Expecting"),
+        ({"config": "[" * 100_000}, "recursion"),
+        ({"header": {"elements": [500]}}, "header.elements must be whole numbers from 1 to 118"),
+        ({"header": {"elements": 6}}, "header.elements must be"),
+        ({"header": {"elements": ["C"]}}, "header.elements must be"),
+        ({"header": {"sizes": [4]}}, "header.sizes must be the fewest and the most"),
+        ({"header": {"sizes": None}}, "header.sizes must be"),
+        ({"header": {"training": "long"}}, "header.training must be a mapping"),
+        ({"header": {"dataset": {}}}, "header.dataset must be text"),
+        ({"header": []}, "header must be a mapping"),
+    ],
+)
+def test_what_a_header_claims_is_checked_before_it_is_obeyed(stored, changes, message):
+    forged(stored, **changes)
+    with pytest.raises(weights.WeightsError, match=message):
+        weights.load(stored)
+
+
+def test_weights_are_finite_numbers(stored):
+    def change(metadata, tensors):
+        tensors["time_head.outnet.0.bias"][0] = float("nan")
+        metadata["digest"] = weights._digest(metadata, tensors)
+
+    rewritten(stored, change)
+    with pytest.raises(weights.WeightsError, match=r"'time_head.outnet.0.bias' holds numbers that are not finite"):
+        weights.load(stored)
+
+
+@pytest.mark.parametrize("representation", ["painn", "so3net"])
+@pytest.mark.parametrize("kind", ["morered-jt", "noise", "time", "mlff"])
+def test_the_bound_on_a_network_refuses_no_sound_one(kind, representation):
+    config = ModelConfig(kind=kind, representation=representation, features=16, interactions=5, radial_basis=40)
+    weights._refuse_small(config, build(config).state_dict())
+
+
+def test_a_description_moves_no_cursor(stored):
+    forged(stored, header={"dataset": "\x1b[2Jqm7\nnew line", "training": {"\x1b": 1}})
+    text = weights.describe(stored)
+    assert "\x1b" not in text
+    assert r"\x1b[2Jqm7\nnew line" in text
+
+
 def test_what_is_no_weights_file_is_refused(tmp_path, stored):
     (tmp_path / "text").write_text("CCO")
     with pytest.raises(weights.WeightsError, match="not a weights file"):

@@ -125,7 +125,7 @@ def test_every_option_as_a_config_gives_it() -> None:
         ({"relaxer": "gfn2", "steps": 1.5}, "methods.x.steps: 1.5 is not a whole number"),
         ({"relaxer": "gfn1", "accuracy": 0.0}, "methods.x.accuracy: must be positive, not 0.0"),
         ({"relaxer": "mmff94", "timeout": 0}, "methods.x.timeout: timeout must be positive, not 0"),
-        ({"relaxer": "mmff94", "variant": "loose"}, "methods.x.variant: 'loose' is not one of paper, tight"),
+        ({"relaxer": "mmff94", "variant": "loose"}, "methods.x.variant: 'loose' is not one of paper, tight, rdkit"),
     ],
 )
 def test_mistakes_are_named_with_their_path(config: dict[str, Any], message: str) -> None:

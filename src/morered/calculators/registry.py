@@ -13,6 +13,7 @@ from morered.extras import require
 #: Name -> "module:factory". A factory takes keyword arguments only and returns a `Calculator`.
 _FACTORIES: dict[str, str] = {
     "mmff94": "morered.calculators.mmff94:Mmff94",
+    "mmff94-openbabel": "morered.calculators.mmff94_openbabel:Mmff94",
     "gfn1": "morered.calculators.xtb:gfn1",
     "gfn2": "morered.calculators.xtb:gfn2",
     "aimnet2": "morered.calculators.aimnet2:Aimnet2",

@@ -3,10 +3,11 @@
 Shapes: N atoms, S steps. Units: Å, eV, eV/Å. The largest force is that of one atom: max over atoms of the norm of its force.
 
 GFN-xTB, SO3LR and the MLFF go downhill by ASE's L-BFGS to 5e-5 eV/Å (1.15e-3 kcal/mol/Å, the paper's threshold). MMFF94 comes in
-two variants: "paper" is Open Babel's own conjugate-gradient routine with its own stop (the energy changes by less than 1e-6
+three variants: "paper" is Open Babel's own conjugate-gradient routine with its own stop (the energy changes by less than 1e-6
 kcal/mol), as the paper used it, whatever bonds are perceived; it leaves forces of some 0.01 eV/Å. "tight" is L-BFGS to the same
-threshold as the others, in forces without Open Babel's mistake (see `morered.calculators.mmff94`), for molecules whose perceived
-bonds make sense.
+threshold as the others, in forces without Open Babel's mistake (see `morered.calculators.mmff94_openbabel`), for molecules whose
+perceived bonds make sense. "rdkit" needs no Open Babel: RDKit's MMFF94 and its minimiser, to the same threshold; this is what
+people get who ask for mmff94 by name.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from morered.calculators.on_surface import OnSurface
 from morered.calculators.registry import get
 from morered.calculators.registry import options as calculator_options
 from morered.electrons import electron_counts, radical_note
+from morered.units import EV_PER_KCAL_MOL
 
 #: The paper's threshold: 1.15e-3 kcal/mol/Å.
 FMAX = 5.0e-5
@@ -36,6 +38,8 @@ STEPS = 1000
 
 # Rounding in float32 is near the threshold.
 _DEFAULTS: dict[str, dict[str, Any]] = {"so3lr": {"dtype": "float64"}, "mlff": {"dtype": "float64"}}
+
+MMFF94_VARIANTS = ("paper", "tight", "rdkit")
 
 Verdict = Literal["converged", "step-cap", "refused", "failed"]
 
@@ -203,7 +207,7 @@ def relax_mmff94(
     charge: int = 0,
     unpaired: int = 0,
     *,
-    variant: Literal["paper", "tight"] = "paper",
+    variant: Literal["paper", "tight", "rdkit"] = "paper",
     fmax: float = FMAX,
     steps: int = STEPS,
     record: bool = False,
@@ -213,10 +217,10 @@ def relax_mmff94(
     Parameters
     ----------
     numbers, positions, charge, unpaired
-        As for `relax_one`; MMFF94 takes neutral molecules only.
+        As for `relax_one`; Open Babel's MMFF94 takes neutral molecules only, RDKit's ions too, and both no radicals.
     variant
         ``"paper"``: Open Babel's conjugate gradients to its own stop, on whatever bonds it perceives; ``fmax`` is not used.
-        ``"tight"``: L-BFGS to ``fmax`` on sound bonds.
+        ``"tight"``: L-BFGS to ``fmax`` on sound bonds. ``"rdkit"``: RDKit's minimiser to ``fmax``, without Open Babel.
     fmax, steps, record
         As for `relax_lbfgs`.
 
@@ -225,10 +229,13 @@ def relax_mmff94(
     ValueError
         If there is no such variant.
     """
-    if variant not in ("paper", "tight"):
-        raise ValueError(f"MMFF94 has the variants 'paper' and 'tight', not {variant!r}")
+    if variant not in MMFF94_VARIANTS:
+        raise ValueError(f"MMFF94 has the variants {', '.join(map(repr, MMFF94_VARIANTS))}, not {variant!r}")
+    if variant == "rdkit":
+        calculator = _calculator("mmff94", ())
+        return _relax(numbers, positions, (charge, unpaired), calculator, _rdkit, fmax, steps, record)
     tight = variant == "tight"
-    calculator = _calculator("mmff94", (("check_bonds", tight),))
+    calculator = _calculator("mmff94-openbabel", (("check_bonds", tight),))
     return _relax(numbers, positions, (charge, unpaired), calculator, _lbfgs if tight else _open_babel, fmax, steps, record)
 
 
@@ -331,7 +338,7 @@ def _lbfgs(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path
 
 
 def _open_babel(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path, fmax: float, steps: int) -> bool:
-    from morered.calculators.mmff94 import Mmff94Surface
+    from morered.calculators.mmff94_openbabel import Mmff94Surface
 
     surface = path.surface
     assert isinstance(surface, Mmff94Surface)
@@ -351,6 +358,25 @@ def _open_babel(numbers: NDArray[np.integer], start: NDArray[np.float64], path: 
     return path.steps < steps
 
 
+def _rdkit(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path, fmax: float, steps: int) -> bool:
+    from morered.calculators.mmff94 import Mmff94Surface
+
+    surface = path.surface
+    assert isinstance(surface, Mmff94Surface)
+    path.evaluate(start)
+    tolerance = 0.1 * fmax / EV_PER_KCAL_MOL  # RDKit scales forces by the energy before it compares: sometimes it stops too early
+    for _ in range(_TRIES):
+        if path.fmax <= fmax or path.steps >= steps:
+            break
+        taken, geometries = surface.descend(steps - path.steps, tolerance, path.record)
+        path.steps += taken
+        for geometry in geometries:
+            path.evaluate(geometry)
+        tolerance /= 4
+    return path.fmax <= fmax
+
+
+_TRIES = 20
 _ENERGY_CHANGE = 1e-6  # kcal/mol, Open Babel's default
 
 

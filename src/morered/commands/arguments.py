@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
+
+from morered.commands.messages import say
 
 #: Exit code of a command that was called in a wrong way.
 WRONG_USAGE = 2
@@ -15,6 +16,26 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
     return value
+
+
+def gigabytes(text: str) -> int:
+    """A positive number of GB in bytes, for `argparse`."""
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"must be a positive number of GB, not {text}")
+    return int(value * 1e9)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options that say how inputs are read."""
+    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    parser.add_argument(
+        "--max-unpacked",
+        type=gigabytes,
+        default="2",
+        metavar="GB",
+        help="refuse a compressed input that unpacks to more (default: 2)",
+    )
 
 
 def electrons(parser: argparse.ArgumentParser) -> None:
@@ -32,5 +53,5 @@ def electrons(parser: argparse.ArgumentParser) -> None:
 
 def usage(command: str, sentence: str) -> int:
     """Say on standard error what is wrong with a call; returns the exit code."""
-    print(f"morered {command}: {sentence}", file=sys.stderr)
+    say(f"morered {command}: {sentence}")
     return WRONG_USAGE

@@ -15,8 +15,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from morered.commands.arguments import electrons, positive, usage
-from morered.commands.outputs import problem_of, tell
+from morered.commands.arguments import add_reading, electrons, positive, usage
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of
+from morered.escaping import cell, printable
+from morered.streams import discard, is_gone
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.energies.level import Level
@@ -56,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one molecule may take (default: no limit)")
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
     electrons(parser)
-    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
 
@@ -86,7 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("energy", str(error))
     given = intake.gather(
-        arguments.inputs, arguments.smiles, arguments.format, charge=arguments.charge, unpaired=arguments.unpaired
+        arguments.inputs,
+        arguments.smiles,
+        arguments.format,
+        charge=arguments.charge,
+        unpaired=arguments.unpaired,
+        max_unpacked=arguments.max_unpacked,
     )
     tell("energy", (*given.notes, *given.problems))
 
@@ -101,8 +109,13 @@ def run(arguments: argparse.Namespace) -> int:
             interrupted = True
             break
         rows.append({"name": record.name, **batch.row(point)})
-        writer.writerow(_shown(rows[-1]))
-        sys.stdout.flush()
+        try:
+            writer.writerow(_printed(rows[-1]))
+            sys.stdout.flush()
+        except OSError as error:
+            if not (is_gone(error) and arguments.table):
+                raise
+            discard(sys.stdout)  # the file is still wanted
     lost = False
     try:
         if arguments.table:
@@ -111,14 +124,14 @@ def run(arguments: argparse.Namespace) -> int:
         lost = True
         tell("energy", [f"{arguments.table}: {error}; the table stands on standard output"])
     if interrupted:
-        print("morered energy: interrupted; what was done by then has been written", file=sys.stderr)
+        say("morered energy: interrupted; what was done by then has been written")
     failures = [row for row in rows if row["status"] != "converged"]
     if not arguments.quiet:
-        print(f"{len(rows)} molecules at {level.name}: {len(failures)} without an energy", file=sys.stderr)
+        say(f"{len(rows)} molecules at {level.name}: {len(failures)} without an energy")
         for row in failures[:20]:
-            print(f"  {row['name']}: {row['reason']}", file=sys.stderr)
+            say(f"  {row['name']}: {row['reason']}")
         if len(failures) > 20:
-            print(f"  and {len(failures) - 20} more; --table lists all", file=sys.stderr)
+            say(f"  and {len(failures) - 20} more; --table lists all")
     return int(interrupted or lost or bool(failures))
 
 
@@ -175,11 +188,20 @@ def _point(molecule: Any, level: Level) -> SinglePoint:
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as it is printed: energies to 1e-8 eV, nothing where there is no number."""
+    """A row of the table: energies to 1e-8 eV, nothing where there is no number, no text that a spreadsheet would compute."""
     digits = {"energy_eV": 8, "mbd_eV": 8, "total_eV": 8, "seconds": 3}
-    return {
+    shown = {
         name: ("" if value != value else f"{value:.{digits[name]}f}") if name in digits else value for name, value in row.items()
     }
+    return {name: cell(value) if isinstance(row[name], str) else value for name, value in shown.items()}
+
+
+def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it goes to standard output: on a terminal without anything that the terminal would obey."""
+    shown = _shown(row)
+    if not sys.stdout.isatty():
+        return shown
+    return {name: printable(value) if isinstance(value, str) else value for name, value in shown.items()}
 
 
 def _writer(stream: TextIO) -> csv.DictWriter[str]:

@@ -14,7 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from morered.commands.arguments import positive, usage
-from morered.commands.outputs import problem_of, rescue, tell
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of, rescue
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     import pandas as pd
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         lost = True
         tell("generate", [str(error), rescue(done.structures)])
     if interrupted:
-        print("morered generate: interrupted; what was done by then has been written", file=sys.stderr)
+        say("morered generate: interrupted; what was done by then has been written")
     if not arguments.quiet:
         _summarise(table)
     return int(interrupted or lost or set(table["verdict"]) != {"converged"})
@@ -131,9 +132,9 @@ def _write(arguments: argparse.Namespace, structures: Structures, table: pd.Data
     import numpy as np
 
     from morered import formats
-    from morered.datasets.graphs import bonded
     from morered.generation.perception import by_rdkit
     from morered.metrics.tables import write_table
+    from morered.perception import bonded
     from morered.structures import Column
 
     def texts(name: str, otherwise: str) -> Column:
@@ -160,9 +161,9 @@ def _summarise(table: pd.DataFrame) -> None:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(table["verdict"]).most_common())
     valid = table[table["valid"] == 1]
     different = f", {valid['smiles'].nunique()} of them different" if len(valid) else ""
-    print(f"{len(table)} molecules: {counts}; {len(valid)} valid{different}", file=sys.stderr)
+    say(f"{len(table)} molecules: {counts}; {len(valid)} valid{different}")
     for formula, part in table.groupby("formula", sort=False):
         if table["formula"].nunique() > 1:
-            print(f"  {formula}: {int((part['valid'] == 1).sum())} of {len(part)} valid", file=sys.stderr)
+            say(f"  {formula}: {int((part['valid'] == 1).sum())} of {len(part)} valid")
     if len(valid) < len(table):
-        print("  --table tells of each why it is not valid", file=sys.stderr)
+        say("  --table tells of each why it is not valid")

@@ -5,7 +5,8 @@ is.
 from __future__ import annotations
 
 import argparse
-import sys
+
+from morered.commands.messages import say
 
 EXAMPLES = """examples:
   morered info                       the weights that ship with the package
@@ -29,6 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             print(("\n" if k else "") + weights.describe(name))
         except weights.WeightsError as error:
-            print(f"morered info: {error}", file=sys.stderr)
+            say(f"morered info: {error}")
             failed = True
     return int(failed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -85,9 +84,3 @@ def rescue(everything: Structures, carried: Mapping[str, Carried] | None = None)
         except OSError as error:
             reasons.append(f"{os.path.abspath(folder)} ({(error.strerror or str(error)).lower()})")
     return f"the results could not be written to {', '.join(reasons)} either"
-
-
-def tell(command: str, sentences: Iterable[str]) -> None:
-    """Sentences on standard error."""
-    for sentence in sentences:
-        print(f"morered {command}: {sentence}", file=sys.stderr)

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from morered.commands.arguments import electrons, positive, usage
-from morered.commands.outputs import problem_of, rescue, tell, write_each
+from morered.commands.arguments import add_reading, electrons, positive, usage
+from morered.commands.messages import say, tell
+from morered.commands.outputs import problem_of, rescue, write_each
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
@@ -40,10 +41,14 @@ methods:
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
-  gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
+  gfn2, gfn1   tight binding (tblite, L-BFGS)
+  mmff94       RDKit's MMFF94 force field;         mmff94-openbabel   Open Babel's
 """
 
-METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94")
+METHODS = (
+    *("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1"),
+    *("mmff94", "mmff94-openbabel"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
     )
     electrons(parser)
-    parser.add_argument("--format", metavar="NAME", help="format of the inputs where their ending does not tell it")
+    add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
 
 
@@ -126,7 +131,13 @@ def run(arguments: argparse.Namespace) -> int:
         return usage("relax", str(error))
 
     given = intake.gather(
-        arguments.inputs, arguments.smiles, arguments.format, arguments.seed, arguments.charge, arguments.unpaired
+        arguments.inputs,
+        arguments.smiles,
+        arguments.format,
+        arguments.seed,
+        arguments.charge,
+        arguments.unpaired,
+        arguments.max_unpacked,
     )
     tell("relax", (*given.notes, *given.problems))
     options: dict[str, Any] = {
@@ -148,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     everything = given.complete(done.structures)
     failures = _write(arguments, given, done, everything, stages)
     if done.interrupted:
-        print("morered relax: interrupted; what was done by then has been written", file=sys.stderr)
+        say("morered relax: interrupted; what was done by then has been written")
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     if not arguments.quiet:
         _summarise(everything, verdicts)
@@ -217,20 +228,19 @@ def _summarise(everything: Structures, verdicts: Counter[str]) -> None:
     from morered.relaxation.familiarity import is_noted
 
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    print(f"{len(everything)} molecules: {counts}", file=sys.stderr)
+    say(f"{len(everything)} molecules: {counts}")
     others = [m for m, verdict in enumerate(everything.column("verdict").tolist()) if verdict != b"converged"]
     for m in others[:20]:
         verdict, reason = everything.column("verdict")[m].decode(), everything.column("reason")[m].decode()
-        print(f"  {everything.ids[m].decode()}: {verdict}: {reason}", file=sys.stderr)
+        say(f"  {everything.ids[m].decode()}: {verdict}: {reason}")
     if len(others) > 20:
-        print(f"  and {len(others) - 20} more; --table lists all", file=sys.stderr)
+        say(f"  and {len(others) - 20} more; --table lists all")
     strange = [m for m, reason in enumerate(everything.column("reason").tolist()) if is_noted(reason.decode())]
     if strange:
         others_like_it = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
-        print(
+        say(
             f"warning: the model has seen no molecules of this size: {everything.ids[strange[0]].decode()}{others_like_it}; "
             "the reason of each tells",
-            file=sys.stderr,
         )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from tqdm import tqdm
 
-from morered.datasets.graphs import BOND_FACTORS, bonded
+from morered.perception import BOND_FACTORS, bonded
 from morered.structures import Molecule, Structures
 
 

@@ -314,7 +314,7 @@ def _relaxed(numbers: Any, positions: Any, settings: Making) -> RelaxedOne:
     assert settings.relax_with is not None
     options = dict(settings.options)
     if settings.relax_with == "mmff94":
-        options.setdefault("variant", "tight")  # the other one stops before it is at a minimum
+        options.setdefault("variant", "rdkit")  # the paper's stops before it is at a minimum
     one = relax_one(numbers, positions, relaxer=settings.relax_with, fmax=settings.fmax, steps=settings.steps, **options)
     if not one.converged:
         raise BuildError(f"no minimum by {settings.relax_with}: {one.reason}")

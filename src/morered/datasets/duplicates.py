@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rdkit import rdBase
 from rdkit.Chem import rdMolAlign
 
-from morered.datasets.graphs import bonded
+from morered.perception import bonded
 from morered.structures import Structures
 
 #: Å. Minima of the same conformer from different starts lie within 0.01 Å of each other; different conformers differ by 0.2 Å

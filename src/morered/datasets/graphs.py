@@ -6,18 +6,13 @@ not. Its name is a canonical SMILES without stereochemistry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
+from morered.perception import BOND_FACTORS, bonded
 from morered.structures import Structures
-
-#: Factors on the sum of covalent radii below which two atoms are bonded, tried in turn until every valence can be satisfied: a
-#: strained ring has distances across it that look like bonds (the 2.2 Å from C to S in a four-membered sultone).
-BOND_FACTORS = (1.25, 1.2, 1.15)
 
 #: What one determination of bond orders may take; reached by no molecule of QM7, and what keeps a large odd one from hanging.
 _MAX_ITERATIONS = 100_000
@@ -69,19 +64,3 @@ def graphs(structures: Structures, charge: int = 0) -> list[str]:
     for connectivity, smiles in perceived:
         names[connectivity] = min(names.get(connectivity, smiles or connectivity), smiles or connectivity)
     return [names[connectivity] for connectivity, _ in perceived]
-
-
-def bonded(
-    numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.floating], factor: float = BOND_FACTORS[0]
-) -> Chem.RWMol:
-    """The molecule with its conformer and single bonds between atoms closer than ``factor`` times their covalent radii's sum."""
-    molecule = Chem.RWMol()
-    conformer = Chem.Conformer(len(numbers))
-    for index, (number, position) in enumerate(zip(numbers, positions, strict=True)):
-        atom = Chem.Atom(int(number))
-        atom.SetNoImplicit(True)
-        molecule.AddAtom(atom)
-        conformer.SetAtomPosition(index, [float(x) for x in position])
-    molecule.AddConformer(conformer)
-    rdDetermineBonds.DetermineConnectivity(molecule, useVdw=True, covFactor=factor)
-    return molecule

@@ -7,6 +7,7 @@ digits of its SHA-256.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +61,8 @@ def page(
         Name of a figure -> a sentence below its heading.
     """
     table = pd.read_csv(comparison)
-    parts = [f"# Results of the study “{study}”", note.strip(), "Made by", *(f"    {command}" for command in commands)]
+    note = escape(note.strip(), quote=False)
+    parts = [f"# Results of the study “{study}”", note, "Made by", *(f"    {command}" for command in commands)]
     parts += [f"and written by the rule `results_page` from the run's own files. {_source(comparison)}"]
     if remarks:
         parts.append(remarks.strip())

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from morered.formats.atoms import from_ase, read_ase, to_ase
 from morered.formats.records import COINCIDING, Carried, Reading, Record, file_problem
-from morered.formats.sources import STDIN, SourceProblem, extension_of, label_of, read_text, stem_of
+from morered.formats.sources import (
+    MAX_UNPACKED,
+    STDIN,
+    SourceProblem,
+    extension_of,
+    label_of,
+    read_text,
+    require_modest,
+    stem_of,
+)
 from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
 from morered.structures import Structures
 
@@ -39,6 +48,7 @@ else:  # RDKit, ASE's databases and HDF5 are slow to import, and most files need
 __all__ = [
     "COINCIDING",
     "FORMATS",
+    "MAX_UNPACKED",
     "Carried",
     "Format",
     "Reading",
@@ -82,7 +92,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     return next((name for name, entry in FORMATS.items() if extension in entry.extensions), None)
 
 
-def read(source: str | os.PathLike[str], format: str | None = None) -> Reading:
+def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked: int = MAX_UNPACKED) -> Reading:
     """Every molecule of a file or of standard input ("-").
 
     Parameters
@@ -92,6 +102,8 @@ def read(source: str | os.PathLike[str], format: str | None = None) -> Reading:
     format
         A name in `FORMATS`, or ASE's name of one of its formats; otherwise the file's ending decides, and what cannot be told by
         it (standard input) is taken for SDF where it looks like it and for xyz where not.
+    max_unpacked
+        Bytes that a compressed file may unpack to.
 
     Returns
     -------
@@ -104,6 +116,7 @@ def read(source: str | os.PathLike[str], format: str | None = None) -> Reading:
         if os.fspath(source) == STDIN and format is None:
             text = read_text(source)
             return parse_sdf(text, label, stem) if _looks_like_sdf(text) else parse_xyz(text, label, stem)
+        require_modest(source, max_unpacked)
         name = format or format_of(source)
         if name in FORMATS:
             return FORMATS[name].read(source)

@@ -10,16 +10,24 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from morered.files import atomic_path
+from morered.streams import write_output
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _NO_TEXT = re.compile("[\0-\x08\x0e-\x1f\N{REPLACEMENT CHARACTER}]")
 _STRAY_SHARE = 0.05  # of the characters: with more of these it is no text with a slip in it
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+_PIECE = 1 << 20  # bytes unpacked at a time
+
+#: Bytes that a compressed file may unpack to unless more are allowed: a few kilobytes can be made to unpack to any size.
+MAX_UNPACKED = 2_000_000_000
 
 
 class SourceProblem(Exception):
@@ -62,6 +70,27 @@ def require_file(path: str | os.PathLike[str]) -> None:
         raise SourceProblem("the file is empty")
 
 
+def require_modest(path: str | os.PathLike[str], limit: int) -> None:
+    """Refuse a compressed file that unpacks to more than ``limit`` bytes, without keeping any of them.
+
+    Raises
+    ------
+    SourceProblem
+        If it does; what else is wrong with the file is left to its reader.
+    """
+    opener = _OPENERS.get(Path(path).suffix.lower())
+    if opener is None or not os.path.isfile(path):
+        return
+    size = 0
+    with suppress(OSError, EOFError, lzma.LZMAError, zlib.error), opener(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            size += len(piece)
+            if size > limit:
+                raise SourceProblem(
+                    f"unpacks to more than {limit / 1e9:g} GB: --max-unpacked GB allows more, or unpack it and split it"
+                )
+
+
 def read_text(source: str | os.PathLike[str]) -> str:
     """The text of a file or of standard input ("-"); UTF-8 unless a byte order mark says UTF-16.
 
@@ -98,9 +127,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
 def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     """Write UTF-8 text to a file, which appears only when it is complete, or to standard output ("-")."""
     if os.fspath(path) == STDIN:
-        sys.stdout.flush()
-        sys.stdout.buffer.writelines(part.encode(errors="replace") for part in parts)
-        sys.stdout.buffer.flush()
+        write_output(parts)
         return
     with atomic_path(path) as temporary:
         opener = _OPENERS.get(Path(path).suffix.lower(), open)

@@ -19,6 +19,7 @@ from morered.generation import geometry
 from morered.generation.formula import formula_of
 from morered.generation.perception import by_rdkit, named_by_rdkit
 from morered.generation.stability import stability
+from morered.metrics.tables import unguarded
 from morered.parallel import TaskFailure, map_processes
 from morered.structures import Structures
 
@@ -109,7 +110,7 @@ def read(path: Any) -> pd.DataFrame:
     """Read a table of either kind; text stays text, whatever a name looks like."""
     header = pd.read_csv(path, nrows=0).columns
     text = {name: str for name in header if name in TEXT}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={name: [] for name in text})
+    return unguarded(pd.read_csv(path, dtype=text, keep_default_na=False, na_values={name: [] for name in text}), text)
 
 
 # --------------------------------------------------------------------- a batch of molecules

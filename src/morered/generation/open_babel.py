@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from morered.calculators.mmff94 import bond_problem, perceive
+from morered.calculators.mmff94_openbabel import bond_problem, perceive
 from morered.extras import needs
 from morered.generation.perception import Named, find_orders, is_structure
 

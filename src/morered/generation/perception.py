@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
-from morered.datasets.graphs import BOND_FACTORS, bonded
+from morered.perception import BOND_FACTORS, bonded
 
 #: What RDKit's search for bond orders may take; a molecule that it takes longer for is none.
 _MAX_ITERATIONS = 10_000

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from morered.escaping import cell, text_of
 from morered.files import atomic_path
 
 #: Columns of the table that `evaluate` makes -> (dtype, meaning with unit).
@@ -57,9 +58,27 @@ class Run(NamedTuple):
 
 
 def write_table(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write a frame as CSV, complete or not at all; numbers read back are the same numbers."""
+    """Write a frame as CSV, complete or not at all; numbers read back are the same numbers.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it (`morered.escaping.cell`).
+    """
+    texts = frame.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]]
+    guarded = frame.assign(**{name: frame[name].map(_guarded) for name in texts})
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+        guarded.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _guarded(value: Any) -> Any:
+    return cell(value) if isinstance(value, str) else value
+
+
+def unguarded(frame: pd.DataFrame, texts: Iterable[str]) -> pd.DataFrame:
+    """A frame that was read from a file of `write_table`, the columns ``texts`` as they were before it was written."""
+    return frame.assign(**{name: frame[name].map(_unguarded) for name in texts})
+
+
+def _unguarded(value: Any) -> Any:
+    return text_of(value) if isinstance(value, str) else value
 
 
 def read_table(path: str | PathLike[str]) -> pd.DataFrame:
@@ -67,7 +86,7 @@ def read_table(path: str | PathLike[str]) -> pd.DataFrame:
     header = pd.read_csv(path, nrows=0).columns
     text = {name: str for name in header if name in _TEXT}
     frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    return frame.fillna(dict.fromkeys(text, "")) if text else frame
+    return unguarded(frame.fillna(dict.fromkeys(text, "")), text) if text else frame
 
 
 def read_runs(runs: Iterable[Run]) -> pd.DataFrame:

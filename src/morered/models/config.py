@@ -12,6 +12,18 @@ Engine = Literal["dense", "schnetpack"]
 Schedule = Literal["polynomial", "cosine", "linear"]
 TimeScale = Literal["linear", "noise-level", "log-snr"]
 
+#: Largest value of each size: far above what anyone trains, far below what fills a memory.
+_MOST = {
+    "features": 4096,
+    "interactions": 64,
+    "radial_basis": 1000,
+    "cutoff": 100.0,
+    "noise_layers": 16,
+    "time_layers": 16,
+    "energy_layers": 16,
+}
+_MOST_DEGREE = 6
+
 #: The version written today. Every version ever written stays readable: `ModelConfig.from_dict` upgrades it.
 VERSION = 1
 
@@ -28,7 +40,9 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         _check_choice("diffusion.schedule", self.schedule, get_args(Schedule))
         _check_choice("diffusion.time_scale", self.time_scale, get_args(TimeScale))
-        _check_positive("diffusion.T", self.T)
+        _check_number("diffusion.T", self.T, 1_000_000, whole=True)
+        if not (_is_number(self.s) and 0 <= self.s < 0.5):
+            raise ValueError(f"diffusion.s must be a number from 0 to below 0.5, not {_short(self.s)}")
 
 
 @dataclass(frozen=True)
@@ -80,10 +94,14 @@ class ModelConfig:
         _check_choice("kind", self.kind, get_args(Kind))
         _check_choice("representation", self.representation, get_args(Representation))
         _check_choice("engine", self.engine, get_args(Engine))
-        for name in ("features", "interactions", "cutoff", "noise_layers", "time_layers", "energy_layers"):
-            _check_positive(name, getattr(self, name))
+        for name, most in _MOST.items():
+            _check_number(name, getattr(self, name), most, whole=name != "cutoff")
+        if not isinstance(self.diffusion, DiffusionConfig):
+            raise ValueError(f"diffusion must be a mapping of schedule, T, s and time_scale, not {_short(self.diffusion)}")
         if self.radial_basis < 2:
             raise ValueError(f"radial_basis must be at least 2 (its spacing is its width), not {self.radial_basis}")
+        if not isinstance(self.l_max, int) or self.l_max > _MOST_DEGREE:
+            raise ValueError(f"l_max must be a whole number of at most {_MOST_DEGREE}, not {_short(self.l_max)}")
         if self.representation == "so3net" and self.l_max < 1:
             raise ValueError(f"l_max must be at least 1: noise is a vector; not {self.l_max}")
         if self.representation == "so3net" and self.engine == "dense":
@@ -119,13 +137,17 @@ class ModelConfig:
         ValueError
             If a key is unknown, the version is newer than this code, or a value is not allowed.
         """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"the model config must be a mapping, not {_short(values)}")
         given = dict(values)
         version = given.get("version", VERSION)
         if not isinstance(version, int) or version > VERSION:
             raise ValueError(f"the model config has version {version}; this code reads versions up to {VERSION}: update morered")
         _check_keys("model config", given, cls)
         if "diffusion" in given:
-            diffusion = dict(given["diffusion"])
+            diffusion = given["diffusion"]
+            if not isinstance(diffusion, Mapping):
+                raise ValueError(f"diffusion must be a mapping, not {_short(diffusion)}")
             _check_keys("diffusion", diffusion, DiffusionConfig)
             given["diffusion"] = DiffusionConfig(**diffusion)
         return cls(**given)
@@ -140,9 +162,23 @@ def _check_keys(where: str, given: Mapping[str, Any], cls: type) -> None:
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {_short(value)}")
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
+def _check_number(name: str, value: object, most: float, *, whole: bool) -> None:
+    """Refuse what is no number above 0, or above ``most``."""
+    if not _is_number(value) or (whole and not isinstance(value, int)):
+        raise ValueError(f"{name} must be a {'whole ' * whole}number, not {_short(value)}")
+    if not value > 0:  # type: ignore[operator]
         raise ValueError(f"{name} must be positive, not {value}")
+    if not value <= most:  # type: ignore[operator]
+        raise ValueError(f"{name} must be at most {most:g}, not {value}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from morered.escaping import printable
 from morered.files import atomic_path
 from morered.models.config import Engine, ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
@@ -74,14 +75,34 @@ class WeightsHeader:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; a key of a later version is left out."""
+        """Read what `to_dict` wrote; a key of a later version is left out.
+
+        Raises
+        ------
+        ValueError
+            If a value is not of the kind that it should be; the message names the key.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError("the header must be a mapping")
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        for name in ("dataset", "split"):
+            if not isinstance(known.get(name, ""), str):
+                raise ValueError(f"header.{name} must be text")
+        for name in ("training", "metrics"):
+            if not isinstance(known.get(name, {}), dict):
+                raise ValueError(f"header.{name} must be a mapping")
+        for name, least, most in (("elements", 1, len(chemical_symbols) - 1), ("sizes", 0, 1 << 31), ("charges", -99, 99)):
+            numbers = known.get(name, ())
+            if not isinstance(numbers, (list, tuple)) or not all(type(n) is int and least <= n <= most for n in numbers):
+                raise ValueError(f"header.{name} must be whole numbers from {least} to {most}")
         header = cls(**known)
+        if len(header.sizes) != 2 or header.sizes[0] > header.sizes[1]:
+            raise ValueError("header.sizes must be the fewest and the most atoms")
         return replace(
             header,
             elements=tuple(header.elements),
             sizes=(header.sizes[0], header.sizes[1]),
-            charges=tuple(int(charge) for charge in header.charges),
+            charges=tuple(header.charges),
         )
 
 
@@ -147,9 +168,11 @@ def load(path_or_name: str | os.PathLike[str], device: torch.device | str = "cpu
         header = WeightsHeader.from_dict(json.loads(metadata["header"]))
         if engine is not None:
             config = replace(config, engine=engine)
+        _refuse_small(config, tensors)
         network = build(config)
+        _refuse_others(network.state_dict(), tensors)
         network.load_state_dict(tensors)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, RecursionError) as error:
         raise WeightsError(f"{path}: {error}") from error
     network.elements = frozenset(header.elements)
     return LoadedModel(network.to(device).eval(), config, header, metadata["digest"])
@@ -233,7 +256,7 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
     lines |= {f"metric: {key}": _plain(value) for key, value in header.metrics.items()}
     lines["digest"] = f"{digest} (checked)"
     width = max(map(len, lines))
-    return "\n".join(f"{key:<{width}}  {value}" for key, value in lines.items())
+    return "\n".join(printable(f"{key:<{width}}  {value}") for key, value in lines.items())
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -255,6 +278,35 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if _digest(metadata, tensors) != metadata["digest"]:
         raise WeightsError(f"{path} is damaged: its content does not have the digest it states; copy or download it again")
     return metadata, tensors
+
+
+def _refuse_small(config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a config of a network much larger than the tensors, before memory is taken for it.
+
+    Every interaction block has at least one layer from F to F features, and K radial functions lead to F features.
+    """
+    there = sum(tensor.numel() for tensor in tensors.values())
+    least = max(config.features**2 * config.interactions, config.features * config.radial_basis)
+    if there < least:
+        raise ValueError(
+            f"its config describes a network of more than {least} numbers ({config.features} features, {config.interactions} "
+            f"interactions, {config.radial_basis} radial functions), and the file holds {there}: it is no file of this network"
+        )
+
+
+def _refuse_others(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those of the network: others, of another shape, no finite numbers."""
+    if strange := sorted(tensors.keys() ^ wanted.keys()):
+        name = strange[0]
+        raise ValueError(f"the tensor {name!r} is {'missing' if name in wanted else 'none of this network'}")
+    for name, tensor in tensors.items():
+        shape = list(wanted[name].shape)
+        if list(tensor.shape) != shape:
+            raise ValueError(f"the tensor {name!r} is {list(tensor.shape)}; its config makes it {shape}")
+        if tensor.is_floating_point() != wanted[name].is_floating_point():
+            raise ValueError(f"the tensor {name!r} holds {tensor.dtype}, not {wanted[name].dtype}")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"the tensor {name!r} holds numbers that are not finite")
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

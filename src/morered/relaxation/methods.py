@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from morered.calculators import check_installed
@@ -187,7 +188,7 @@ class PhysicalMethod:
     Attributes
     ----------
     program
-        gfn2, gfn1 (tblite, L-BFGS) or mmff94 (Open Babel).
+        gfn2, gfn1 (tblite, L-BFGS) or mmff94 (Open Babel, or RDKit as ``variant`` says).
     options
         Passed to the relaxer of one molecule, see `morered.relaxation.physical.settings`.
     timeout
@@ -212,7 +213,7 @@ class PhysicalMethod:
 Method = DiffusionMethod | PotentialMethod | PhysicalMethod
 
 #: What the programs' options may be, beyond their types.
-_CHOICES = {"variant": ("paper", "tight")}
+_CHOICES = {"variant": ("paper", "tight", "rdkit")}
 _POSITIVE = ("fmax", "steps", "accuracy", "max_iterations")
 
 RELAXERS = ("morered", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94")
@@ -288,6 +289,11 @@ def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> Physica
             raise ValueError(f"{path}.{key}: {value!r} is not one of {', '.join(_CHOICES[key])}")
         if key in _POSITIVE and not value > 0:
             raise ValueError(f"{path}.{key}: must be positive, not {value}")
+    if relaxer == "mmff94" and (settings.get("variant") or known["variant"]) != "rdkit" and find_spec("openbabel") is None:
+        raise ValueError(
+            f"{path}.variant: Open Babel is not installed: python -m pip install 'morered[mmff]' brings it, and variant rdkit "
+            "(mmff94 by name) does without"
+        )
     if timeout is None:
         timeout = math.inf
     check_type(timeout, float, f"{path}.timeout")

@@ -43,7 +43,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "so3lr": {"relaxer": "so3lr"},
     "gfn2": {"relaxer": "gfn2"},
     "gfn1": {"relaxer": "gfn1"},
-    "mmff94": {"relaxer": "mmff94", "variant": "tight"},
+    "mmff94": {"relaxer": "mmff94", "variant": "rdkit"},
+    "mmff94-openbabel": {"relaxer": "mmff94", "variant": "tight"},
 }
 DEFAULT = "fast"
 _ROLES = ("model", "noise", "time")

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from morered import calculators, forking
+from morered import calculators, devices, forking
 from morered.batching import batches, pad, unpad
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import WAY_OUT, electron_refusals
@@ -129,12 +129,12 @@ def relax(
     RelaxationInterrupted
         On Ctrl-C; it carries what is done.
     ValueError
-        If a model is of the wrong kind, or models do not fit together.
+        If a model is of the wrong kind, models do not fit together, or there is no such device.
     """
     if seed is not None and isinstance(method, DiffusionMethod):
         method = replace(method, seed=seed)
     forking.prepare()
-    options = Options(device, batch_size, workers, compile, recording, lag)
+    options = Options(devices.choose(str(device)), batch_size, workers, compile, recording, lag)
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
     reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter)
