@@ -204,8 +204,6 @@ def read_arrays(
     path: str | os.PathLike[str], kind: str, version: int, names: Iterable[str], mmap: bool = True, optional: Iterable[str] = ()
 ) -> tuple[dict[str, Column], dict[str, Column]]:
     """Arrays and columns of a file that `write_arrays` wrote; raises as `read` does."""
-    import h5py
-
     with _open(path) as file:
         try:
             found = file.attrs.get("format")

@@ -25,7 +25,8 @@ _FACTORIES: dict[str, str] = {
 
 #: Name -> the extra that it needs, and the package, as it is imported, that the extra brings.
 _PACKAGES: dict[str, tuple[str, str]] = {
-    "mmff94": ("mmff", "openbabel"),
+    "mmff94-openbabel": ("mmff", "openbabel"),
+    "aimnet2": ("aimnet2", "Auto3D"),
     "gfn1": ("xtb", "tblite"),
     "gfn2": ("xtb", "tblite"),
     "so3lr": ("so3lr", "so3krates_torch"),

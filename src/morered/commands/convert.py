@@ -7,7 +7,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from morered.commands.arguments import positive, usage, without_folder
+from morered.commands.arguments import positive, usage
+from morered.commands.outputs import problem_of
 
 EXAMPLES = """examples:
   morered convert qm9_morered_jt.pt -o jt.safetensors --elements H C N O F --dataset qm9
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         return usage("convert", f"--elements: {unknown[0]!r} is no chemical symbol")
     if not arguments.output.endswith(weights.SUFFIX):
         return usage("convert", f"{arguments.output}: the name of a weights file ends in {weights.SUFFIX}")
-    if sentence := without_folder([arguments.output]):
+    if sentence := problem_of(others=[arguments.output]):
         return usage("convert", sentence)
     numbers = [atomic_numbers[symbol] for symbol in arguments.elements]
     try:

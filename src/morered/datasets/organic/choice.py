@@ -93,7 +93,13 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 def read(path: str | os.PathLike[str]) -> list[Entry]:
     """Read what `write` wrote."""
     with open(path, encoding="utf-8", newline="") as file:
-        return [Entry(**{**row, "conformers": int(row["conformers"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
+        return _entries(file)
+
+
+def _entries(lines: Iterable[str]) -> list[Entry]:
+    return [
+        Entry(row["name"], row["smiles"], row["skeleton"], row["kind"], int(row["conformers"])) for row in csv.DictReader(lines)
+    ]
 
 
 def sample(entries: Sequence[Entry], count: int | None) -> list[Entry]:
@@ -114,7 +120,7 @@ def frozen_tests() -> list[Entry]:
     data = files("morered.datasets").joinpath("data", "organic_tests.csv").read_bytes()
     if hashlib.sha256(data).hexdigest() != TESTS_SHA256:
         raise ValueError("organic_tests.csv is not the frozen list of test molecules")
-    return [Entry(**{**row, "conformers": int(row["conformers"])}) for row in csv.DictReader(data.decode().splitlines())]
+    return _entries(data.decode().splitlines())
 
 
 def choose_tests(folder: str | os.PathLike[str], scaffolds: int = 500, small: int = 300) -> list[Entry]:
@@ -177,11 +183,11 @@ def choose(folder: str | os.PathLike[str], tests: Sequence[Entry], amounts: Amou
     for name, graph in zip(minima.names, qm7.graphs(minima), strict=True):
         add("qm7", name, Chem.MolFromSmiles(graph), 1)
 
-    small, larger = [], []
+    small: list[tuple[str, Chem.Mol]] = []
+    larger: list[tuple[str, Chem.Mol]] = []
     for name, smiles in lists.qm9(folder):
-        molecule = desalted(smiles)
-        if molecule is not None:
-            (small if molecule.GetNumHeavyAtoms() <= 4 else larger).append((name, molecule))
+        if (drawn := desalted(smiles)) is not None:
+            (small if drawn.GetNumHeavyAtoms() <= 4 else larger).append((name, drawn))
     for name, molecule in small:
         add("qm9", name, molecule, 2)
     for name, molecule in random.Random("qm9 train").sample(larger, min(amounts.qm9, len(larger))):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Settings:
 class _Start:
     entry: Entry
     molecule: Chem.Mol
-    numbers: NDArray[np.int64]
+    numbers: NDArray[np.integer]
     positions: Floats
     name: str
 
@@ -135,11 +136,11 @@ def started(entry: Entry) -> list[_Start]:
         structures = qm7.load()
         _, numbers, positions = structures.molecule(int(structures.index_of([entry.name])[0]))
         molecule = Chem.AddHs(Chem.MolFromSmiles(entry.smiles))
-        return [_Start(entry, molecule, numbers.astype(np.int64), np.array(positions), f"{entry.name}/0")]
+        return [_Start(entry, molecule, numbers, np.array(positions), f"{entry.name}/0")]
     seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4]) & 0x7FFFFFFF
     parts = [Chem.AddHs(Chem.MolFromSmiles(smiles)) for smiles in entry.smiles.split(".")]
     molecule = parts[0] if len(parts) == 1 else Chem.CombineMols(*parts)
-    numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
+    numbers: NDArray[np.integer] = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
     embedded = [conformers(part, entry.conformers, seed) for part in parts]
     count = min(len(points) for points in embedded)
     if len(parts) == 1:
@@ -160,7 +161,7 @@ def conformers(molecule: Chem.Mol, count: int, seed: int) -> list[Floats]:
     """
     if molecule.GetNumAtoms() == 1:
         return [np.zeros((1, 3))] * count
-    settings = rdDistGeom.ETKDGv3()
+    settings: Any = rdDistGeom.ETKDGv3()  # its stubs take its numbers for parameter sets
     settings.randomSeed = seed
     settings.useSmallRingTorsions = True
     settings.numThreads = 1
