@@ -134,9 +134,9 @@ def started(entry: Entry) -> list[_Start]:
     """
     if entry.kind == "qm7":
         structures = qm7.load()
-        _, numbers, positions = structures.molecule(int(structures.index_of([entry.name])[0]))
+        known = structures.molecule(int(structures.index_of([entry.name])[0]))
         molecule = Chem.AddHs(Chem.MolFromSmiles(entry.smiles))
-        return [_Start(entry, molecule, numbers, np.array(positions), f"{entry.name}/0")]
+        return [_Start(entry, molecule, known.numbers, np.array(known.positions), f"{entry.name}/0")]
     seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4]) & 0x7FFFFFFF
     parts = [Chem.AddHs(Chem.MolFromSmiles(smiles)) for smiles in entry.smiles.split(".")]
     molecule = parts[0] if len(parts) == 1 else Chem.CombineMols(*parts)
