@@ -6,9 +6,9 @@ thread each and one pipe to the parent, nothing is shared between them, a worker
 and the task it had comes back as a `TaskFailure`. The pipe per worker is what makes this certain: a lost worker closes its pipe
 whatever its exit status, and no lock is left behind.
 
-The pools that others keep were tried with what the tests here ask for. In `concurrent.futures` and loky 3.7 a worker that dies
-breaks the pool for all tasks, and neither knows a time limit for one task. Pebble 5.2 has both, but waits for ever for a task
-whose worker left with status 0, and imports the caller's main module again.
+The pools that others keep lack what the tests here ask for. In `concurrent.futures` and loky, by their documents, a worker that
+dies breaks the pool for all tasks, and neither knows a time limit for one task. Pebble 5.2 was tried: it has both, but waits for
+ever for a task whose worker left with status 0, and imports the caller's main module again.
 
 Workers are new programs (`morered.worker`), neither forks of the caller nor importers of its main module: a plain script needs no
 ``if __name__ == "__main__":``, a notebook or a thread may call, and what the main module defines travels by value (cloudpickle).
