@@ -142,7 +142,7 @@ def test_names_move_no_cursor(script, folder):
     size = int(text[0])
     bad = '1\nname="\x1b]0;owned\x07\x1b[2Jx"\nH 0 0 0\n'
     (folder / "odd.xyz").write_text("\n".join(text[: size + 2]) + "\n" + bad)
-    done = run(script, "relax", "odd.xyz", "-o", "out.xyz", "--method", "so3lr", "--steps", "1", "--table", "t.csv", cwd=folder)
+    done = run(script, "relax", "odd.xyz", "-o", "out.xyz", "--method", "mlff", "--steps", "1", "--table", "t.csv", cwd=folder)
     assert done.returncode == 1
     assert b"\x1b" not in done.stderr
     assert b"\\x1b]0;owned" in done.stderr
