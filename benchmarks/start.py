@@ -41,7 +41,7 @@ H  0.05 1.17 -0.91
 """
 CASES: dict[str, list[str]] = {
     BASE: [sys.executable, "-c", "import torch"],
-    "import numpy": [sys.executable, "-c", "import numpy"],
+    "import numpy, ase, safetensors": [sys.executable, "-c", "import numpy, ase, safetensors.numpy"],
     "morered --version": [COMMAND, "--version"],
     "morered info": [COMMAND, "info"],
     "relax one ethanol, xyz to xyz": [COMMAND, "relax", "in.xyz", "-o", "out.xyz", "-q"],
