@@ -88,6 +88,14 @@ def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(water, 
     assert (tmp_path / "t.csv").exists()
 
 
+def test_a_value_that_no_writer_takes_costs_no_coordinates(water, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reading = formats.read(water)
+    odd = {record.name: formats.Carried({"odd": object()}) for record in reading.records}
+    path = outputs.rescue(reading.structures(), odd).removeprefix("the results are in ")
+    assert len(ase.io.read(path)) == 4
+
+
 def test_where_nothing_can_be_written_that_is_said(water, tmp_path, monkeypatch):
     def nowhere(**_options):
         raise OSError(30, "Read-only file system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from morered.files import unwritable
@@ -76,11 +77,18 @@ def rescue(everything: Structures, carried: Mapping[str, Carried] | None = None)
 
     reasons = []
     for folder in (os.curdir, tempfile.gettempdir(), os.path.expanduser("~")):
+        path = None
         try:
             handle, path = tempfile.mkstemp(prefix="morered-recovered-", suffix=".xyz", dir=folder)
             os.close(handle)
-            write_extxyz(path, everything, carried=carried)
+            try:
+                write_extxyz(path, everything, carried=carried)
+            except (ValueError, TypeError):  # a value that no writer takes must not cost the coordinates
+                write_extxyz(path, everything.without_columns())
             return f"the results are in {os.path.abspath(path)}"
         except OSError as error:
             reasons.append(f"{os.path.abspath(folder)} ({(error.strerror or str(error)).lower()})")
+            if path is not None:
+                with suppress(OSError):
+                    os.unlink(path)
     return f"the results could not be written to {', '.join(reasons)} either"
