@@ -40,3 +40,33 @@ def test_files(runs, tmp_path, assert_figure):
 
 def test_nothing_is_best_where_all_take_more(runs):
     assert (evaluations.numbers(runs.assign(steps=500), PER_STEP)["best_under"] == 0).all()
+
+
+def test_the_front_by_hand():
+    table = pd.DataFrame(
+        {
+            "method": ["dear", "a", "beaten", "b", "same as b", "c"],
+            "evaluations": [90.0, 10.0, 30.0, 20.0, 20.0, 40.0],
+            "median_ratio": [0.3, 0.5, 0.5, 0.4, 0.4, 0.1],
+        }
+    )
+    assert evaluations.front(table, "median_ratio")["method"].tolist() == ["a", "b", "c"]
+
+
+def test_of_many_methods_those_on_a_front_are_named_and_the_rest_is_grey(run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
+    names = [f"m{k:02}" for k in range(12)]
+    # the more steps the better up to m03, and worse from there on
+    tables = [
+        run("normal-modes", name, [0.5 - 0.1 * min(k, 3) + 0.02 * k] * 3, steps=5 * (k + 1)) for k, name in enumerate(names)
+    ]
+    evaluations.make(pd.concat(tables, ignore_index=True), tmp_path / "evaluations", dict.fromkeys(names, 1))
+    left = drawn[0].axes[0]
+    points = [line for line in left.get_lines() if line.get_marker() == "o"]
+    grey = [line for line in points if line.get_markerfacecolor() == evaluations.GREY]
+    assert (len(points), len(grey)) == (12, 8)
+    assert [text.get_text() for text in left.texts] == ["a", "b", "c", "d"]
+    words = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert words[:4] == ["a m00", "b m01", "c m02", "d m03"]
+    assert words[4] == "not on the front (8 methods on none)"

@@ -92,6 +92,22 @@ def test_solid_dashed_and_dots(files, tmp_path, monkeypatch):
     assert [cells[1, k].get_text().get_text() for k in range(3)] == ["0.100", "0.010", "0.050"]
 
 
+def test_a_long_adaptive_run_breaks_the_axis(files, tmp_path, monkeypatch):
+    """What happens at first is shown at full width, the rest beside it."""
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
+    trajectories(NAMES, [[9, 4, *[2] * 98], [5, 0], [9, 0]]).write(files["adaptive"])
+    fig3b.make(**files, stem=tmp_path / "fig3b")
+    first, rest, side = drawn[0].axes
+    assert first.get_xlim() == (0, 7.5)  # half as many again as the 5 steps of the longest fixed run
+    assert rest.get_xlim()[0] == 7.5
+    assert rest.get_xlim()[1] >= 99
+    assert first.get_ylim() == rest.get_ylim()
+    curves = [[line for line in axes.get_lines() if len(line.get_xdata()) == 100] for axes in (first, rest)]
+    assert [len(lines) for lines in curves] == [1, 1]
+    assert side.tables
+
+
 def test_the_choice_of_molecules_spreads_over_the_rmsd_and_takes_each_minimum_once():
     minima = dimers([1.0] * 6, list("ABCDEF"))
     lengths = [1.6, 1.1, 1.5, 1.2, 1.4, 1.3]  # RMSD 0.3, 0.05, 0.25, 0.1, 0.2, 0.15

@@ -87,12 +87,12 @@ def numbers(
 
 @style.styled
 def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
-    """Draw one scatter plot under the other, in two columns where there are more than two; writes fig3a.{png,pdf,csv} and
+    """Draw one scatter plot under the other, side by side where there are more than two; writes fig3a.{png,pdf,csv} and
     fig3a.summary.csv.
     """
-    columns = 2 if len(summary) > 2 else 1
+    columns = _columns(len(summary))
     rows = -(-len(summary) // columns)
-    figure = style.new_figure(style.COLUMN if columns == 1 else style.PAGE, 0.4 + 1.75 * rows)
+    figure = style.new_figure(style.COLUMN if columns == 1 else style.PAGE, 0.4 + (1.75 if columns < 3 else 2.0) * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = grid.ravel()
     for axes in panels[len(summary) :]:
@@ -113,8 +113,8 @@ def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
         axes.set_ylabel(r"predicted first step $\hat{t}$")
     panels[0].set_xlim(left=0)
     panels[0].set_ylim(-0.015 * points["t"].max(), 1.04 * points["t"].max())
+    figure.supxlabel("RMSD of the input from its minimum (Å)", fontsize=8)
     for axes in panels[max(0, len(summary) - columns) : len(summary)]:  # the last one of each column
-        axes.set_xlabel("RMSD of the input from its minimum (Å)")
         axes.tick_params(labelbottom=True)
     style.save(figure, stem, points)
     stem = style.stem_of(stem)
@@ -128,6 +128,11 @@ def make(
     points, summary = numbers(runs, testset, panels, steps=steps)
     draw(points, summary, stem)
     return points, summary
+
+
+def _columns(panels: int) -> int:
+    """Columns that leave the fewest cells empty: one for up to two panels, two or three for more."""
+    return 1 if panels <= 2 else min((3, 2), key=lambda columns: -panels % columns)
 
 
 def _zeros(zero: int, n: int) -> str:

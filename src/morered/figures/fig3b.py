@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from morered import storage
@@ -21,6 +23,8 @@ from morered.trajectories import Trajectories
 #: Columns of trajectories (`morered.relaxation`): how many steps a molecule has taken, the time of the step in [0, 1], and the
 #: time that was predicted without being used, where the schedule is fixed and `Recording.unused_times` asked for it.
 COUNT, USED, PREDICTED = "step", "time", "predicted_time"
+#: What is shown at full width, as a multiple of the longest run with the fixed schedule.
+_BEYOND = 1.5
 
 
 def choose(inputs: Structures, minima: Structures, molecules: int = 3) -> NDArray[np.int64]:
@@ -118,26 +122,24 @@ def draw(
     ``names`` are the methods with the adaptive and with the fixed schedule.
     """
     figure = style.new_figure(style.PAGE, 2.9)
-    axes, side = figure.subplots(1, 2, gridspec_kw={"width_ratios": [2.6, 1]})
+    ends = curves.groupby("schedule")["iteration"].max()
+    border = _BEYOND * (int(ends["fixed"]) + 1)
+    parts = [2.6, 1.0]
+    broken = int(ends["adaptive"]) > 2 * border  # else all of it happens in a sliver of the axis
+    if broken:
+        parts = [1.9, 0.7, 1.0]
+    axes, *rest, side = figure.subplots(1, len(parts), gridspec_kw={"width_ratios": parts})
     side.axis("off")
     colours = [style.SERIES_COLOURS[k % len(style.SERIES_COLOURS)] for k in range(len(table))]
-    for colour, row in zip(colours, rows_of(table), strict=True):
-        mine = curves[curves["molecule"] == row.molecule]
-        adaptive, fixed = (mine[mine["schedule"] == schedule] for schedule in ("adaptive", "fixed"))
-        axes.plot(fixed["iteration"], fixed["t"], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, zorder=2)
-        every = max(1, len(fixed) // 60)
-        axes.plot(
-            fixed["iteration"][::every], fixed["predicted_t"][::every], ".", color=colour, markersize=3.4, alpha=0.8,
-            markeredgewidth=0, zorder=1,
-        )  # fmt: skip
-        axes.plot(adaptive["iteration"], adaptive["t"], color=colour, linewidth=1.3, zorder=3)
-        axes.plot(
-            adaptive["iteration"].iloc[-1:], adaptive["t"].iloc[-1:], "o", color=colour, markersize=3.5, zorder=4, clip_on=False
-        )
-    axes.set_ylim(bottom=0)
+    for panel in (axes, *rest):
+        for colour, row in zip(colours, rows_of(table), strict=True):
+            _draw_steps(panel, curves[curves["molecule"] == row.molecule], colour)
+        panel.set_ylim(0, 1.04 * float(curves[["t", "predicted_t"]].max().max()))
     axes.set_xlim(left=0)
-    axes.set_xlabel("relaxation step")
     axes.set_ylabel("time step $t$")
+    if broken:
+        _break(axes, rest[0], border, int(ends["adaptive"]))
+    axes.set_xlabel("relaxation step")
     grey = "#333333"
     side.legend(
         handles=[
@@ -202,6 +204,33 @@ def make(
     curves, table = numbers(Trajectories.read(adaptive), Trajectories.read(fixed), *ends, steps=steps)
     draw(curves, table, stem, names)
     return curves, table
+
+
+def _draw_steps(axes: Axes, mine: pd.DataFrame, colour: str) -> None:
+    """One molecule's curves of both schedules."""
+    adaptive, fixed = (mine[mine["schedule"] == schedule] for schedule in ("adaptive", "fixed"))
+    axes.plot(fixed["iteration"], fixed["t"], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, zorder=2)
+    every = max(1, len(fixed) // 60)
+    axes.plot(
+        fixed["iteration"][::every], fixed["predicted_t"][::every], ".", color=colour, markersize=3.4, alpha=0.8,
+        markeredgewidth=0, zorder=1,
+    )  # fmt: skip
+    axes.plot(adaptive["iteration"], adaptive["t"], color=colour, linewidth=1.3, zorder=3)
+    axes.plot(adaptive["iteration"].iloc[-1:], adaptive["t"].iloc[-1:], "o", color=colour, markersize=3.5, zorder=4)
+
+
+def _break(axes: Axes, rest: Axes, border: float, end: int) -> None:
+    """Show the steps up to ``border`` on the left and those to the end, drawn together, on the right of a broken axis."""
+    axes.set_xlim(0, border)
+    for line in rest.get_lines():
+        line.set_linewidth(0.5)
+    rest.set_xlim(border, 1.03 * end)
+    rest.spines["left"].set_visible(False)
+    rest.tick_params(left=False, labelleft=False)
+    rest.xaxis.set_major_locator(MaxNLocator(3, prune="lower"))
+    slashes = {"marker": [(-0.5, -1), (0.5, 1)], "markersize": 6, "linestyle": "", "color": "#333333", "clip_on": False}
+    axes.plot([1], [0], transform=axes.transAxes, markeredgewidth=0.8, **slashes)
+    rest.plot([0], [0], transform=rest.transAxes, markeredgewidth=0.8, **slashes)
 
 
 def _paper_step(time: NDArray[np.floating], steps: int) -> NDArray[np.int64]:

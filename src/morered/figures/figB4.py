@@ -180,8 +180,7 @@ def _draw_caps(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 102)
     axes.set_xlabel("cap on the sampling steps")
     axes.set_ylabel("samples (%)")
-    last = float(table.loc[(table["method"] == curve) & (table["quantity"] == "valid"), "percent"].iloc[-1])
-    axes.legend(loc="lower right" if last > 60 else "upper left", fontsize=6.5)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2, fontsize=6.5, columnspacing=1.2)
 
 
 def _apart(caps: list[int]) -> list[int]:

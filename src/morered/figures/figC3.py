@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from morered import storage
 from morered.chemistry import closest_contacts
@@ -63,21 +64,19 @@ def densest(minima: Structures, t: int = STEP, candidates: int = CANDIDATES) -> 
 @style.styled
 def draw(table: pd.DataFrame, before: Structures, after: Structures, stem: str | Path, t: int = STEP) -> None:
     """Draw the losses on the left and the molecule on the right; writes figC3.{png,pdf,csv} and figC3.molecule.csv."""
-    figure = style.new_figure(style.PAGE, 2.7)
-    left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": [2.3, 1, 1]})
     models = in_order(table["model"])
-    colours = dict(zip(models, (style.METHOD_COLOURS["MLFF"], *style.OTHER_COLOURS), strict=False))
-    for model in models:
-        rows = table[table["model"] == model]
-        validation = style.METHOD_COLOURS["MoreRed-AS"] if len(models) == 1 else colours[model]
-        name = "" if len(models) == 1 else f"{model}, "
-        left.plot(rows["epoch"], rows["train_loss"], color=colours[model], linewidth=0.8, alpha=0.6, label=f"{name}training")
-        left.plot(rows["epoch"], rows["val_loss"], color=validation, linewidth=1.4, label=f"{name}validation")
-    left.set_yscale("log")
-    left.set_xlabel("epoch")
-    left.set_ylabel("loss")
-    left.set_xlim(left=0)
-    left.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
+    columns, rows = (1, 1) if len(models) == 1 else (2, -(-len(models) // 2))
+    figure = style.new_figure(style.PAGE, 2.7 if rows == 1 else 0.5 + 1.5 * rows)
+    curves, pictures = figure.subfigures(1, 2, width_ratios=[2.3, 2] if len(models) == 1 else [3.2, 1])
+    panels = curves.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(models) :]:
+        axes.set_axis_off()
+    for axes, model in zip(panels, models, strict=False):
+        _draw_losses(axes, table[table["model"] == model], model if len(models) > 1 else "")
+    panels[0].legend(loc="upper right")
+    curves.supxlabel("epoch", fontsize=8)
+    curves.supylabel("loss", fontsize=8)
+    middle, right = pictures.subplots(1, 2) if len(models) == 1 else pictures.subplots(2, 1)
     molecule, noisy = before.molecule(0), after.molecule(0)
     rotation = view(molecule.numbers, molecule.positions)
     start = molecule.positions - molecule.positions.mean(axis=0)
@@ -102,6 +101,18 @@ def make(logs: Mapping[str, str | PathLike[str]], minima: str | PathLike[str], s
     table = numbers(logs)
     draw(table, *densest(storage.read(minima), t), stem, t)
     return table
+
+
+def _draw_losses(axes: Axes, rows: pd.DataFrame, title: str) -> None:
+    """Both losses of one model over the range of the validation's: the first steps of a training are far above."""
+    axes.plot(rows["epoch"], rows["train_loss"], color=style.METHOD_COLOURS["MLFF"], linewidth=0.8, alpha=0.7, label="training")
+    axes.plot(rows["epoch"], rows["val_loss"], color=style.METHOD_COLOURS["MoreRed-AS"], linewidth=1.4, label="validation")
+    losses = rows[["train_loss", "val_loss"]]
+    low, high = float(losses.min().min()), max(float(rows["val_loss"].max()), float(rows["train_loss"].quantile(0.9)))
+    if np.isfinite([low, high]).all() and high > low:
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+    axes.set_xlim(left=0)
+    axes.set_title(title, loc="left", fontsize=8)
 
 
 def _mean_distance(positions: np.ndarray) -> float:
