@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from morered import formats
-from morered.datasets.smiles import SmilesError, conformers
+from morered.checks.known import with_stated_bonds
+from morered.datasets.smiles import SmilesError, conformers, parse
 from morered.formats import Reading, Record
 from morered.relaxation.codes import Code
 from morered.relaxation.verdicts import Outcome, judge
@@ -28,8 +29,8 @@ class Intake:
 
     @cached_property
     def structures(self) -> Structures:
-        """The good molecules, with the values that came with them as columns."""
-        return self.reading.structures()
+        """The good molecules, with the values that came with them, and the bonds that their source states, as columns."""
+        return with_stated_bonds(self.reading.structures(), self.reading.templates)
 
     @property
     def problems(self) -> list[str]:
@@ -68,6 +69,7 @@ def _embedded(smiles: str, index: int, seed: int) -> Record:
     try:
         numbers, positions = conformers(smiles, 1, seed)
         record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
+        record.template = parse(smiles)  # in the order of the conformer's atoms
     except SmilesError as error:
         record.fail(str(error))
     return record

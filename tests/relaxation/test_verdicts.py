@@ -7,6 +7,7 @@ import pytest
 import torch
 from relaxation_support import Oracle, Springs, diffused, model
 
+from morered.checks.table import CHECKS
 from morered.metrics.rmsd import rmsd
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod, PotentialMethod, relax
@@ -143,8 +144,7 @@ def test_units_and_types_of_the_columns(noisy: Structures, jt: LoadedModel) -> N
         "first_fmax": ("eV/Å", "f"),
         "last_fmax": ("eV/Å", "f"),
         "moved": ("Å", "f"),
-        "bonds_kept": ("", "i"),
-        "stereo_kept": ("", "i"),
+        **dict.fromkeys(CHECKS, ("", "i")),
         "closest_contact": ("Å", "f"),
         "seconds": ("s", "f"),
         "reason": ("", "S"),

@@ -1,8 +1,9 @@
-"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or
-failed, and why.
+"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, changed, step-cap,
+refused or failed, and why.
 
-A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Ctrl-C ends it early: what is done by
-then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
+A result is converged where it passes all checks, which are listed below; one that is another molecule than the input is changed.
+A molecule that cannot be read or relaxed, or ends at an impossible geometry, keeps its coordinates and never stops the others.
+Ctrl-C ends it early: what is done by then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from morered.checks.table import CHECKS
 from morered.commands.arguments import positive, usage, without_folder
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
@@ -39,7 +41,9 @@ methods:
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   mlff, so3lr  force fields, L-BFGS in batches
   gfn2, gfn1   tight binding (tblite, L-BFGS)      mmff94   Open Babel
-"""
+
+checks, each a column of the table (1 passed, 0 not, -1 unknown or not asked), and the verdict where one is not passed:
+""" + "\n".join(f"  {name:<15}{check.otherwise:<10}{check.meaning}" for name, check in CHECKS.items())
 
 METHODS = ("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "so3lr", "gfn2", "gfn1", "mmff94")
 
@@ -157,7 +161,13 @@ def _write(
     from morered.relaxation.verdicts import table_of
 
     whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
-    options: dict[str, Any] = {"templates": given.reading.templates} if formats.format_of(arguments.output) == "sdf" else {}
+    # The bonds of a molecule that changed come from its coordinates, not from the source.
+    changed = {name for name, kept in zip(whole.names, whole.column("bonds_kept").tolist(), strict=True) if kept == 0}
+    changed &= {
+        name for name, verdict in zip(whole.names, whole.column("verdict").tolist(), strict=True) if verdict == b"changed"
+    }
+    templates = {name: template for name, template in given.reading.templates.items() if name not in changed}
+    options: dict[str, Any] = {"templates": templates} if formats.format_of(arguments.output) == "sdf" else {}
     formats.write(arguments.output, whole, **options)
     if arguments.table:
         write_table(table_of(everything), arguments.table)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from morered import storage
 from morered.formats.atoms import from_ase, read_ase, to_ase
-from morered.formats.records import COINCIDING, Reading, Record, file_problem
+from morered.formats.records import Reading, Record, file_problem
 from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
 from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
 from morered.formats.sources import STDIN, SourceProblem, extension_of, label_of, read_text, stem_of
@@ -21,7 +21,6 @@ from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
 from morered.structures import Structures
 
 __all__ = [
-    "COINCIDING",
     "FORMATS",
     "Format",
     "Reading",
