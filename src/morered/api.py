@@ -29,6 +29,7 @@ from morered.intake import complete, set_electrons
 from morered.properties import is_of_geometry
 from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted, from_config
 from morered.relaxation import relax as relax_structures
+from morered.relaxation.frames import GRID, own_frames, turned
 from morered.relaxation.methods import Model
 from morered.relaxation.presets import DEFAULT, preset
 from morered.relaxation.stages import relax_stages
@@ -289,10 +290,15 @@ def _structures(records: Sequence[Record]) -> Structures:
 
 
 def _name(atoms: Atoms) -> str:
-    """``info["name"]``, or what the atoms are: noise is keyed by it, so a result does not depend on the place in the list."""
+    """``info["name"]``, or what the atoms are, however turned: noise is keyed by it, so a result depends neither on the place
+    in the list nor on the frame.
+    """
     if atoms.info.get("name"):
         return str(atoms.info["name"])
-    content = np.asarray(atoms.numbers, np.int64).tobytes() + np.asarray(atoms.positions, np.float64).tobytes()
+    one = Structures.build([np.where((z := atoms.numbers) < 256, z, 0)], [atoms.positions], ["molecule"])
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.round(turned(one, own_frames(one)).positions / GRID)
+    content = np.asarray(atoms.numbers, np.int64).tobytes() + (steps + 0.0).tobytes()  # -0 becomes 0
     return f"atoms/{blake2b(content, digest_size=8).hexdigest()}"
 
 

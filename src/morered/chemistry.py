@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 BOND_SCALE = 1.25
+COINCIDING = 0.01
+"""Å. Atoms nearer than this are one atom written twice, and no method can tell in which direction to part them. Not larger, since
+structures diffused to noise must pass: of 20 atoms in unit Gaussian noise, two are nearer than 0.1 Å in every 50th structure,
+nearer than 0.01 Å in every 50 000th."""
 _DENSE_ATOMS = 512  # above this, neighbours are searched with a tree instead of among all pairs
 _MAX_PAIRS = 1 << 21  # pairs of atoms held at once: 50 MB of distances and differences
 

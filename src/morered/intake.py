@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from morered import formats
+from morered.checks.known import with_stated_bonds
 from morered.formats import Carried, Reading, Record
 from morered.formats.electronic import ElectronsProblem, check
 from morered.properties import is_of_geometry
@@ -30,8 +31,8 @@ class Intake:
 
     @cached_property
     def structures(self) -> Structures:
-        """The good molecules, bare: what came with them stays in the records."""
-        return self.reading.structures().without_columns()
+        """The good molecules with the bonds that their source states; what else came with them stays in the records."""
+        return with_stated_bonds(self.reading.structures().without_columns(), self.reading.templates)
 
     @property
     def problems(self) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from morered import formats, storage
+from morered.chemistry import COINCIDING
 from morered.formats.records import Record, atomic_number
 from morered.structures import Column, Structures
 from structures_support import METHANE, WATER, assert_same, random_structures
@@ -246,7 +247,7 @@ def test_the_first_reason_stays() -> None:
     assert record.problem == "x, molecule 5 (a): one"
 
 
-@pytest.mark.parametrize(("gap", "good"), [(formats.COINCIDING * 0.99, False), (formats.COINCIDING * 1.01, True)])
+@pytest.mark.parametrize(("gap", "good"), [(COINCIDING * 0.99, False), (COINCIDING * 1.01, True)])
 @pytest.mark.parametrize("n_atoms", [5, 600])
 def test_the_limit_of_coinciding_atoms(gap: float, good: bool, n_atoms: int) -> None:
     generator = np.random.default_rng(1)

@@ -251,7 +251,7 @@ BROKEN = {
     ),
     "drawing": (
         _DRAWING,
-        "a flat drawing without 4 hydrogen atoms, not a geometry",
+        "a flat drawing (its header says 2D), no geometry",
     ),
 }
 
@@ -280,10 +280,10 @@ def test_a_missing_separator_hides_no_molecule() -> None:
     assert reading_of(GOOD.removesuffix("$$$$\n") + ">  <energy>\n1.5\n\n" + NEXT).structures().names == ["methanol", "cyanide"]
 
 
-def test_missing_hydrogens_are_told() -> None:
+def test_missing_hydrogens_are_told_and_how_to_add_them() -> None:
     reading = reading_of(Chem.MolToMolBlock(Chem.RemoveHs(embedded("CO", "bare"))) + "$$$$\n" + GOOD)
-    assert len(reading.structures()) == 2
-    assert reading.notes == ["in.sdf, molecule 1 (bare): 4 hydrogen atoms are missing; it is taken as it is"]
+    assert reading.structures().names == ["methanol"]
+    assert reading.problems[0].startswith("in.sdf, molecule 1 (bare): 4 hydrogen atoms are missing. Add what is missing first")
 
 
 def test_values_that_make_no_column_are_told() -> None:

@@ -18,7 +18,7 @@ from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_co
 from morered.relaxation.stopping import Settled, StepPlateau, StopRules
 from morered.structures import Structures
 
-VERDICTS = {b"converged", b"step-cap", b"refused", b"failed"}
+VERDICTS = {b"converged", b"changed", b"step-cap", b"refused", b"failed"}
 ELEMENTS = frozenset({1, 6, 7, 8, 16})
 
 #: Any number that a file may hold: huge, tiny, not finite, and the usual ones.

@@ -17,11 +17,9 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
-from morered.chemistry import closest_contacts
+from morered.chemistry import COINCIDING, closest_contacts
 from morered.electrons import WAY_OUT, electron_refusals
 from morered.structures import Structures
-
-_COINCIDENCE = 0.1  # Å; no bond is shorter than 0.7 Å
 
 Stage = Literal["input", "perception", "setup", "calculation", "optimiser"]
 
@@ -204,13 +202,14 @@ def accepted(calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, c
 def refusals(structures: Structures, elements: frozenset[int]) -> list[str | None]:
     """Why each molecule cannot be calculated by any method, [M]; None for those that can.
 
-    No atoms, coordinates that are not finite, an element outside ``elements``, or atoms that coincide (nearer than 0.1 Å).
+    No atoms, coordinates that are not finite, an element outside ``elements``, or atoms that coincide (nearer than
+    `morered.chemistry.COINCIDING`).
     """
     known = np.zeros(256, dtype=bool)
     known[list(elements)] = True
     unknown = structures.per_molecule_sum((~known[structures.numbers]) * 1.0) > 0
     broken = structures.per_molecule_sum((~np.isfinite(structures.positions)).any(axis=1) * 1.0) > 0
-    coinciding = closest_contacts(structures) < _COINCIDENCE  # False for NaN: one atom, or not finite
+    coinciding = closest_contacts(structures) < COINCIDING  # False for NaN: one atom, or not finite
     reasons: list[str | None] = [None] * len(structures)
     for m in np.flatnonzero(unknown | broken | coinciding | (structures.sizes == 0)).tolist():
         if structures.sizes[m] == 0:

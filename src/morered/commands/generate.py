@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     interrupted = False
     try:
         method = preset(arguments.method, model, steps=arguments.steps, seed=arguments.seed)
-        done = generate(wanted, method, device=device, progress=not arguments.quiet and sys.stderr.isatty())
+        done = generate(wanted, method, checked=True, device=device, progress=not arguments.quiet and sys.stderr.isatty())
     except RelaxationInterrupted as stop:
         done, interrupted = stop.relaxation, True
     except ValueError as error:  # a model that does not predict what the method needs

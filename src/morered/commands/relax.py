@@ -1,8 +1,9 @@
-"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, step-cap, refused or
-failed, and why.
+"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, changed, step-cap,
+refused or failed, and why.
 
-A molecule that cannot be read or relaxed keeps its coordinates and never stops the others. Ctrl-C ends it early: what is done by
-then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
+A result is converged where it passes all checks, which are listed below; one that is another molecule than the input is changed.
+A molecule that cannot be read or relaxed, or ends at an impossible geometry, keeps its coordinates and never stops the others.
+Ctrl-C ends it early: what is done by then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from morered.checks.table import CHECKS
 from morered.commands.arguments import add_reading, electrons, positive, usage
 from morered.commands.messages import say, tell
 from morered.commands.outputs import problem_of, rescue, write_each
@@ -43,7 +45,9 @@ methods:
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
   gfn2, gfn1   tight binding (tblite, L-BFGS)
   mmff94       RDKit's MMFF94 force field;         mmff94-openbabel   Open Babel's
-"""
+
+checks, each a column of the table (1 passed, 0 not, -1 unknown or not asked), and the verdict where one is not passed:
+""" + "\n".join(f"  {name:<15}{check.otherwise:<10}{check.meaning}" for name, check in CHECKS.items())
 
 METHODS = (
     *("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1"),
@@ -174,13 +178,17 @@ def _write(
 
     whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
     carried = given.carried(everything)
+    # The bonds of a molecule that changed come from its coordinates, not from the source.
+    pairs = zip(whole.names, whole.column("bonds_kept").tolist(), whole.column("verdict").tolist(), strict=True)
+    changed = {name for name, kept, verdict in pairs if kept == 0 and verdict == b"changed"}
+    templates = {name: template for name, template in given.reading.templates.items() if name not in changed}
 
     def molecules() -> None:
         kind = formats.format_of(arguments.output)
         if kind in ("hdf5", "schnetpack"):
             formats.write(arguments.output, given.with_columns(whole))
         else:
-            options: dict[str, Any] = {"templates": given.reading.templates} if kind == "sdf" else {}
+            options: dict[str, Any] = {"templates": templates} if kind == "sdf" else {}
             formats.write(arguments.output, whole, carried=carried, **options)
 
     def steps() -> None:

@@ -163,12 +163,20 @@ def conformers(smiles: str, count: int, seed: int, ions: bool = False) -> tuple[
     settings.numThreads = 1
     settings.useSmallRingTorsions = True
     with rdBase.BlockLogs():
-        found = list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
+        found = _embedded(molecule, count, settings)
         if not found:  # crowded cages: from random coordinates instead of a guess of the distances
-            settings.useRandomCoords = True
-            found = list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
+            settings.useRandomCoords, settings.useSmallRingTorsions = True, False
+            found = _embedded(molecule, count, settings)
         if not found:
             raise SmilesError(f"no conformer of {smiles!r} can be embedded")
         if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
             rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
     return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
+
+
+def _embedded(molecule: Chem.Mol, count: int, settings: Any) -> list[int]:
+    """The conformers that could be embedded; none where RDKit's own minimiser breaks down (cyclopentane with seed 0)."""
+    try:
+        return list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
+    except RuntimeError:
+        return []

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from morered.formats.atoms import from_ase, read_ase, to_ase
-from morered.formats.records import COINCIDING, Carried, Reading, Record, file_problem
+from morered.formats.records import Carried, Reading, Record, file_problem
 from morered.formats.sources import (
     MAX_UNPACKED,
     STDIN,
@@ -46,7 +46,6 @@ else:  # RDKit, ASE's databases and HDF5 are slow to import, and most files need
     write_stored = _later("morered.storage", "write")
 
 __all__ = [
-    "COINCIDING",
     "FORMATS",
     "MAX_UNPACKED",
     "Carried",

@@ -16,14 +16,11 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from morered.chemistry import closest_contacts
+from morered.chemistry import COINCIDING, closest_contacts
 from morered.formats import electronic
 from morered.formats.columns import columns_of
 from morered.structures import ELECTRONIC, Column, Structures, as_names, offsets_of
 
-COINCIDING = 0.01
-"""Å. Atoms nearer than this are one atom written twice. Not larger, since structures diffused to noise must pass: of 20 atoms in
-unit Gaussian noise, two are nearer than 0.1 Å in every 50th structure, nearer than 0.01 Å in every 50 000th."""
 SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 """Element symbol by atomic number; X at 0 is no atom."""
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, Geometry, rdBase
 from rdkit.Chem import rdDetermineBonds
 
+from morered.checks.proper import FLAT_HEADER, missing_hydrogens
 from morered.chemistry import molecule_bonds
 from morered.formats import values
 from morered.formats.columns import UNITS, atom_text
@@ -69,17 +70,16 @@ def parse_sdf(text: str, label: str, stem: str) -> Reading:
         If there is no molecule in it.
     """
     records: list[Record] = []
-    remarks: list[str] = []
     for lines in _blocks(text):
         record = Record(f"{stem}/{len(records) + 1}", len(records), label)
         records.append(record)
         try:
-            remarks += _read_block(record, lines)
+            _read_block(record, lines)
         except SourceProblem as problem:
             record.fail(str(problem))
     if not records:
         raise SourceProblem("holds no molecule")
-    return Reading(label, records, remarks)
+    return Reading(label, records)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
@@ -98,8 +98,8 @@ def _blocks(text: str) -> Iterator[list[str]]:
         block = []
 
 
-def _read_block(record: Record, lines: list[str]) -> list[str]:
-    """Fill a record from its lines; returns remarks.
+def _read_block(record: Record, lines: list[str]) -> None:
+    """Fill a record from its lines.
 
     Raises
     ------
@@ -128,10 +128,10 @@ def _read_block(record: Record, lines: list[str]) -> list[str]:
     record.template = molecule
     _fields(record, lines[end + 1 :])
     _electrons(record, molecule, lines[:end])
-    hydrogens = _missing_hydrogens(molecule)
-    if hydrogens and not conformer.Is3D() and not np.any(record.positions[:, 2]):
-        raise SourceProblem(f"a flat drawing without {hydrogens} hydrogen atoms, not a geometry")
-    return [f"{record.where}: {hydrogens} hydrogen atoms are missing; it is taken as it is"] if hydrogens else []
+    if lines[1][20:22].upper() == "2D" and len(record.positions) > 1 and not np.any(record.positions[:, 2]):
+        raise SourceProblem(FLAT_HEADER)
+    if hydrogens := _missing_hydrogens(molecule):
+        raise SourceProblem(missing_hydrogens(hydrogens))
 
 
 def _diagnose(lines: list[str]) -> None:

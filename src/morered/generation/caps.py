@@ -98,7 +98,7 @@ def _continued(state: Structures, method: DiffusionMethod, taken: int, border: i
     stretch = replace(method, steps=border - taken)
     if taken:
         stretch = replace(stretch, seed=stream(method.seed, "cap", taken), start="input")
-    done = relax(state.without_columns()[going], stretch, **options).structures
+    done = relax(state.without_columns()[going], stretch, checked=False, **options).structures
     positions = np.array(state.positions)
     positions[np.isin(state.molecule_index, going)] = done.positions
     verdicts[going] = done.column("verdict")

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from rdkit import Chem
 
+from morered.checks.judged import check
+from morered.checks.table import CHECKS, GEOMETRY
 from morered.generation import geometry
 from morered.generation.formula import formula_of
 from morered.generation.perception import by_rdkit, named_by_rdkit
@@ -38,6 +40,9 @@ COLUMNS: dict[str, str] = {
     "mended": "1 if Open Babel's bond orders had to be sought again",
     "valid_rdkit": "1 if RDKit perceives a valid molecule",
     "geometry": "what PoseBusters' rules find wrong with the geometry; sound if nothing, empty if RDKit perceives no molecule",
+    **{name: f"check: {CHECKS[name].meaning}; -1 where there is no structure" for name in GEOMETRY},
+    "fragments_kept": "check: 1 if it is in one piece",
+    "hydrogens_kept": "check: 1 if every hydrogen has one neighbour",
     "stable_atoms": "atoms that are stable by EDM's definition",
     "stable": "1 if all of them are",
 }
@@ -45,6 +50,7 @@ TEXT = ("id", "reference", "formula", "verdict", "problem", "smiles", "graph", "
 #: Columns of the table of known molecules.
 KNOWN = ("id", "formula", "smiles", "graph")
 
+_CHECKED = (*GEOMETRY, "fragments_kept", "hydrogens_kept")
 _BATCH = 200  # molecules in one task
 _SECONDS = 600.0  # a batch that takes longer hangs
 
@@ -135,6 +141,11 @@ def _examined(structures: Structures, perception: Perception) -> pd.DataFrame:
             "stable": stable.molecules.astype(np.int64),
         }
     )
+    there = np.flatnonzero(~table["verdict"].isin(["failed", "refused"]).to_numpy())
+    passed = check(structures[there]).passed
+    for name in _CHECKED:
+        table[name] = -1
+        table.loc[there, name] = passed[name].astype(np.int64)
     rows = []
     for molecule, verdict in zip(structures, table["verdict"], strict=True):
         if verdict in ("failed", "refused"):

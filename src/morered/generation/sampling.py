@@ -44,11 +44,12 @@ def from_settings(settings: Mapping[str, Any], *, seed: int = 0) -> DiffusionMet
 # --------------------------------------------------------------------- sampling
 
 
-def generate(compositions: Structures, method: DiffusionMethod, **options: Any) -> Relaxation:
+def generate(compositions: Structures, method: DiffusionMethod, *, checked: bool = False, **options: Any) -> Relaxation:
     """A structure for each of M compositions, with a verdict (`morered.relaxation.verdicts`).
 
     ``options`` are those of `morered.relaxation.relax`. Nothing is compared with an input: there is none. A molecule whose
-    process broke off ("failed") has no structure: all of its atoms lie at the origin.
+    process broke off ("failed") has no structure: all of its atoms lie at the origin. With ``checked`` one whose geometry is
+    impossible has failed as well; without it, as in the paper, every sample counts.
 
     Raises
     ------
@@ -57,4 +58,4 @@ def generate(compositions: Structures, method: DiffusionMethod, **options: Any) 
     """
     if method.start != "noise":
         raise ValueError("generation starts from noise; this method starts from the structure given")
-    return relax(compositions, method, **options)
+    return relax(compositions, method, checked=checked, **options)

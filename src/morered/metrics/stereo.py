@@ -34,10 +34,11 @@ DOUBLE_BONDS: Mapping[tuple[int, int], float] = {(6, 6): 1.41, (6, 7): 1.33, (7,
 _IDEAL = 16 / (3 * np.sqrt(3))  # determinant of three edges of a tetrahedron of unit vectors
 
 
-def stereo_kept(before: Structures, after: Structures) -> NDArray[np.int8]:
+def stereo_kept(before: Structures, after: Structures, bonds: NDArray[np.int64] | None = None) -> NDArray[np.int8]:
     """Whether each molecule has the same stereochemistry, [M]: 1 yes, 0 no, -1 unknown (the bonds changed).
 
     A molecule without stereocentres keeps what it has (1). A centre that is flat in one of the structures is left out.
+    ``bonds``, rows i < j of the per-atom arrays [E, 2] in order, are those of both; without them they come from the distances.
 
     Raises
     ------
@@ -45,10 +46,12 @@ def stereo_kept(before: Structures, after: Structures) -> NDArray[np.int8]:
         If the atoms, or their order, differ.
     """
     require_same_atoms(before, after)
-    kept = np.where(same_bonds(before, after), 1, -1).astype(np.int8)
+    same = same_bonds(before, after) if bonds is None else np.ones(len(before), bool)
+    kept = np.where(same, 1, -1).astype(np.int8)
     finite = np.isfinite(before.positions).all(axis=1) & np.isfinite(after.positions).all(axis=1)
     kept[before.per_molecule_sum((~finite).astype(float)) > 0] = -1
-    pairs, offsets = molecule_bonds(before)
+    pairs = molecule_bonds(before).atoms if bonds is None else bonds
+    offsets = np.searchsorted(pairs[:, 0], before.offsets)
     degree = np.bincount(pairs.ravel(), minlength=before.n_atoms)
     suspects = _inverted_somewhere(before, after, pairs, degree) | _doubly_bonded(after, pairs, degree)
     for m in np.flatnonzero(suspects & (kept == 1)).tolist():

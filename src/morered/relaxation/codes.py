@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Verdict = Literal["converged", "step-cap", "refused", "failed"]
+Verdict = Literal["converged", "changed", "step-cap", "refused", "failed"]
 
 
 class Code(IntEnum):
@@ -31,6 +31,9 @@ class Code(IntEnum):
     REFUSED = 11
     FAILED = 12
     NOISE_LEFT = 13
+    CHANGED = 14
+    IMPOSSIBLE = 15
+    WORSE = 16
 
 
 VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
@@ -48,6 +51,9 @@ VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
         Code.REFUSED: "refused",
         Code.FAILED: "failed",
         Code.NOISE_LEFT: "failed",
+        Code.CHANGED: "changed",
+        Code.IMPOSSIBLE: "failed",
+        Code.WORSE: "failed",
     }
 )
 
@@ -66,6 +72,9 @@ REASONS: Mapping[Code, str] = MappingProxyType(
         Code.REFUSED: "refused",
         Code.FAILED: "failed",
         Code.NOISE_LEFT: "noise is left: no clean structure was found",
+        Code.CHANGED: "it is another molecule",
+        Code.IMPOSSIBLE: "the geometry is impossible",
+        Code.WORSE: "the cap on the steps was reached at a structure worse than the input",
     }
 )
 
@@ -77,5 +86,5 @@ def constant(code: Code, device: torch.device) -> Tensor:
 
 
 def is_relaxed(code: Code) -> bool:
-    """Whether the molecule has new coordinates: it converged or reached the step cap."""
-    return VERDICTS[code] in ("converged", "step-cap")
+    """Whether the molecule has new coordinates: it converged, became another molecule, or reached the step cap."""
+    return VERDICTS[code] in ("converged", "changed", "step-cap")

@@ -14,6 +14,7 @@ import torch
 
 from morered import calculators, devices, forking
 from morered.batching import batches, pad, unpad
+from morered.checks.known import STATED
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import WAY_OUT, electron_refusals
 from morered.models.compile import Mode
@@ -23,6 +24,7 @@ from morered.relaxation.batchsize import molecules_that_fit
 from morered.relaxation.codes import Code, is_relaxed
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
+from morered.relaxation.frames import own_frames, turned, turned_back
 from morered.relaxation.lbfgs import LbfgsRelaxer
 from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
@@ -103,6 +105,7 @@ def relax(
     recording: Recording | None = None,
     seed: int | None = None,
     lag: int | None = None,
+    checked: bool = True,
 ) -> Relaxation:
     """Relax molecules; every one comes back, in order, with a verdict.
 
@@ -118,11 +121,15 @@ def relax(
         Of the noise, in place of the method's.
     device, batch_size, workers, compile, recording, lag
         See `Options`.
+    checked : bool
+        False leaves the verdict to the method, whatever the checks (`morered.checks`) say of input and result: for samplers,
+        whose structures are noise.
 
     Returns
     -------
     Relaxation
-        Converged and capped molecules lie on their inputs (Kabsch), refused and failed ones have their input coordinates.
+        Converged, changed and capped molecules lie on their inputs (Kabsch), refused and failed ones have their input
+        coordinates.
 
     Raises
     ------
@@ -137,7 +144,7 @@ def relax(
     options = Options(devices.choose(str(device)), batch_size, workers, compile, recording, lag)
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
-    reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter)
+    reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter, proper=checked)
     if matter:
         electronic = electron_refusals(
             structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=WAY_OUT
@@ -148,15 +155,19 @@ def relax(
     for m, reason in enumerate(reasons):
         if reason is not None:
             outcome.code[m], outcome.reasons[m] = int(Code.REFUSED), reason
-    chosen = structures.without_columns()[taken]
+    stated = {STATED: structures.columns[STATED]} if STATED in structures.columns else {}
+    chosen = structures.without_columns().with_columns(stated)[taken]
     if not matter:
         chosen = chosen.with_positions(np.zeros_like(chosen.positions, dtype=np.float64))
+    rotations = own_frames(chosen) if isinstance(method, DiffusionMethod) else None
+    start = chosen.centred() if rotations is None else turned(chosen, rotations)
     with progress_bar(progress, len(structures), len(structures) - len(taken)) as tell:
-        part, trajectories, interrupted = plan.run(chosen.centred(), tell)
+        part, trajectories, interrupted = plan.run(start, tell)
     outcome.put(structures, taken, part)
     if trajectories is not None:
+        trajectories = trajectories if rotations is None else turned_back(trajectories, rotations)
         trajectories = spread(trajectories, structures.ids, taken)
-    judged = judge(structures, outcome, positions_matter=matter)
+    judged = judge(structures, outcome, positions_matter=matter, clean_below=plan.clean_below, checked=checked)
     untried = np.isin(outcome.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
     relaxation = Relaxation(noted(judged, notes), trajectories)
@@ -168,7 +179,8 @@ def relax(
 @dataclass(frozen=True)
 class _Plan:
     """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
-    atoms of the molecules that the models have seen, the total charges they know (None: any), and whether they know radicals.
+    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, and the
+    predicted time that a clean structure is below.
     """
 
     elements: frozenset[int] | None
@@ -177,6 +189,7 @@ class _Plan:
     sizes: tuple[int, int] | None = None
     charges: frozenset[int] | None = frozenset({0})
     open_shell: bool = False
+    clean_below: float | None = None
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -220,9 +233,11 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
 
     run = once(method)
     if method.restarts is not None:
-        run = restarted(run, method.restarts, method.seed, once(method.brief) if method.restarts.steps else None)
+        brief = _batched(relaxer(method.brief), options) if method.restarts.steps else None  # noise is left after a few moves
+        run = restarted(run, method.restarts, method.seed, brief)
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
-    return _Plan(known, "the model", run, common_sizes(model.header.sizes for model in models), charges)
+    sizes = common_sizes(model.header.sizes for model in models)
+    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below)
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:

@@ -5,6 +5,9 @@ input falls with its distance from the structure it came from (Eq. 2), so of sev
 origin, and a result that lies far away, or further than noise of the predicted amount leads, is worth a second look. So is one
 in which the network still sees noise: two in five of those are another isomer, or none (docs/training.md).
 
+A result that is no molecule (impossible lengths, angles or contacts), another molecule than the input, or not at rest is doubtful
+wherever it lies, and gives way to any that is none of this.
+
 Where a result will lie is known long before it stands still. So further starts may be given a few moves only, and the best of
 them is relaxed in full: that is twice as many starts for as many evaluations.
 
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from morered.checks.judged import check
 from morered.diffusion.noise import stream
 from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, Code, is_relaxed
@@ -31,8 +35,10 @@ from morered.trajectories import Trajectories
 Run = Callable[[Structures, Progress], tuple[Outcome, Trajectories | None, bool]]
 """Relaxes M molecules: what became of them, their trajectories where they are kept, and whether Ctrl-C ended it early."""
 
+#: Å, more than any two structures of a molecule are apart.
+PENALTY = 1.0e4
 #: Ends that another start may mend; memory does not depend on it.
-_BROKEN = (int(Code.NOT_FINITE), int(Code.EXPLODED))
+_BROKEN = (int(Code.NOT_FINITE), int(Code.EXPLODED), int(Code.NOISE_LEFT))
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
 
     def repeated(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
         outcome, trajectories, interrupted = run(structures, tell)
-        distances = _distances(structures, outcome)
+        distances = _distances(structures, outcome, at_rest=True)
         nearest = distances.copy()
         origin = np.zeros(len(structures), dtype=np.int64)  # the start that came nearest, 0 for the input itself
         limits = restarts.reach * np.sqrt(np.nan_to_num(outcome.results["first_time"]))
@@ -101,7 +107,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
         def take(molecules: NDArray[np.int64], further: Outcome, paths: Trajectories | None) -> None:
             """Those of the results that are nearer than what there is."""
             nonlocal trajectories
-            again = _distances(structures[molecules], further)
+            again = _distances(structures[molecules], further, at_rest=True)
             won = np.flatnonzero(again < distances[molecules])
             notes = [f"from restart {origin[m]} of {restarts.tries}" for m in molecules[won]]
             _take(structures, outcome, further, molecules, won, notes)
@@ -118,7 +124,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
             further, paths, interrupted = (look or run)(starts, told(len(structures) - len(doubtful)))
             if interrupted:
                 break
-            again = _distances(structures[doubtful], further)
+            again = _distances(structures[doubtful], further, at_rest=look is None)
             nearer = again < nearest[doubtful]
             origin[doubtful[nearer]] = k
             nearest[doubtful] = np.minimum(nearest[doubtful], again)
@@ -157,13 +163,24 @@ def _noisy(outcome: Outcome, restarts: Restarts) -> NDArray[np.bool_]:
     return ~(outcome.results["last_time"] < restarts.clean_below) & (restarts.clean_below > 0)
 
 
-def _distances(inputs: Structures, outcome: Outcome) -> NDArray[np.float64]:
-    """RMSD of each result from its input in Å, [M]; infinite where there is none."""
-    relaxed = np.array([is_relaxed(Code(code)) for code in outcome.code.tolist()], dtype=bool)
+def _distances(inputs: Structures, outcome: Outcome, *, at_rest: bool) -> NDArray[np.float64]:
+    """RMSD of each result from its input in Å, [M]; infinite where there is none.
+
+    `PENALTY` is added for a result that does not pass its checks, and, with ``at_rest``, for one that is not at rest.
+    """
+    codes = [Code(code) for code in outcome.code.tolist()]
+    relaxed = np.array([is_relaxed(code) for code in codes], dtype=bool)
     distances = np.full(len(inputs), np.inf)
     chosen = np.flatnonzero(relaxed)
-    results = inputs.with_positions(outcome.positions).without_columns()
-    distances[chosen] = np.nan_to_num(rmsd(results[chosen], inputs.without_columns()[chosen]), nan=np.inf)
+    if not len(chosen):
+        return distances
+    results, starts = inputs.with_positions(outcome.positions).without_columns()[chosen], inputs[chosen]
+    distances[chosen] = np.nan_to_num(rmsd(results, starts.without_columns()), nan=np.inf)
+    found = check(results, starts)
+    unsound = [bool(impossible or changed) for impossible, changed in zip(found.impossible, found.changed, strict=True)]
+    distances[chosen] += PENALTY * np.array(unsound)
+    if at_rest:
+        distances += PENALTY * np.array([code is Code.STEP_CAP for code in codes])
     return distances
 
 

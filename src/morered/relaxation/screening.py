@@ -11,17 +11,21 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from morered.chemistry import closest_contacts
+from morered.checks.proper import improper, misread
+from morered.chemistry import COINCIDING, closest_contacts
 from morered.structures import Structures
 
-#: Å. Two atoms nearer than this lie on each other: no method can tell in which direction to part them.
-COINCIDING = 0.01
 #: Å. Further from its molecule's centre than this an atom is not part of it, and single precision loses its position.
 FAR = 1000.0
 
 
 def refusals(
-    structures: Structures, elements: Collection[int] | None = None, *, who: str = "the model", positions_matter: bool = True
+    structures: Structures,
+    elements: Collection[int] | None = None,
+    *,
+    who: str = "the model",
+    positions_matter: bool = True,
+    proper: bool = True,
 ) -> list[str | None]:
     """Why each molecule is refused, [M]; None for one that is taken.
 
@@ -35,6 +39,8 @@ def refusals(
         Whose elements these are, for the sentence.
     positions_matter : bool
         False where the method replaces the positions.
+    proper : bool
+        False takes what is no molecule's geometry as well (see `morered.checks.proper`).
     """
     reasons: list[str | None] = [None] * len(structures)
 
@@ -45,6 +51,9 @@ def refusals(
     sizes = structures.sizes
     refuse(sizes == 0, "it has no atoms")
     refuse(sizes == 1, "it has one atom: there is nothing to relax")
+    if proper and positions_matter:
+        for m, reason in misread(structures).items():
+            reasons[m] = reason
     _refuse_elements(structures, elements, who, reasons)
     if not positions_matter:
         return reasons
@@ -58,6 +67,11 @@ def refusals(
     contacts = np.full(len(structures), np.nan)
     contacts[good] = closest_contacts(structures.without_columns()[good])
     refuse(contacts < COINCIDING, "two atoms lie on each other")
+    if proper:
+        nameless = _any(structures, (structures.numbers == 0) | (structures.numbers >= len(chemical_symbols)))
+        good = np.flatnonzero(~(broken | far | nameless | (contacts < COINCIDING)) & (sizes > 1))
+        for m, reason in zip(good.tolist(), improper(structures[good]), strict=True):
+            reasons[m] = reasons[m] or reason
     return reasons
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.chemistry import same_bonds
+from morered.checks.judged import check
+from morered.checks.known import STATED, without_stated_bonds
+from morered.checks.table import GEOMETRY, IDENTITY
 from morered.metrics.rmsd import align, rmsd
-from morered.metrics.stereo import stereo_kept
 from morered.properties import is_of_geometry
+from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.methods import Method
 from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
@@ -51,7 +53,7 @@ def relax_stages(
         M molecules.
     stages
         At least one method. A molecule that one refuses, or fails on, stays where the one before it left it, and is tried by
-        the next one from there.
+        the next one from there; one that it changed into another molecule is tried from the input.
     recording
         What is kept of the steps; frames are kept of the first stage only.
     **options
@@ -72,11 +74,12 @@ def relax_stages(
         if interrupted:
             break
         try:
-            part, interrupted = _relax(result.without_columns(), stage, recording=recording, **options)
+            start = _start(structures, result)
+            part, interrupted = _relax(start, stage, recording=recording, **options)
         except KeyboardInterrupt:  # before this stage began: the one before it keeps its results
             interrupted = True
             break
-        result = _merged(structures, result, part.structures)
+        result = _merged(structures, start, result, part.structures)
         if part.trajectories is not None:
             further.append(part.trajectories)
     return StagedRelaxation(result, done.trajectories, interrupted, tuple(further))
@@ -89,36 +92,52 @@ def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Rela
         return stop.relaxation, True
 
 
-def _merged(inputs: Structures, before: Structures, part: Structures) -> Structures:
-    """``before`` with what became of its molecules in a further stage."""
+def _start(inputs: Structures, before: Structures) -> Structures:
+    """Where a further stage begins, with the bonds that the inputs' source states: it must keep these."""
+    changed = (before.column("verdict") == b"changed")[inputs.molecule_index]
+    positions = np.where(changed[:, None], inputs.positions, before.positions)
+    stated = {STATED: inputs.columns[STATED]} if STATED in inputs.columns else {}
+    return inputs.without_columns().with_positions(positions).with_columns(stated)
+
+
+def _merged(inputs: Structures, start: Structures, before: Structures, part: Structures) -> Structures:
+    """``before`` with what became of its molecules in a further stage, which began at ``start``."""
     relaxed = ~np.isin(part.column("verdict"), _UNRELAXED)
     atoms = relaxed[before.molecule_index]
-    positions = np.where(atoms[:, None], part.positions, before.positions)
+    positions = np.where(atoms[:, None], part.positions, start.positions)
     columns = {name: column._replace(values=np.array(column.values)) for name, column in before.columns.items()}
-    for name in ("verdict", "last_time", "last_fmax", "closest_contact"):
+    for name in ("last_time", "last_fmax", "closest_contact", "at_rest", "clean", *GEOMETRY):
         columns[name] = part.columns[name]
-    columns["reason"] = Column(_reasons(before, part, relaxed))
+    verdicts = part.column("verdict").copy()
     for name in ("steps", "seconds"):
         columns[name].values[:] += part.column(name)
     first = columns["first_fmax"].values
     columns["first_fmax"] = columns["first_fmax"]._replace(values=np.where(np.isnan(first), part.column("first_fmax"), first))
     chosen = np.flatnonzero(relaxed)
-    start = inputs.without_columns()[chosen]
+    origin = inputs[chosen]
     unturned = before.with_positions(positions).without_columns()[chosen]
-    end = align(unturned, start)
+    end = align(unturned, origin.without_columns())
     positions[atoms] = end.positions
-    columns["moved"].values[chosen] = rmsd(end, start)
-    columns["bonds_kept"].values[chosen] = same_bonds(start, end)
-    columns["stereo_kept"].values[chosen] = stereo_kept(start, end)
+    columns["moved"].values[chosen] = rmsd(end, origin.without_columns())
+    found = check(end, origin)
+    for name in IDENTITY:
+        columns[name].values[chosen] = found.passed[name]
+    reasons = _reasons(before, part, relaxed)
+    for m, changed in zip(chosen.tolist(), found.changed, strict=True):
+        if changed and verdicts[m] == b"converged":
+            verdicts[m] = b"changed"
+            reasons[m] = f"{REASONS[Code.CHANGED]}: {changed}".encode()
+    columns["verdict"] = Column(verdicts)
+    columns["reason"] = Column(np.array(reasons, dtype=np.bytes_).reshape(len(reasons)))
     # The input's own are taken anew, and energies are the last stage's: those of an earlier one are of another level.
     columns = {name: column for name, column in columns.items() if name in COLUMNS or not is_of_geometry(name)}
     moved = _moved(inputs, positions)
     result = without_stale(inputs, moved).with_positions(positions).with_columns(columns)
     if "energy" not in part.columns or "forces" not in part.columns:
-        return result
+        return without_stated_bonds(result)
     forces = np.array(part.column("forces"), dtype=np.float64)
     forces[atoms] = turned(forces[atoms], unturned, end)
-    return with_results(result, chosen, part.column("energy"), forces)
+    return without_stated_bonds(with_results(result, chosen, part.column("energy"), forces))
 
 
 def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -127,10 +146,10 @@ def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bo
     return inputs.per_molecule_sum((~there.all(axis=1)).astype(np.float64)) > 0
 
 
-def _reasons(before: Structures, part: Structures, relaxed: NDArray[np.bool_]) -> NDArray[np.bytes_]:
+def _reasons(before: Structures, part: Structures, relaxed: NDArray[np.bool_]) -> list[bytes]:
     """Those of a further stage; where it relaxed what the one before it did not, that one's as well."""
     reasons = part.column("reason").tolist()
     verdicts, first = (before.column(name) for name in ("verdict", "reason"))
     for m in np.flatnonzero(relaxed & np.isin(verdicts, _UNRELAXED)).tolist():
         reasons[m] = b"%s; the method before it %s: %s" % (reasons[m], verdicts[m], first[m])
-    return np.array(reasons, dtype=np.bytes_).reshape(len(reasons))
+    return reasons

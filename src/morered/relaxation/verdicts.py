@@ -2,18 +2,20 @@
 
 Shapes: M molecules, A atoms (flat).
 
-    verdict          bytes    converged, step-cap, refused or failed; the last two keep their input coordinates
+    verdict          bytes    converged, changed, step-cap, refused or failed; the last two keep their input coordinates
     steps            int32    steps taken
     first_time       float64  predicted time of the input in [0, 1] (diffusion), NaN otherwise
     last_time        float64  time of the last step, NaN otherwise
     first_fmax       float64  eV/Å, largest force on an atom of the input (force fields), NaN otherwise
     last_fmax        float64  eV/Å, that of the result
     moved            float64  Å, RMSD between input and result, superposed; NaN where there is no result to compare
-    bonds_kept       int8     1: input and result have the same bonds, 0: not, -1: unknown
-    stereo_kept      int8     1: all stereocentres and double bonds as in the input, 0: not, -1: unknown
     closest_contact  float64  Å, shortest distance between two atoms of the result
     seconds          float64  s, its share of the time
     reason           bytes    a plain sentence
+
+and one int8 for each check of `morered.checks.table.CHECKS`: 1 passed, 0 not, -1 unknown or not asked. A result is ``converged``
+where none is 0. One that is another molecule is ``changed``, and one whose geometry is impossible has ``failed``; so has one that
+reached the cap at a structure that the checks find worse than the input. The checks of a result that is not kept stay.
 
 where the method has them, of relaxed molecules (NaN otherwise):
 
@@ -34,9 +36,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.chemistry import closest_contacts, same_bonds
+from morered.checks.geometry import strain
+from morered.checks.judged import Checks, check
+from morered.checks.known import without_stated_bonds
+from morered.checks.table import CHECKS
+from morered.chemistry import closest_contacts
 from morered.metrics.rmsd import align, rmsd
-from morered.metrics.stereo import stereo_kept
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.relaxation.results import turned, with_results, without_stale
 from morered.structures import Column, Structures
@@ -56,8 +61,7 @@ COLUMNS = (
     "first_fmax",
     "last_fmax",
     "moved",
-    "bonds_kept",
-    "stereo_kept",
+    *CHECKS,
     "closest_contact",
     "seconds",
     "reason",
@@ -126,7 +130,14 @@ class Outcome:
             self.energies[molecules], self.forces[atoms] = part.energies, part.forces
 
 
-def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True) -> Structures:
+def judge(
+    inputs: Structures,
+    outcome: Outcome,
+    *,
+    positions_matter: bool = True,
+    clean_below: float | None = None,
+    checked: bool = True,
+) -> Structures:
     """The relaxed structures in the frame of the input, with the columns above added to the input's own.
 
     What belongs to the input's geometry (its energy, forces, ...) is taken from the molecules that were relaxed, and the
@@ -135,56 +146,103 @@ def judge(inputs: Structures, outcome: Outcome, *, positions_matter: bool = True
     Parameters
     ----------
     inputs : Structures
-        M molecules as they were given.
+        M molecules as they were given, with the bonds that their source states (`morered.checks.known`), if any.
     outcome : Outcome
         What became of them.
     positions_matter : bool
         False where the input's positions were replaced: nothing is compared with them.
+    clean_below : float, optional
+        What the last predicted time must be below; None where the method sets no limit.
+    checked : bool
+        False where the verdict is the method's own, whatever the checks say.
     """
     code = outcome.code.copy()
     relaxed = np.array([is_relaxed(Code(c)) for c in code.tolist()], dtype=bool)
-    contacts = _contacts(inputs.with_positions(outcome.positions))
-    converged = np.array([VERDICTS[Code(c)] == "converged" for c in code.tolist()], dtype=bool)
-    collapsed = converged & (contacts < COLLAPSED)
+    at_rest = np.array([VERDICTS[Code(c)] == "converged" for c in code.tolist()], dtype=bool)
+    results = inputs.with_positions(outcome.positions)
+    collapsed = at_rest & (_contacts(results) < COLLAPSED)
     code[collapsed] = int(Code.COLLAPSED)
     relaxed &= ~collapsed
+    reasons = [REASONS[Code.COLLAPSED] if collapsed[m] else reason for m, reason in enumerate(outcome.reasons)]
+
+    chosen = np.flatnonzero(relaxed)
+    passed = {name: np.full(len(inputs), -1, np.int8) for name in CHECKS}
+    if len(chosen):
+        found = check(results[chosen], inputs[chosen] if positions_matter else None)
+        for name, values in found.passed.items():
+            passed[name][chosen] = values
+        if checked:
+            _hold_to(found, chosen, inputs if positions_matter else None, code, reasons)
+            relaxed = np.array([is_relaxed(Code(c)) for c in code.tolist()], dtype=bool)
+    passed["at_rest"][chosen] = at_rest[chosen]
+    passed["clean"] = _clean(outcome, clean_below)
+
     positions = np.array(inputs.positions, dtype=np.float64)
     atoms = relaxed[inputs.molecule_index]
     positions[atoms] = outcome.positions[atoms]
     inputs = without_stale(inputs, relaxed)
     result = inputs.with_positions(positions)
-    chosen = np.flatnonzero(relaxed)
     forces = outcome.forces
-    bonds_kept = np.full(len(inputs), -1, np.int8)
-    kept = bonds_kept.copy()
     moved = np.full(len(inputs), np.nan)
-    if positions_matter and len(chosen):
-        before = inputs.without_columns()[chosen]
-        after = align(result.without_columns()[chosen], before)
+    kept = np.flatnonzero(relaxed)
+    if positions_matter and len(kept):
+        before = inputs.without_columns()[kept]
+        unturned = result.without_columns()[kept]
+        after = align(unturned, before)
         if forces is not None:
-            forces[atoms] = turned(forces[atoms], result.without_columns()[chosen], after)
+            forces[atoms] = turned(forces[atoms], unturned, after)
         positions[atoms] = after.positions
         result = inputs.with_positions(positions)
-        moved[chosen] = rmsd(after, before)
-        bonds_kept[chosen] = same_bonds(before, after)
-        kept[chosen] = stereo_kept(before, after)
-    reasons = [
-        REASONS[Code.COLLAPSED] if collapsed[m] else outcome.reasons[m] or REASONS[Code(c)] for m, c in enumerate(code.tolist())
-    ]
+        moved[kept] = rmsd(after, before)
+    sentences = [reasons[m] or REASONS[Code(c)] for m, c in enumerate(code.tolist())]
     columns = {
         "verdict": Column(np.array([VERDICTS[Code(c)].encode() for c in code.tolist()], dtype="S9")),
         "steps": Column(outcome.steps.astype(np.int32)),
         **{name: Column(np.asarray(outcome.results[name], np.float64), unit) for name, unit in _RESULTS.items()},
         "moved": Column(moved, "Å"),
-        "bonds_kept": Column(bonds_kept),
-        "stereo_kept": Column(kept),
+        **{name: Column(values) for name, values in passed.items()},
         "closest_contact": Column(_contacts(result), "Å"),
         "seconds": Column(outcome.seconds, "s"),
-        "reason": Column(np.array([reason.encode() for reason in reasons], dtype=np.bytes_).reshape(len(reasons))),
+        "reason": Column(np.array([sentence.encode() for sentence in sentences], dtype=np.bytes_).reshape(len(sentences))),
     }
+    result = without_stated_bonds(result)
     if outcome.energies is not None and forces is not None:
-        result = with_results(result, chosen, outcome.energies, forces)
+        result = with_results(result, kept, outcome.energies, forces)
     return result.with_columns(columns)
+
+
+def _hold_to(
+    found: Checks,
+    chosen: NDArray[np.int64],
+    inputs: Structures | None,
+    code: NDArray[np.int8],
+    reasons: list[str | None],
+) -> None:
+    """Change codes and reasons, [M] both, of the ``chosen`` results that do not pass their checks, in place.
+
+    Without inputs the geometry alone counts: there is nothing that a result could have changed from.
+    """
+    before = np.full(len(chosen), np.inf)
+    suspects = [k for k, sentence in enumerate(found.impossible) if sentence is not None]
+    if inputs is not None and suspects:
+        before[suspects] = strain(inputs[chosen[suspects]])
+    for k, m in enumerate(chosen.tolist()):
+        impossible, changed = found.impossible[k], None if inputs is None else found.changed[k]
+        if VERDICTS[Code(int(code[m]))] == "converged":
+            if impossible:
+                code[m], reasons[m] = int(Code.IMPOSSIBLE), f"{REASONS[Code.IMPOSSIBLE]}: {impossible}"
+            elif changed:
+                code[m], reasons[m] = int(Code.CHANGED), f"{REASONS[Code.CHANGED]}: {changed}"
+        elif (worse := changed or (impossible if found.strain[k] >= before[k] else None)) is not None:
+            code[m], reasons[m] = int(Code.WORSE), f"{REASONS[Code.WORSE]}: {worse}"
+
+
+def _clean(outcome: Outcome, clean_below: float | None) -> NDArray[np.int8]:
+    """Whether the network sees no noise in each result, [M]; -1 where it did not look or no limit is set."""
+    times = np.asarray(outcome.results["last_time"], np.float64)
+    if clean_below is None:
+        return np.full(len(times), -1, np.int8)
+    return np.where(np.isnan(times), -1, times < clean_below).astype(np.int8)
 
 
 def _contacts(structures: Structures) -> NDArray[np.float64]:
