@@ -257,6 +257,8 @@ def _own(group: h5py.Group, name: str) -> Any:
     ValueError
         If it is a link to somewhere else.
     """
+    import h5py
+
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise ValueError(f"{name} is a link, and no link is followed: write the array itself there")
     return group[name]
@@ -270,6 +272,8 @@ def _column(path: str | os.PathLike[str], dataset: Any, mmap: bool) -> Column:
     ValueError
         If it holds anything but numbers and bytes of fixed width, or does not lie in this file.
     """
+    import h5py
+
     if not isinstance(dataset, h5py.Dataset) or not dataset.shape:
         raise ValueError(f"{getattr(dataset, 'name', 'a member')} is no array")
     if dataset.dtype.kind not in _KINDS:
@@ -292,6 +296,8 @@ def _column(path: str | os.PathLike[str], dataset: Any, mmap: bool) -> Column:
 
 
 def _kind_of(dtype: np.dtype) -> str:
+    import h5py
+
     if dtype.kind == "O":
         return "texts or lists of any length" if h5py.check_vlen_dtype(dtype) or h5py.check_string_dtype(dtype) else "references"
     return "records of several fields" if dtype.names else f"values of type {dtype}"

@@ -24,7 +24,7 @@ GRID = 0.001
 _IRRATIONAL = (2**0.5, 3**0.5)
 
 
-def own_frames(structures: Structures) -> NDArray[np.float64]:
+def own_frames(structures: Structures) -> NDArray[np.floating]:
     """Rotations [M, 3, 3] to a frame that each molecule's atoms span: ``centred @ rotation``.
 
     The first axis is a weighted sum of the atoms' positions, the second what another such sum has beside it; the weights are
@@ -42,13 +42,13 @@ def own_frames(structures: Structures) -> NDArray[np.float64]:
     return np.stack([first, second, np.cross(first, second)], axis=2)
 
 
-def turned(structures: Structures, rotations: NDArray[np.float64]) -> Structures:
+def turned(structures: Structures, rotations: NDArray[np.floating]) -> Structures:
     """Molecules, centred, each turned by its rotation [M, 3, 3] and rounded to `GRID`."""
     positions = np.einsum("ai,aij->aj", structures.centred().positions, rotations[structures.molecule_index])
     return structures.with_positions(np.round(positions / GRID) * GRID).centred()
 
 
-def turned_back(trajectories: Trajectories, rotations: NDArray[np.float64]) -> Trajectories:
+def turned_back(trajectories: Trajectories, rotations: NDArray[np.floating]) -> Trajectories:
     """Trajectories whose frames are in the frames of ``rotations`` [M, 3, 3], in those that the molecules were given in."""
     if trajectories.frames is None or trajectories.frame_offsets is None:
         return trajectories
@@ -59,10 +59,10 @@ def turned_back(trajectories: Trajectories, rotations: NDArray[np.float64]) -> T
 
 def _weights(place: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """Weights between -1 and 1 by the atoms' places, [A]."""
-    return 2.0 * ((place + 1) * _IRRATIONAL[k] % 1.0) - 1.0
+    return np.asarray(2.0 * ((place + 1) * _IRRATIONAL[k] % 1.0) - 1.0, dtype=np.float64)
 
 
-def _unit(vectors: NDArray[np.float64], otherwise: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vectors: NDArray[np.floating], otherwise: NDArray[np.floating]) -> NDArray[np.floating]:
     """Vectors [M, 3] at length 1; another one in place of one that is all but zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     chosen = np.where(length > 1e-3, vectors, otherwise)
