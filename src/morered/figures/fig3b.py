@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -228,7 +229,13 @@ def _break(axes: Axes, rest: Axes, border: float, end: int) -> None:
     rest.spines["left"].set_visible(False)
     rest.tick_params(left=False, labelleft=False)
     rest.xaxis.set_major_locator(MaxNLocator(3, prune="lower"))
-    slashes = {"marker": [(-0.5, -1), (0.5, 1)], "markersize": 6, "linestyle": "", "color": "#333333", "clip_on": False}
+    slashes: dict[str, Any] = {
+        "marker": [(-0.5, -1), (0.5, 1)],
+        "markersize": 6,
+        "linestyle": "",
+        "color": "#333333",
+        "clip_on": False,
+    }
     axes.plot([1], [0], transform=axes.transAxes, markeredgewidth=0.8, **slashes)
     rest.plot([0], [0], transform=rest.transAxes, markeredgewidth=0.8, **slashes)
 
