@@ -67,8 +67,8 @@ def draw(table: pd.DataFrame, before: Structures, after: Structures, stem: str |
     models = in_order(table["model"])
     columns, rows = (1, 1) if len(models) == 1 else (2, -(-len(models) // 2))
     figure = style.new_figure(style.PAGE, 2.7 if rows == 1 else 0.5 + 1.5 * rows)
-    widths = [2.3, 2] if len(models) == 1 else [3.2, 1]
-    curves, pictures = figure.subfigures(1, 2, width_ratios=widths, squeeze=False).flat
+    ratios = [2.3, 2] if len(models) == 1 else [3.2, 1]
+    curves, pictures = figure.subfigures(1, 2, width_ratios=ratios, squeeze=False).ravel()
     panels = curves.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[len(models) :]:
         axes.set_axis_off()
