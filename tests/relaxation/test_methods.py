@@ -72,7 +72,7 @@ def test_every_option_as_a_config_gives_it() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "methods.x: needs the key 'relaxer', one of morered, mlff, so3lr, gfn2, gfn1, mmff94"),
+        ({}, "methods.x: needs the key 'relaxer', one of morered, mlff, aimnet2, so3lr, gfn2, gfn1, mmff94"),
         ({"relaxer": "morred"}, "methods.x.relaxer: 'morred' is not one of"),
         ({"relaxer": "morered"}, "methods.x: needs the key 'model' (or 'noise' and 'time')"),
         ({"relaxer": "morered", "model": "m", "time": "t"}, "methods.x.time: give 'model' or 'noise' and 'time', not both"),

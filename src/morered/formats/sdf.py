@@ -130,7 +130,11 @@ def _read_block(record: Record, lines: list[str]) -> None:
     _electrons(record, molecule, lines[:end])
     if lines[1][20:22].upper() == "2D" and len(record.positions) > 1 and not np.any(record.positions[:, 2]):
         raise SourceProblem(FLAT_HEADER)
-    if hydrogens := _missing_hydrogens(molecule):
+    # A charge or radical that the atoms do not show, but a data field, is why an atom has fewer hydrogens than its valence.
+    atoms = molecule.GetAtoms()
+    shown = abs(Chem.GetFormalCharge(molecule)) + sum(atom.GetNumRadicalElectrons() for atom in atoms)
+    hydrogens = _missing_hydrogens(molecule)
+    if hydrogens > max(0, abs(record.charge or 0) + (record.unpaired or 0) - shown):
         raise SourceProblem(missing_hydrogens(hydrogens))
 
 
