@@ -110,7 +110,8 @@ extra() { # NAME COMMAND...
 }
 
 extra xtb morered relax ethanol.xyz -o out.xyz --method gfn2 -q
-extra mmff morered relax ethanol.xyz -o out.xyz --method mmff94 -q
+extra mmff morered relax ethanol.xyz -o out.xyz --method mmff94-openbabel -q
+extra aimnet2 morered relax ethanol.xyz -o out.xyz --method aimnet2 -q
 extra so3lr morered relax ethanol.xyz -o out.xyz --method so3lr -q
 extra dft morered energy -s O --basis sto-3g --no-mbd -q
 extra train python -c "
