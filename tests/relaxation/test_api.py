@@ -64,7 +64,8 @@ def test_a_result_does_not_depend_on_the_place_in_the_list(atoms: list[Atoms], j
     for a, b in zip(forward, backward, strict=True):
         assert np.allclose(a.positions, b.positions, atol=1e-9)
     twins = morered.relax([atoms[0], atoms[0]], stochastic)
-    assert not np.allclose(twins[0].positions, twins[1].positions)  # twins have noise of their own
+    # Twins have noise of their own. A result at the cap that is worse than its input is not kept, but its time is.
+    assert twins[0].info["last_time"] != twins[1].info["last_time"]
 
 
 def test_garbage_is_refused_not_raised(atoms: list[Atoms], method: DiffusionMethod) -> None:
@@ -119,9 +120,9 @@ def test_the_optimiser_of_a_refused_molecule(method: DiffusionMethod, capsys: py
 
 
 def test_steps_and_fmax_go_to_the_method(atoms: list[Atoms]) -> None:
-    small = Atoms("H2", [[0, 0, 0], [0, 0, 0.9]])
+    small = Atoms("H2", [[0, 0, 0], [0, 0, 0.78]])
     optimiser = morered.MoreRed(small, "so3lr", logfile=None)
-    assert optimiser.run(fmax=0.5, steps=1) is False
+    assert optimiser.run(fmax=1e-4, steps=1) is False
     assert optimiser.verdict == "step-cap"
     with pytest.raises(ValueError, match=r"jt.fmax: unknown key"):
         morered.MoreRed(small, "jt", weights="x").run(fmax=0.1)
@@ -146,7 +147,7 @@ def test_weights_by_path(noisy: Structures, tmp_path: Path) -> None:
     path = tmp_path / "jt.safetensors"
     weights_files.save(path, network, WeightsHeader(elements=(1, 6, 7, 8, 16)))
     relaxed = morered.relax(noisy[:3], "accurate", weights=path).structures
-    assert set(relaxed.column("verdict").tolist()) <= {b"converged", b"step-cap", b"failed"}
+    assert set(relaxed.column("verdict").tolist()) <= {b"converged", b"step-cap", b"failed", b"changed"}
     with pytest.raises(WeightsError, match="no weights"):
         morered.relax(noisy[:3], "jt", weights=tmp_path / "none.safetensors")
 

@@ -33,7 +33,10 @@ def test_steps_of_each_stage_are_recorded_frames_of_the_first_alone(noisy, two):
 def test_the_distance_moved_is_from_the_input_of_the_first_stage(noisy, two):
     done = relax_stages(noisy, two).structures
     assert done.column("moved") == pytest.approx(rmsd(done.without_columns(), noisy.without_columns()), abs=1e-12)
-    assert (done.column("moved") > relax_stages(noisy, two[:1]).structures.column("moved") + 0.01).all()
+    first = relax_stages(noisy, two[:1]).structures.column("moved")
+    kept = np.isfinite(first)  # what the first stage left worse than its input was not taken
+    assert kept.any()
+    assert (done.column("moved")[kept] > first[kept] + 0.01).all()
 
 
 def test_what_one_stage_refuses_or_fails_on_the_next_one_tries_from_the_input(noisy, molecules, jt):
