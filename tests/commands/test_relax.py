@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import molecule
+from rdkit import Chem
+from rdkit.Chem import rdDepictor
 
+from morered.checks.table import CHECKS
 from morered.cli import main
 from morered.models import weights as weights_files
 from morered.models.config import ModelConfig
@@ -156,7 +159,7 @@ def test_methods_work_as_soon_as_their_weights_ship(inputs, tmp_path, monkeypatc
         weights_files.save(folder / f"morered-{part}.safetensors", network, WeightsHeader(elements=(1, 6, 8), sizes=(4, 12)))
     assert relax(inputs, "-o", tmp_path / "out.xyz", "--method", method, "--steps", 2, "-q") in (0, 1)
     relaxed = ase.io.read(tmp_path / "out.xyz", ":")
-    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "step-cap"}
+    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "changed", "step-cap", "failed"}  # of untrained networks
     assert all(atoms.info["steps"] in (1, 2) for atoms in relaxed)
 
 
@@ -165,7 +168,7 @@ def test_help_teaches(capsys):
         main(["relax", "--help"])
     assert stopped.value.code == 0
     said = capsys.readouterr().out
-    for word in ("examples:", "--finish", "methods:", "Exit code"):
+    for word in ("examples:", "--finish", "methods:", "Exit code", "checks, each a column", *CHECKS):
         assert word in said
 
 
@@ -182,3 +185,37 @@ def test_atoms_outside_the_training_data_are_refused_by_element(tmp_path, weight
     table = tmp_path / "t.csv"
     assert relax(tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--weights", weights, "--table", table, "-q") == 1
     assert "Au" in pd.read_csv(table).reason[0]
+
+
+def test_a_molecule_that_became_another_one_is_changed_and_written_with_its_new_bonds(tmp_path, capsys):
+    """The shipped network makes a nitrile of methyl isocyanide."""
+    out, table = tmp_path / "out.sdf", tmp_path / "t.csv"
+    code = relax("-s", "C[N+]#[C-]", "-s", "CCO", "-o", out, "--table", table)
+    said = capsys.readouterr().err
+    verdicts = pd.read_csv(table).set_index("name")
+    for name in CHECKS:
+        assert set(verdicts[name]) <= {-1, 0, 1}
+    assert code == 1
+    assert verdicts.verdict.to_dict() == {"C[N+]#[C-]": "changed", "CCO": "converged"}
+    assert "1 changed" in said
+    assert "it is another molecule" in said
+    for made in Chem.SDMolSupplier(str(out), removeHs=False):
+        points = made.GetConformer().GetPositions()
+        for bond in made.GetBonds():
+            assert np.linalg.norm(points[bond.GetBeginAtomIdx()] - points[bond.GetEndAtomIdx()]) < 1.7
+
+
+def test_inputs_that_are_no_molecules_are_refused_with_the_way_out(tmp_path, weights, capsys):
+    drawn = Chem.AddHs(Chem.MolFromSmiles("CC(N)=O"))
+    rdDepictor.Compute2DCoords(drawn)
+    (tmp_path / "flat.sdf").write_text(Chem.MolToMolBlock(drawn) + "$$$$\n")
+    flat = Atoms([a.GetSymbol() for a in drawn.GetAtoms()], drawn.GetConformer().GetPositions())
+    ase.io.write(tmp_path / "flat.xyz", flat, format="extxyz")
+    benzene = molecule("C6H6")
+    ase.io.write(tmp_path / "bare.xyz", benzene[benzene.numbers > 1], format="extxyz")
+    for name, word in (("flat.sdf", "a flat drawing"), ("flat.xyz", "a flat drawing"), ("bare.xyz", "hydrogens are missing")):
+        assert relax(tmp_path / name, "-o", tmp_path / "out.xyz", "--weights", weights) == 1
+        said = capsys.readouterr().err
+        assert "refused" in said
+        assert word in said
+        assert "-s" in said

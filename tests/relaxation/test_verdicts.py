@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule as g2_molecule
 from relaxation_support import Oracle, Springs, diffused, model
 
 from morered.checks.table import CHECKS
 from morered.metrics.rmsd import rmsd
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod, PotentialMethod, relax
+from morered.relaxation.codes import Code
 from morered.relaxation.screening import refusals
+from morered.relaxation.verdicts import Outcome, judge
 from morered.structures import Structures
 
 METHANE = np.array([[0, 0, 0], [0.63, 0.63, 0.63], [0.63, -0.63, -0.63], [-0.63, 0.63, -0.63], [-0.63, -0.63, 0.63]])
@@ -149,3 +154,84 @@ def test_units_and_types_of_the_columns(noisy: Structures, jt: LoadedModel) -> N
         "seconds": ("s", "f"),
         "reason": ("", "S"),
     }
+
+
+# --------------------------------------------------------------------- verdicts by the checks
+
+
+def ended(inputs: Structures, results: np.ndarray, code: Code, **options: Any) -> Structures:
+    """What is made of results that a method calls finished."""
+    outcome = Outcome.empty(inputs)
+    outcome.positions, outcome.code = np.array(results, np.float64), np.full(len(inputs), int(code), np.int8)
+    return judge(inputs, outcome, **options)
+
+
+def swapped_nitrile() -> tuple[Structures, np.ndarray]:
+    """Methyl isocyanide, and acetonitrile of the same atoms in the same order."""
+    atoms = g2_molecule("CH3CN")
+    nitrogen = int(np.flatnonzero(atoms.numbers == 7)[0])
+    carbon = int(min(np.flatnonzero(atoms.numbers == 6), key=lambda c: atoms.get_distance(c, nitrogen)))
+    swapped = atoms.positions.copy()
+    swapped[[nitrogen, carbon]] = swapped[[carbon, nitrogen]]
+    return Structures.build([atoms.numbers], [swapped], ["isocyanide"]), atoms.positions
+
+
+def test_what_passes_every_check_is_converged(molecules: Structures) -> None:
+    relaxed = ended(molecules, molecules.positions, Code.SETTLED)
+    assert set(relaxed.column("verdict").tolist()) == {b"converged"}
+    for name in CHECKS:
+        assert set(relaxed.column(name).tolist()) == ({-1} if name == "clean" else {1}), name
+
+
+def test_another_molecule_is_changed_and_keeps_its_new_coordinates() -> None:
+    isocyanide, nitrile = swapped_nitrile()
+    changed = ended(isocyanide, nitrile, Code.SETTLED)
+    assert changed.column("verdict").tolist() == [b"changed"]
+    assert changed.column("bonds_kept").tolist() == [0]
+    assert changed.column("reason")[0].startswith(b"it is another molecule: the bond ")
+    assert rmsd(changed.without_columns(), isocyanide.with_positions(nitrile)) == pytest.approx([0.0], abs=1e-6)
+    assert changed.column("moved")[0] > 0.1
+
+
+def test_an_impossible_geometry_has_failed_and_keeps_the_input() -> None:
+    dioxide = Structures.build([[8, 6, 8]], [[[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]]], ["CO2"])
+    failed = ended(dioxide, dioxide.positions + np.array([[0, 0, 0], [0.08, 0, 0], [0, 0, 0]]), Code.SETTLED)
+    assert failed.column("verdict").tolist() == [b"failed"]
+    assert failed.column("lengths").tolist() == [0]
+    assert failed.column("reason").tolist() == [
+        "the geometry is impossible: the bond C2-O3 is 1.08 Å, 1.10 to 1.22 Å is usual".encode()
+    ]
+    np.testing.assert_array_equal(failed.positions, dioxide.positions)
+    assert np.isnan(failed.column("moved")[0])
+    # A sampler's verdict is its own.
+    assert ended(dioxide, dioxide.positions * 1.08, Code.SETTLED, checked=False).column("verdict").tolist() == [b"converged"]
+
+
+def test_a_result_at_the_cap_is_kept_only_where_it_is_no_worse_than_the_input(molecules: Structures) -> None:
+    stretched = np.repeat([1.25], len(molecules.positions))[:, None] * molecules.positions
+    at_cap = ended(molecules.with_positions(stretched), molecules.positions, Code.STEP_CAP)
+    assert set(at_cap.column("verdict").tolist()) == {b"step-cap"}
+    worse = ended(molecules, molecules.positions * 0.7, Code.STEP_CAP)
+    assert set(worse.column("verdict").tolist()) == {b"failed"}
+    np.testing.assert_array_equal(worse.positions, molecules.positions)
+    assert all(b"worse than the input" in reason for reason in worse.column("reason").tolist())
+    isocyanide, nitrile = swapped_nitrile()
+    lost = ended(isocyanide, nitrile, Code.STEP_CAP)
+    assert lost.column("verdict").tolist() == [b"failed"]
+    np.testing.assert_array_equal(lost.positions, isocyanide.positions)
+
+
+def test_clean_is_told_where_the_method_sets_a_limit(noisy: Structures, jt: LoadedModel) -> None:
+    for limit, expected in ((None, -1), (0.9, 1)):
+        relaxed = relax(noisy[:3], DiffusionMethod(noise=jt, time=jt, move="jump", clean_below=limit)).structures
+        assert relaxed.column("clean").tolist() == [expected] * 3
+
+
+def test_an_input_that_is_no_molecule_is_refused_unless_nothing_is_asked_of_it() -> None:
+    benzene = g2_molecule("C6H6")
+    heavy = benzene.numbers > 1
+    bare = Structures.build([benzene.numbers[heavy]], [benzene.positions[heavy]], ["bare"])
+    (reason,) = refusals(bare, {1, 6})
+    assert reason is not None
+    assert "hydrogens are missing" in reason
+    assert refusals(bare, {1, 6}, proper=False) == [None]

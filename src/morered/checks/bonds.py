@@ -60,9 +60,9 @@ class Bonded:
         both = np.concatenate([self.pairs, self.pairs[:, ::-1]])
         return both[np.lexsort((both[:, 1], both[:, 0])), 1], offsets_of(self.degree)
 
-    def has(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether pairs of atoms [P] are bonded."""
-        return found(keys(first, second, self.structures.n_atoms), keys(*self.pairs.T, self.structures.n_atoms))
+    def has(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether pairs of atoms [P, 2] are bonded, [P]."""
+        return found(keys(pairs, self.structures.n_atoms), keys(self.pairs, self.structures.n_atoms))
 
 
 def by_distance(structures: Structures) -> Bonded:
@@ -104,9 +104,9 @@ def distances(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.fl
     return np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
 
 
-def keys(first: NDArray[np.int64], second: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
-    """A number for each pair of atoms, whatever their order, [P]."""
-    return np.minimum(first, second) * n_atoms + np.maximum(first, second)
+def keys(pairs: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
+    """A number for each pair of atoms [P, 2], whatever their order, [P]."""
+    return pairs.min(axis=1, initial=n_atoms) * n_atoms + pairs.max(axis=1, initial=0)
 
 
 def found(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.bool_]:

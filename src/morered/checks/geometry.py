@@ -113,8 +113,8 @@ def contacts(bonded: Bonded) -> Faults:
     close = near < limits
     pairs, limits, near = pairs[close], limits[close], near[close]
     ends, _ = angle_atoms(bonded)
-    linked = np.concatenate([keys(*bonded.pairs.T, n), keys(*ends.T, n)])
-    apart = ~found(keys(*pairs.T, n), linked)
+    linked = np.concatenate([keys(bonded.pairs, n), keys(ends, n)])
+    apart = ~found(keys(pairs, n), linked)
     pairs, limits, near = pairs[apart], limits[apart], near[apart]
 
     def tell(f: int) -> str:
@@ -142,9 +142,9 @@ def angle_atoms(bonded: Bonded) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def ring_sizes(bonded: Bonded, ends: NDArray[np.int64], centres: NDArray[np.int64]) -> NDArray[np.int64]:
     """3 or 4 for angles within a ring of that many atoms, 0 for all others; [G] (2 stands for a ring of four)."""
     n = bonded.structures.n_atoms
-    three = bonded.has(ends[:, 0], ends[:, 1])
+    three = bonded.has(ends)
     # A ring of four: the same two ends have another centre.
-    key = keys(ends[:, 0], ends[:, 1], n)
+    key = keys(ends, n)
     _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
     return np.where(three, 1, np.where(counts[inverse] > 1, 2, 0)).astype(np.int64)
 

@@ -126,7 +126,7 @@ def readable(structures: Structures, near: NDArray[np.int64], ratio: NDArray[np.
 
 def _missing(pairs: NDArray[np.int64], among: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
     """Those of the pairs that are not among others."""
-    return pairs[~found(keys(*pairs.T, n_atoms), keys(*among.T, n_atoms))]
+    return pairs[~found(keys(pairs, n_atoms), keys(among, n_atoms))]
 
 
 def _fragments(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

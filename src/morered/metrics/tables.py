@@ -22,7 +22,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
         "closest, middle or farthest of the displaced structures of its minimum; empty where there is no such choice",
     ),
     "n_atoms": ("int", "number of atoms"),
-    "verdict": ("str", "converged, step-cap, refused or failed"),
+    "verdict": ("str", "converged, changed, step-cap, refused or failed"),
     "steps": ("int", "steps taken"),
     "rmsd_before": ("float", "RMSD of the input from its minimum in Å, aligned"),
     "rmsd_after": ("float", "RMSD of the relaxed structure from the minimum in Å, aligned; rmsd_before where refused or failed"),

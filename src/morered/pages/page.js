@@ -91,7 +91,7 @@ function list() {
   }
 }
 
-for (const verdict of ["converged", "step-cap", "refused", "failed"]) {
+for (const verdict of ["converged", "changed", "step-cap", "refused", "failed"]) {
   const count = D.molecules.filter((molecule) => molecule.values.verdict === verdict).length;
   if (!count) continue;
   const button = make("button", { type: "button", textContent: `${count} ${verdict}` });

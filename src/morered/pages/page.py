@@ -22,6 +22,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from numpy.typing import NDArray
 
+from morered.checks.table import CHECKS
 from morered.chemistry import bonds
 from morered.figures.molecules import view
 from morered.files import atomic_path
@@ -46,7 +47,7 @@ _COLUMNS = {
     "name": _Shown("name", "name", "as in the input", "text"),
     "formula": _Shown("formula", "formula", "Hill's order", "text"),
     "n_atoms": _Shown("atoms", "atoms", "number of atoms"),
-    "verdict": _Shown("verdict", "verdict", "converged, step-cap, refused or failed", "verdict"),
+    "verdict": _Shown("verdict", "verdict", "converged, changed, step-cap, refused or failed", "verdict"),
     "steps": _Shown("steps", "steps", "steps taken"),
     "moved": _Shown("moved", "moved (RMSD) / Å", "RMSD between input and result in Å, superposed"),
     "first_time": _Shown("time before", "time, first", "predicted diffusion time of the input: 0 is clean", table=False),
@@ -54,6 +55,11 @@ _COLUMNS = {
     "first_fmax": _Shown("fmax before", "fmax, first / eV/Å", "largest force on an atom of the input", table=False),
     "last_fmax": _Shown("fmax", "fmax, last / eV/Å", "largest force on an atom of the result in eV/Å"),
     "bonds_kept": _Shown("bonds", "bonds", "whether input and result have the same bonds", "yesno"),
+    **{
+        name: _Shown(name.replace("_", " "), name.replace("_", " "), check.meaning, "yesno", table=False)
+        for name, check in CHECKS.items()
+        if name not in ("bonds_kept", "stereo_kept")
+    },
     "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "yesno"),
     "seed_spread": _Shown("seeds ±", "spread of seeds / Å", "mean RMSD between the results of different seeds in Å"),
     "time_spread": _Shown("time ±", "spread of times", "spread of the predicted times over the atoms of the result"),

@@ -33,7 +33,7 @@ def own_frames(structures: Structures) -> NDArray[np.float64]:
     """
     centred = structures.centred().positions
     place = np.arange(structures.n_atoms) - structures.offsets[structures.molecule_index]
-    sums = [structures.per_molecule_sum(_weights(place, k)[:, None] * centred) for k in (0, 1)]
+    sums = [np.asarray(structures.per_molecule_sum(_weights(place, k)[:, None] * centred), np.float64) for k in (0, 1)]
     first = _unit(sums[0], np.array([1.0, 0.0, 0.0]))
     second = sums[1] - (sums[1] * first).sum(axis=1, keepdims=True) * first
     # Perpendicular to the first whatever it is: the coordinate axis that it has least of.
@@ -59,11 +59,11 @@ def turned_back(trajectories: Trajectories, rotations: NDArray[np.float64]) -> T
 
 def _weights(place: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """Weights between -1 and 1 by the atoms' places, [A]."""
-    return 2.0 * ((place + 1) * _IRRATIONAL[k] % 1.0) - 1.0
+    return np.asarray(2.0 * ((place + 1) * _IRRATIONAL[k] % 1.0) - 1.0, np.float64)
 
 
 def _unit(vectors: NDArray[np.float64], otherwise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Vectors [M, 3] at length 1; another one in place of one that is all but zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     chosen = np.where(length > 1e-3, vectors, otherwise)
-    return chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    return np.asarray(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), np.float64)

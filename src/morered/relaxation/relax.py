@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from morered import calculators
+from morered.checks.judged import passes
 from morered.checks.known import STATED
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.compile import Mode
@@ -221,7 +222,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     run = once(method)
     if method.restarts is not None:
         brief = _batched(relaxer(method.brief), options) if method.restarts.steps else None  # noise is left after a few moves
-        run = restarted(run, method.restarts, method.seed, brief)
+        run = restarted(run, method.restarts, method.seed, brief, passes)
     sizes = common_sizes(model.header.sizes for model in models)
     return _Plan(known, "the model", run, sizes, method.clean_below)
 
