@@ -7,9 +7,9 @@
 
 The minima are those of QM7 (PBE0, embedded in the package) and GFN2-xTB minima of `benchmarks/functional_groups.smi`, which
 has the groups and elements that QM7 lacks. A range spans all of them and is widened: the length of a bond to an atom without
-other neighbours (stiff) by 0.05 Å to both sides, of any other by 0.05 Å downwards and 0.12 Å upwards (weak bonds are long), half
-as much again where fewer than `FEW` were found; an angle by 16 degrees. Fewer than `FEW` angles make no range of their own but
-where all are nearly straight: their centre's is used instead.
+other neighbours (stiff) by 0.04 Å downwards and 0.06 Å upwards, to hydrogen by 0.05 Å, of any other by 0.05 and 0.12 Å (weak
+bonds are long), the last half as much again where fewer than `FEW` were found; an angle by 16 degrees. Fewer than `FEW` angles
+make no range of their own but where all are nearly straight: their centre's is used instead.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ TABLE = ROOT / "src" / "morered" / "checks" / "ranges.json"
 SMILES = ROOT / "benchmarks" / "functional_groups.smi"
 #: Fewer than this are no sample.
 FEW = 20
-#: Å downwards and upwards, for bonds to terminal atoms and for the others; degrees.
-STIFF, LENGTH, ANGLE = (0.05, 0.05), (0.05, 0.12), (16.0, 16.0)
+#: Å downwards and upwards, for bonds to terminal atoms, to hydrogen and for the others; degrees.
+STIFF, HYDROGEN, LENGTH, ANGLE = (0.04, 0.06), (0.05, 0.05), (0.05, 0.12), (16.0, 16.0)
 #: Degrees from which an angle is nearly straight.
 STRAIGHT = 160.0
 
@@ -85,7 +85,7 @@ def collect(bonded: Bonded) -> dict[str, dict[str, NDArray[np.float64]]]:
 def length_range(name: str, values: NDArray[np.float64]) -> list[float]:
     """[low, high, count] of a kind of bond."""
     stiff = any(atom[-1] == "1" and not atom[-2].isdecimal() for atom in name.split("-"))
-    down, up = STIFF if stiff else LENGTH
+    down, up = HYDROGEN if "H1" in name.split("-") else STIFF if stiff else LENGTH
     more = 1.0 if stiff or len(values) >= FEW else 1.5
     return [round(values.min() - more * down, 3), round(values.max() + more * up, 3), len(values)]
 

@@ -160,7 +160,7 @@ def test_methods_work_as_soon_as_their_weights_ship(inputs, tmp_path, monkeypatc
         weights_files.save(folder / f"morered-{part}.safetensors", network, WeightsHeader(elements=(1, 6, 8), sizes=(4, 12)))
     assert relax(inputs, "-o", tmp_path / "out.xyz", "--method", method, "--steps", 2, "-q") in (0, 1)
     relaxed = ase.io.read(tmp_path / "out.xyz", ":")
-    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "step-cap"}
+    assert {atoms.info["verdict"] for atoms in relaxed} <= {"converged", "changed", "step-cap", "failed"}  # of untrained networks
     assert all(atoms.info["steps"] in (1, 2) for atoms in relaxed)
 
 

@@ -81,6 +81,12 @@ def check(results: Structures, inputs: Structures | None = None) -> Checks:
     return Checks(passed, impossible, _changes(identity, passed, bare), strain)
 
 
+def passes(results: Structures, inputs: Structures) -> NDArray[np.bool_]:
+    """Whether each result, [M], has a possible geometry and is still the molecule of its input."""
+    found = check(results, inputs)
+    return np.array([not (a or b) for a, b in zip(found.impossible, found.changed, strict=True)], dtype=bool)
+
+
 def _chosen(bonded: Bonded, molecules: NDArray[np.int64]) -> NDArray[np.int64]:
     """Bonds [E, 2] of some molecules, ascending, as rows of the per-atom arrays of these alone."""
     structures = bonded.structures

@@ -33,7 +33,7 @@ def own_frames(structures: Structures) -> NDArray[np.floating]:
     """
     centred = structures.centred().positions
     place = np.arange(structures.n_atoms) - structures.offsets[structures.molecule_index]
-    sums = [structures.per_molecule_sum(_weights(place, k)[:, None] * centred) for k in (0, 1)]
+    sums = [np.asarray(structures.per_molecule_sum(_weights(place, k)[:, None] * centred), np.float64) for k in (0, 1)]
     first = _unit(sums[0], np.array([1.0, 0.0, 0.0]))
     second = sums[1] - (sums[1] * first).sum(axis=1, keepdims=True) * first
     # Perpendicular to the first whatever it is: the coordinate axis that it has least of.
@@ -66,4 +66,4 @@ def _unit(vectors: NDArray[np.floating], otherwise: NDArray[np.floating]) -> NDA
     """Vectors [M, 3] at length 1; another one in place of one that is all but zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     chosen = np.where(length > 1e-3, vectors, otherwise)
-    return chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    return np.asarray(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), np.float64)

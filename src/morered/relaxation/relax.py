@@ -14,6 +14,7 @@ import torch
 
 from morered import calculators, devices, forking
 from morered.batching import batches, pad, unpad
+from morered.checks.judged import passes
 from morered.checks.known import STATED
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import WAY_OUT, electron_refusals
@@ -234,7 +235,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     run = once(method)
     if method.restarts is not None:
         brief = _batched(relaxer(method.brief), options) if method.restarts.steps else None  # noise is left after a few moves
-        run = restarted(run, method.restarts, method.seed, brief)
+        run = restarted(run, method.restarts, method.seed, brief, passes)
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
     sizes = common_sizes(model.header.sizes for model in models)
     return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below)

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.checks.judged import check
 from morered.diffusion.noise import stream
 from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, Code, is_relaxed
@@ -34,6 +33,9 @@ from morered.trajectories import Trajectories
 
 Run = Callable[[Structures, Progress], tuple[Outcome, Trajectories | None, bool]]
 """Relaxes M molecules: what became of them, their trajectories where they are kept, and whether Ctrl-C ended it early."""
+
+Sound = Callable[[Structures, Structures], NDArray[np.bool_]]
+"""Whether each of M results is a molecule, and the one that its input is (`morered.checks.judged.passes`)."""
 
 #: Å, more than any two structures of a molecule are apart.
 PENALTY = 1.0e4
@@ -82,17 +84,18 @@ class Restarts:
             raise ValueError(f"steps must be at least 0, not {self.steps}")
 
 
-def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) -> Run:
+def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None, sound: Sound | None = None) -> Run:
     """``run``, with the doubtful results of it tried again.
 
     Further starts are relaxed by ``look`` where there is one, and the nearest of them by ``run``; else all by ``run``. The
     verdict, the last time and the trajectory are those of the start that is taken, which the reason names; the first time is
     that of the input, and steps and seconds are sums. After Ctrl-C during a further look the results of those before it stand.
+    ``sound`` tells which results are molecules at all; without it all are.
     """
 
     def repeated(structures: Structures, tell: Progress) -> tuple[Outcome, Trajectories | None, bool]:
         outcome, trajectories, interrupted = run(structures, tell)
-        distances = _distances(structures, outcome, at_rest=True)
+        distances = _distances(structures, outcome, sound, at_rest=True)
         nearest = distances.copy()
         origin = np.zeros(len(structures), dtype=np.int64)  # the start that came nearest, 0 for the input itself
         limits = restarts.reach * np.sqrt(np.nan_to_num(outcome.results["first_time"]))
@@ -107,7 +110,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
         def take(molecules: NDArray[np.int64], further: Outcome, paths: Trajectories | None) -> None:
             """Those of the results that are nearer than what there is."""
             nonlocal trajectories
-            again = _distances(structures[molecules], further, at_rest=True)
+            again = _distances(structures[molecules], further, sound, at_rest=True)
             won = np.flatnonzero(again < distances[molecules])
             notes = [f"from restart {origin[m]} of {restarts.tries}" for m in molecules[won]]
             _take(structures, outcome, further, molecules, won, notes)
@@ -124,7 +127,7 @@ def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None) 
             further, paths, interrupted = (look or run)(starts, told(len(structures) - len(doubtful)))
             if interrupted:
                 break
-            again = _distances(structures[doubtful], further, at_rest=look is None)
+            again = _distances(structures[doubtful], further, sound, at_rest=look is None)
             nearer = again < nearest[doubtful]
             origin[doubtful[nearer]] = k
             nearest[doubtful] = np.minimum(nearest[doubtful], again)
@@ -163,10 +166,10 @@ def _noisy(outcome: Outcome, restarts: Restarts) -> NDArray[np.bool_]:
     return ~(outcome.results["last_time"] < restarts.clean_below) & (restarts.clean_below > 0)
 
 
-def _distances(inputs: Structures, outcome: Outcome, *, at_rest: bool) -> NDArray[np.float64]:
+def _distances(inputs: Structures, outcome: Outcome, sound: Sound | None, *, at_rest: bool) -> NDArray[np.float64]:
     """RMSD of each result from its input in Å, [M]; infinite where there is none.
 
-    `PENALTY` is added for a result that does not pass its checks, and, with ``at_rest``, for one that is not at rest.
+    `PENALTY` is added for a result that is not ``sound``, and, with ``at_rest``, for one that is not at rest.
     """
     codes = [Code(code) for code in outcome.code.tolist()]
     relaxed = np.array([is_relaxed(code) for code in codes], dtype=bool)
@@ -176,9 +179,8 @@ def _distances(inputs: Structures, outcome: Outcome, *, at_rest: bool) -> NDArra
         return distances
     results, starts = inputs.with_positions(outcome.positions).without_columns()[chosen], inputs[chosen]
     distances[chosen] = np.nan_to_num(rmsd(results, starts.without_columns()), nan=np.inf)
-    found = check(results, starts)
-    unsound = [bool(impossible or changed) for impossible, changed in zip(found.impossible, found.changed, strict=True)]
-    distances[chosen] += PENALTY * np.array(unsound)
+    if sound is not None:
+        distances[chosen] += PENALTY * ~sound(results, starts)
     if at_rest:
         distances += PENALTY * np.array([code is Code.STEP_CAP for code in codes])
     return distances

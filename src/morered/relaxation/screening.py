@@ -52,8 +52,8 @@ def refusals(
     refuse(sizes == 0, "it has no atoms")
     refuse(sizes == 1, "it has one atom: there is nothing to relax")
     if proper and positions_matter:
-        for m, reason in misread(structures).items():
-            reasons[m] = reason
+        for m, sentence in misread(structures).items():
+            reasons[m] = sentence
     _refuse_elements(structures, elements, who, reasons)
     if not positions_matter:
         return reasons

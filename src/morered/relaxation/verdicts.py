@@ -223,7 +223,8 @@ def _hold_to(
     Without inputs the geometry alone counts: there is nothing that a result could have changed from.
     """
     before = np.full(len(chosen), np.inf)
-    suspects = [k for k, sentence in enumerate(found.impossible) if sentence is not None]
+    comparable = found.passed["bonds_kept"] >= 0  # a heap of atoms has no bonds that could be strained: anything is better
+    suspects = [k for k, sentence in enumerate(found.impossible) if sentence is not None and comparable[k]]
     if inputs is not None and suspects:
         before[suspects] = strain(inputs[chosen[suspects]])
     for k, m in enumerate(chosen.tolist()):
@@ -233,7 +234,7 @@ def _hold_to(
                 code[m], reasons[m] = int(Code.IMPOSSIBLE), f"{REASONS[Code.IMPOSSIBLE]}: {impossible}"
             elif changed:
                 code[m], reasons[m] = int(Code.CHANGED), f"{REASONS[Code.CHANGED]}: {changed}"
-        elif (worse := changed or (impossible if found.strain[k] >= before[k] else None)) is not None:
+        elif comparable[k] and (worse := changed or (impossible if found.strain[k] >= before[k] else None)) is not None:
             code[m], reasons[m] = int(Code.WORSE), f"{REASONS[Code.WORSE]}: {worse}"
 
 
