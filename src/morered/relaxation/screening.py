@@ -70,8 +70,8 @@ def refusals(
     if proper:
         nameless = _any(structures, (structures.numbers == 0) | (structures.numbers >= len(chemical_symbols)))
         good = np.flatnonzero(~(broken | far | nameless | (contacts < COINCIDING)) & (sizes > 1))
-        for m, sentence in zip(good.tolist(), improper(structures[good]), strict=True):
-            reasons[m] = reasons[m] or sentence
+        for m, problem in zip(good.tolist(), improper(structures[good]), strict=True):
+            reasons[m] = reasons[m] or problem
     return reasons
 
 
