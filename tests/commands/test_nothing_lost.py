@@ -13,9 +13,9 @@ from morered.commands import outputs
 
 
 @pytest.fixture
-def water(tmp_path):
+def alcohol(tmp_path):
     path = tmp_path / "in.xyz"
-    ase.io.write(path, molecule("H2CO"), format="extxyz")
+    ase.io.write(path, molecule("CH3CH2OH"), format="extxyz")
     return path
 
 
@@ -32,28 +32,28 @@ def relax(*arguments):
         ("n" * 256 + ".xyz", "cannot be written: file name too long"),
     ],
 )
-def test_outputs_are_tried_before_the_work(water, tmp_path, monkeypatch, capsys, option, name, words):
+def test_outputs_are_tried_before_the_work(alcohol, tmp_path, monkeypatch, capsys, option, name, words):
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
     before = sorted(os.listdir(tmp_path))
-    assert relax(water, option, name) == 2
+    assert relax(alcohol, option, name) == 2
     assert words in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == before
 
 
 @pytest.mark.parametrize("option", ["-o", "--trajectory"])
-def test_the_format_of_molecules_is_known_before_the_work(water, tmp_path, monkeypatch, capsys, option):
+def test_the_format_of_molecules_is_known_before_the_work(alcohol, tmp_path, monkeypatch, capsys, option):
     monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
     for ending in ("pdb", "txt", "smi", ""):
-        assert relax(water, option, tmp_path / f"x.{ending}") == 2
+        assert relax(alcohol, option, tmp_path / f"x.{ending}") == 2
         assert "cannot be written; known are .xyz" in capsys.readouterr().err
 
 
-def test_two_outputs_of_one_name_are_refused(water, tmp_path, capsys):
-    assert relax(water, "-o", tmp_path / "x.xyz", "--table", tmp_path / "." / "x.xyz") == 2
+def test_two_outputs_of_one_name_are_refused(alcohol, tmp_path, capsys):
+    assert relax(alcohol, "-o", tmp_path / "x.xyz", "--table", tmp_path / "." / "x.xyz") == 2
     assert "two outputs have this name" in capsys.readouterr().err
-    assert relax(water, "-o", os.devnull, "--trajectory", tmp_path / "x.xyz", "--table", os.devnull) in (0, 1, 2)
+    assert relax(alcohol, "-o", os.devnull, "--trajectory", tmp_path / "x.xyz", "--table", os.devnull) in (0, 1, 2)
 
 
 def test_a_folder_that_lets_nobody_write(tmp_path, monkeypatch):
@@ -64,13 +64,13 @@ def test_a_folder_that_lets_nobody_write(tmp_path, monkeypatch):
     assert files.unwritable(tmp_path / "x.xyz") == f"{tmp_path / 'x.xyz'}: cannot be written: permission denied"
 
 
-def test_a_long_name_is_written(water, tmp_path):
+def test_a_long_name_is_written(alcohol, tmp_path):
     out = tmp_path / ("n" * 246 + ".xyz")
-    assert relax(water, "-o", out) == 0
+    assert relax(alcohol, "-o", out) == 0
     assert len(ase.io.read(out, ":")) == 1
 
 
-def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(water, tmp_path, monkeypatch, capsys):
+def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(alcohol, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     real = formats.write
 
@@ -80,7 +80,7 @@ def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(water, 
         return real(path, *arguments, **options)
 
     monkeypatch.setattr(formats, "write", full)
-    assert relax(water, "-o", "out.sdf", "--table", "t.csv") == 1
+    assert relax(alcohol, "-o", "out.sdf", "--table", "t.csv") == 1
     said = capsys.readouterr().err
     assert "out.sdf: [Errno 28] No space left on device" in said
     (path,) = re.findall(r"the results are in (\S+)", said)
@@ -88,30 +88,30 @@ def test_results_of_a_full_disk_are_elsewhere_and_the_others_are_written(water, 
     assert (tmp_path / "t.csv").exists()
 
 
-def test_a_value_that_no_writer_takes_costs_no_coordinates(water, tmp_path, monkeypatch):
+def test_a_value_that_no_writer_takes_costs_no_coordinates(alcohol, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    reading = formats.read(water)
+    reading = formats.read(alcohol)
     odd = {record.name: formats.Carried({"odd": object()}) for record in reading.records}
     path = outputs.rescue(reading.structures(), odd).removeprefix("the results are in ")
     assert len(ase.io.read(path)) == 4
 
 
-def test_where_nothing_can_be_written_that_is_said(water, tmp_path, monkeypatch):
+def test_where_nothing_can_be_written_that_is_said(alcohol, tmp_path, monkeypatch):
     def nowhere(**_options):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(outputs.tempfile, "mkstemp", nowhere)
-    assert "could not be written to" in outputs.rescue(formats.read(water).structures())
+    assert "could not be written to" in outputs.rescue(formats.read(alcohol).structures())
 
 
-def test_names_that_are_no_text_cost_nobody_anything(water, tmp_path, capfdbinary):
+def test_names_that_are_no_text_cost_nobody_anything(alcohol, tmp_path, capfdbinary):
     odd = os.path.join(os.fsencode(tmp_path), b"\xff\xfe.xyz")
     with open(odd, "wb") as file:
         file.write(b"3\nname=a\xffb\0c\nO 0 0 0\nH 0.97 0 0\nH -0.3 0.9 0\n")
     missing = os.path.join(os.fsencode(tmp_path), b"\xfd.xyz")
     out = tmp_path / "out.xyz"
     assert (
-        main(["relax", os.fsdecode(odd), os.fsdecode(missing), str(water), "-o", str(out), "--method", "gfn2", "--workers", "1"])
+        main(["relax", os.fsdecode(odd), os.fsdecode(missing), str(alcohol), "-o", str(out), "--method", "gfn2", "--workers", "1"])
         == 1
     )
     said = capfdbinary.readouterr().err.decode()
@@ -119,5 +119,5 @@ def test_names_that_are_no_text_cost_nobody_anything(water, tmp_path, capfdbinar
     assert "there is no such file" in said
     assert [atoms.info["verdict"] for atoms in ase.io.read(out, ":")] == ["converged", "converged"]
     odd_output = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"\xfc.xyz"))
-    assert relax(water, "-o", odd_output) == 0
+    assert relax(alcohol, "-o", odd_output) == 0
     assert os.path.exists(odd_output)
