@@ -140,9 +140,9 @@ def misread(structures: Structures) -> dict[int, str]:
             continue
         apart = np.linalg.norm(structures.positions[others] - structures.positions[a], axis=1)
         nearest = others[int(apart.argmin())]
-        radius = covalent_radii[structures.numbers[nearest]]
-        as_it_is = apart.min() / (covalent_radii[structures.numbers[a]] + radius)
-        as_meant = apart.min() / (covalent_radii[meant[a]] + radius)
+        radius = _RADII[structures.numbers[nearest]]
+        as_it_is = apart.min() / (_RADII[structures.numbers[a]] + radius)
+        as_meant = apart.min() / (_RADII[meant[a]] + radius)
         unknown = structures.numbers[a] > _LAST_RADIUS
         if (as_it_is < TOO_NEAR or unknown) and 0.8 < as_meant < FIRM:
             symbol, first = chemical_symbols[structures.numbers[a]], chemical_symbols[meant[a]]
@@ -153,6 +153,8 @@ def misread(structures: Structures) -> dict[int, str]:
     return told
 
 
+#: Covalent radii of all numbers that an atom can be given, Å; of those beyond the elements, that of an unknown one.
+_RADII = np.pad(covalent_radii, (0, 256 - len(covalent_radii)), mode="edge")
 #: The last element whose covalent radius is known.
 _LAST_RADIUS = 96
 #: The element that an atom's name begins with, where the name may be read as another element; 0 where none is.
