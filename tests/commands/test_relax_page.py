@@ -71,7 +71,9 @@ def test_seeds_add_columns_and_leave_the_result_as_it_is(inputs, tmp_path, weigh
         np.testing.assert_array_equal(a.positions, b.positions)
     spreads = pd.read_csv(table).set_index("name")[["seed_spread", "time_spread"]]
     assert list(pd.read_csv(table).columns)[-1] == "reason"
-    assert (spreads[:3] > 0).all(axis=None)
+    assert (spreads.loc["C6H6"] > 0).all()
+    # A molecule that a run left worse than its input has no result of that run to compare: it has no spread.
+    assert (spreads[:3].isna() | (spreads[:3] > 0)).all(axis=None)
     assert spreads.loc["cut"].isna().all()
     assert "seed_spread" in ase.io.read(several, 0).info
     assert {"seed_spread", "time_spread"} <= {column["key"] for column in shown(tmp_path / "page.html")["columns"]}
