@@ -15,7 +15,7 @@ import csv
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,10 +44,14 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@cache
+_MADE: dict[tuple[str, Options], Calculator] = {}
+
+
 def calculator(name: str, options: Options) -> Calculator:
     """One of a kind in each process."""
-    return calculators.get(name, **dict(options))
+    if (name, options) not in _MADE:
+        _MADE[name, options] = calculators.get(name, **dict(options))
+    return _MADE[name, options]
 
 
 def label(part: Structures, name: str, options: Options) -> int:

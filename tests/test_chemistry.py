@@ -7,7 +7,7 @@ import pytest
 from ase.neighborlist import natural_cutoffs, neighbor_list
 from rdkit import Chem
 from rdkit.Chem import AllChem
-from scipy.sparse import csgraph
+from scipy.sparse import coo_array, csgraph
 
 from morered import chemistry
 from morered.structures import Structures
@@ -85,18 +85,21 @@ def test_large_molecules_agree_with_small_ones(monkeypatch: pytest.MonkeyPatch) 
     assert chemistry.same_bonds(s, s).all()
 
 
-def test_fragments_are_numbered_by_their_first_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SciPy promises labels, not their order."""
-    original = csgraph.connected_components
+def test_components_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        n, edges = rng.integers(1, 50), rng.integers(0, 60)
+        pairs = rng.integers(0, n, (edges, 2))
+        graph = coo_array((np.ones(edges), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+        labels = csgraph.connected_components(graph, directed=False)[1]
+        firsts = [int(np.flatnonzero(labels == label)[0]) for label in labels]
+        assert chemistry.component_firsts(pairs, n).tolist() == firsts
 
-    def reversed_labels(*arguments: object, **options: object) -> tuple[int, np.ndarray]:
-        n, labels = original(*arguments, **options)
-        return n, n - 1 - labels
 
-    s = random_structures(20)
-    expected = chemistry.molecule_fragments(s)
-    monkeypatch.setattr(csgraph, "connected_components", reversed_labels)
-    np.testing.assert_array_equal(chemistry.molecule_fragments(s), expected)
+def test_a_long_chain_in_any_order_is_one_component() -> None:
+    order = np.random.default_rng(4).permutation(10_000)
+    chain = np.stack([order[:-1], order[1:]], axis=1)
+    assert not chemistry.component_firsts(chain, len(order)).any()
 
 
 def test_two_waters_are_two_fragments() -> None:

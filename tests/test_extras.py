@@ -28,7 +28,7 @@ OTHERS = {"morered", "triton", "gpu4pyscf"}
 #: Command -> the package that it lacks where no extra is installed, and the extra.
 MISSING = {
     "relax in.xyz --method gfn2": ("tblite", "xtb"),
-    "relax in.xyz --method mmff94": ("openbabel", "mmff"),
+    "relax in.xyz --method mmff94-openbabel": ("Open Babel", "mmff"),
     "relax in.xyz --finish so3lr": ("so3krates_torch", "so3lr"),
     "generate H2O -n 1 --steps 1 --perception openbabel -o g.xyz": ("openbabel", "mmff"),
     "energy in.xyz": ("pyscf", "dft"),
@@ -123,7 +123,8 @@ except ImportError as error:
     lines = done.stderr.splitlines()
     for command, missing in MISSING.items():
         told = next(line for line in lines[lines.index(command) + 1 :] if line.startswith("morered "))
-        assert told == f"morered {command.partition(' ')[0]}: {sentence(*missing)}"
+        assert told.startswith(f"morered {command.partition(' ')[0]}: ")
+        assert sentence(*missing) in told
     assert lines[-1] == sentence("lightning", "train")
 
 

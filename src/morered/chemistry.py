@@ -73,19 +73,29 @@ def molecule_bonds(structures: Structures, scale: float = BOND_SCALE) -> Bonds:
     return Bonds(atoms, np.searchsorted(atoms[:, 0], structures.offsets))
 
 
+def component_firsts(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """First member of the connected component that each of n nodes belongs to, [n], from the edges ``pairs`` [E, 2].
+
+    Each round gives a root the least root among its neighbours, then follows all nodes to their roots: the rounds grow with the
+    logarithm of the longest path. SciPy's routine does the same, but is slow to import.
+    """
+    root = np.arange(n)
+    while len(pairs):
+        ends = root[pairs]
+        low, high = ends.min(axis=1), ends.max(axis=1)
+        pairs = pairs[low < high]
+        np.minimum.at(root, high, low)
+        while (further := root[root]).tolist() != root.tolist():
+            root = further
+    return root
+
+
 def molecule_fragments(structures: Structures, scale: float = BOND_SCALE) -> NDArray[np.int64]:
     """Fragment of its molecule that each atom belongs to, [A], numbered from 0 in the order of their first atoms."""
     if not structures.n_atoms:
         return np.empty(0, np.int64)
-    from scipy.sparse import coo_array  # slow to import, and a relaxation does without
-    from scipy.sparse.csgraph import connected_components
-
-    pairs, n = molecule_bonds(structures, scale).atoms, structures.n_atoms
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, first, labels = np.unique(connected_components(graph, directed=False)[1], return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))  # by first atom, therefore molecule after molecule
-    fragment = rank[labels]
+    firsts = component_firsts(molecule_bonds(structures, scale).atoms, structures.n_atoms)
+    fragment = np.unique(firsts, return_inverse=True)[1]  # by first atom, therefore molecule after molecule
     return fragment - fragment[structures.offsets[structures.molecule_index]]
 
 

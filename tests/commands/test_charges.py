@@ -78,7 +78,7 @@ def test_energy_and_forces_of_the_method_stand_in_every_format(ammonium, tmp_pat
     np.testing.assert_allclose(stored.column("forces"), reference.get_forces(), atol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["fast", "mmff94"])
+@pytest.mark.parametrize("method", ["fast", "mmff94-openbabel"])
 def test_what_knows_neutral_molecules_only_says_so_and_names_the_way_out(ammonium, tmp_path, capsys, method):
     table = tmp_path / "t.csv"
     assert relax(ammonium, "-o", tmp_path / "o.sdf", "--method", method, "--workers", 1, "--table", table) == 1

@@ -16,12 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from morered.checks.bonds import COVALENT, MOST, Bonded, found, keys, pruned, relative_lengths
 from morered.checks.known import stated_bonds
-from morered.chemistry import BOND_SCALE, molecule_bonds
+from morered.chemistry import BOND_SCALE, component_firsts, molecule_bonds
 from morered.structures import Structures
 
 #: Times the sum of the covalent radii: up to the first two atoms are surely bonded, beyond the second surely not in a result,
@@ -131,13 +129,8 @@ def _missing(pairs: NDArray[np.int64], among: NDArray[np.int64], n_atoms: int) -
 
 def _fragments(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Fragments of each molecule, [M]."""
-    n = structures.n_atoms
-    if not n:
-        return np.zeros(len(structures), np.int64)
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    labels = connected_components(graph, directed=False)[1]
-    owners = structures.molecule_index[np.unique(labels, return_index=True)[1]]
-    return np.bincount(owners, minlength=len(structures))
+    firsts = np.unique(component_firsts(pairs, structures.n_atoms))
+    return np.bincount(structures.molecule_index[firsts], minlength=len(structures))
 
 
 def _hydrogens(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from morered.chemistry import COINCIDING, closest_contacts
 from morered.formats import electronic
@@ -202,6 +201,8 @@ def examine(records: Sequence[Record]) -> None:
 
 def _nearest_pair(positions: NDArray[np.float64]) -> tuple[int, int]:
     """The nearest two atoms i < j."""
+    from scipy.spatial import cKDTree  # slow to import, and good records do without
+
     distances, neighbours = cKDTree(positions).query(positions, k=2)
     i, j = sorted(neighbours[int(distances[:, 1].argmin())].tolist())  # of coinciding atoms, two that may both be others
     return i, j
