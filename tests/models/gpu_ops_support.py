@@ -70,10 +70,10 @@ def compare(function, inputs: list[Tensor | None]) -> None:
         torch.testing.assert_close(b, a, atol=2e-5 * float(a.detach().abs().max()), rtol=2e-5)
 
 
-def check_forces(device: str, features: int) -> None:
+def check_forces(device: str, features: int, sizes: tuple[int, ...] = (4, 7, 9)) -> None:
     """Energies and forces of a force field by the kernels are those of PyTorch; without kernels where they are trained on."""
     field = network("mlff", features=features).float().to(device)
-    batch = pad(random_molecules((4, 7, 9)), dtype=torch.float32, device=device)
+    batch = pad(random_molecules(sizes), dtype=torch.float32, device=device)
     inputs = (batch.numbers, batch.positions, batch.mask)
     expected = field.energy_forces(*inputs)
     field.execution = "triton"
@@ -91,8 +91,9 @@ def check_forces(device: str, features: int) -> None:
 
 
 if __name__ == "__main__":
-    for sizes in ((2, 5, 16), (2, 6, 24), (1, 34, 40)):  # the last: more than one block of neighbours
+    ops._NEIGHBOURS = ops._FEATURES = 16  # small blocks: the second size has two of neighbours, the first two of features
+    for sizes in ((2, 3, 24), (1, 18, 16)):
         check("cpu", *sizes)
     gpu.fits = lambda representation: True
-    check_forces("cpu", 16)
+    check_forces("cpu", 16, (3, 5))
     print("agree")
