@@ -67,6 +67,8 @@ def test_an_atom_name_read_as_an_element_is_told():
     told = misread(one(alanine.numbers, alanine.positions))
     assert "no Ca" in told[0]
     assert "CA" in told[0]
+    assert misread(one([20, 119], [[0, 0, 0], [0, 0, 0]])) == {}  # no element at all: refused for that
+    assert misread(one([20, 6], [[0, 0, 0], [np.nan, np.inf, 0]])) == {}
     assert misread(one([20, 8], [[0, 0, 0], [0, 0, 1.82]])) == {}  # calcium oxide
     assert misread(one([17, 6], [[0, 0, 0], [0, 0, 1.78]])) == {}
     mercury = Atoms("HgC", [[0, 0, 0], [0, 0, 1.09]])

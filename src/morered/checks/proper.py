@@ -138,7 +138,8 @@ def misread(structures: Structures) -> dict[int, str]:
         others = others[others != a]
         if m in told or not len(others):
             continue
-        apart = np.linalg.norm(structures.positions[others] - structures.positions[a], axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):  # files hold any number
+            apart = np.linalg.norm(structures.positions[others] - structures.positions[a], axis=1)
         nearest = others[int(apart.argmin())]
         radius = _RADII[structures.numbers[nearest]]
         as_it_is = apart.min() / (_RADII[structures.numbers[a]] + radius)
