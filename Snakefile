@@ -4,7 +4,11 @@
 #   snakemake --cores all fig4                               what figure 4 needs, nothing else
 #   snakemake --cores all --configfile config/small.yaml     another study
 #   snakemake --profile slurm                                the whole paper on a cluster
+import time
+
 from snakemake.utils import min_version
+
+from morered.study import times
 
 min_version("9.27")
 
@@ -37,6 +41,13 @@ include: "workflow/rules/estimate.smk"
 
 
 report: opening_of_report()
+
+
+STARTED = time.time()
+
+
+onsuccess:
+    print(times.table(times.by_rule(Path("results"), STARTED), time.time() - STARTED), file=sys.stderr)
 
 
 localrules:

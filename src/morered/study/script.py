@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from morered.study import times
+
 SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -60,7 +62,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
 def logged(snakemake: Any) -> Iterator[None]:
     """Send the script's output to its rule's log and its progress, now and then, to the terminal.
 
-    An exception's message goes to both, its traceback to the log.
+    An exception's message goes to both, its traceback to the log. A picture that was made is told on the terminal, and the log
+    ends with what the job took (`morered.study.times`).
     """
     label = " ".join([snakemake.rule, *dict(snakemake.wildcards).values()])
     path = Path(snakemake.log[0])
@@ -76,3 +79,6 @@ def logged(snakemake: Any) -> Iterator[None]:
                     f"[{label}] {type(error).__name__}: {error}\n[{label}] the whole log: {path}", file=tee._terminal, flush=True
                 )
                 raise SystemExit(1) from error
+        log.write(times.taken(snakemake.rule))
+    for picture in (made for made in snakemake.output if str(made).endswith(".png")):
+        print(f"[{label}] picture: {picture}", file=sys.stderr, flush=True)
