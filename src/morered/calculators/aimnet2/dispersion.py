@@ -48,8 +48,13 @@ def _c6(table: Tensor, numbers: Tensor, coordination: Tensor) -> Tensor:
     chosen = table[elements][:, elements]  # [E, E, R, R, 3]
     reference = chosen[..., 1].amax((1, 3))  # [E, R]: it belongs to the first element alone; -1 where there is none
     near = torch.exp(K3 * (coordination[..., None] - reference[kind]).square())  # [B, N, R]
-    c6 = chosen[..., 0][kind[:, :, None], kind[:, None, :]]  # [B, N, N, R, R]
-    summed = torch.einsum("bnr,bnmrs,bms->bnm", near, c6, near)
+    # The references of an atom's element among those of all elements, so that matrix products sum over them.
+    e, r = len(elements), near.shape[-1]
+    spread = near.new_zeros(*near.shape[:2], e, r)
+    spread.scatter_(2, kind[:, :, None, None].expand(-1, -1, 1, r), near[:, :, None])
+    spread = spread.flatten(2)  # [B, N, E R]
+    c6 = chosen[..., 0].permute(0, 2, 1, 3).reshape(e * r, e * r)
+    summed = (spread @ c6) @ spread.transpose(1, 2)
     total = near.sum(-1)
     weight = total[:, :, None] * total[:, None, :]
     return torch.where(weight < 1e-5, 0.0, summed / weight.clamp(min=1e-5))
