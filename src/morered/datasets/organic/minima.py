@@ -61,7 +61,9 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
+    """A geometry to start from: the entry, its molecule with explicit hydrogens, numbers [N], positions [N, 3] in Å, a name."""
+
     entry: Entry
     molecule: Chem.Mol
     numbers: NDArray[np.integer]
@@ -86,7 +88,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
         took). Failures by the same names, with their reasons.
     """
     settings = settings or Settings()
-    starts: list[_Start] = []
+    starts: list[Start] = []
     failures: dict[str, str] = {}
     for entry in entries:
         try:
@@ -100,7 +102,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
         [start.numbers for start in starts], [start.positions for start in starts], [start.name for start in starts]
     ).with_electrons(charges)
     relaxed = relax(inputs, settings.method(), batch_size=settings.batch_size, progress=progress).structures
-    problems = _problems(starts, inputs, relaxed)
+    problems = problems_of(starts, inputs, relaxed)
     kept: list[int] = []
     for m, start in enumerate(starts):
         if problems[m] is None and any(_same(relaxed, m, k, settings.same) for k in kept if starts[k].entry is start.entry):
@@ -110,7 +112,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
         else:
             failures[start.name] = problem
     minima = relaxed.without_columns()[np.array(kept, dtype=np.int64)].centred()
-    energies = _energies(minima)
+    energies = energies_of(minima)
     texts = {
         "smiles": [starts[m].entry.smiles.encode() for m in kept],
         "kind": [starts[m].entry.kind.encode() for m in kept],
@@ -124,7 +126,7 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
     return Built(minima.with_columns(columns), failures)
 
 
-def started(entry: Entry) -> list[_Start]:
+def started(entry: Entry) -> list[Start]:
     """Starting geometries of an entry: its conformers, or the minimum at PBE0 of a molecule of QM7.
 
     Raises
@@ -136,8 +138,8 @@ def started(entry: Entry) -> list[_Start]:
         structures = qm7.load()
         known = structures.molecule(int(structures.index_of([entry.name])[0]))
         molecule = Chem.AddHs(Chem.MolFromSmiles(entry.smiles))
-        return [_Start(entry, molecule, known.numbers, np.array(known.positions), f"{entry.name}/0")]
-    seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4]) & 0x7FFFFFFF
+        return [Start(entry, molecule, known.numbers, np.array(known.positions), f"{entry.name}/0")]
+    seed = seed_of(entry)
     parts = [Chem.AddHs(Chem.MolFromSmiles(smiles)) for smiles in entry.smiles.split(".")]
     molecule = parts[0] if len(parts) == 1 else Chem.CombineMols(*parts)
     numbers: NDArray[np.integer] = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
@@ -148,7 +150,12 @@ def started(entry: Entry) -> list[_Start]:
     else:
         rng = np.random.default_rng(seed)
         geometries = [beside(embedded[0][k], embedded[1][k], rng) for k in range(count)]
-    return [_Start(entry, molecule, numbers, points, f"{entry.name}/{k}") for k, points in enumerate(geometries)]
+    return [Start(entry, molecule, numbers, points, f"{entry.name}/{k}") for k, points in enumerate(geometries)]
+
+
+def seed_of(entry: Entry) -> int:
+    """The seed of an entry's conformers."""
+    return int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4]) & 0x7FFFFFFF
 
 
 def conformers(molecule: Chem.Mol, count: int, seed: int) -> list[Floats]:
@@ -161,6 +168,23 @@ def conformers(molecule: Chem.Mol, count: int, seed: int) -> list[Floats]:
     """
     if molecule.GetNumAtoms() == 1:
         return [np.zeros((1, 3))] * count
+    embed(molecule, count, seed)
+    with rdBase.BlockLogs():
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=1000)
+        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(molecule):
+            rdForceFieldHelpers.UFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=1000)
+    return [np.array(conformer.GetPositions()) for conformer in molecule.GetConformers()]
+
+
+def embed(molecule: Chem.Mol, count: int, seed: int) -> None:
+    """Give a molecule with explicit hydrogens so many conformers by ETKDGv3, in place of those it has.
+
+    Raises
+    ------
+    ValueError
+        If none can be embedded.
+    """
     settings: Any = rdDistGeom.ETKDGv3()  # its stubs take its numbers for parameter sets
     settings.randomSeed = seed
     settings.useSmallRingTorsions = True
@@ -171,13 +195,8 @@ def conformers(molecule: Chem.Mol, count: int, seed: int) -> list[Floats]:
         if not found:
             settings.useRandomCoords = True
             found = list(rdDistGeom.EmbedMultipleConfs(molecule, count, settings))
-        if not found:
-            raise ValueError("no conformer can be embedded")
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
-            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=1000)
-        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(molecule):
-            rdForceFieldHelpers.UFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=1000)
-    return [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
+    if not found:
+        raise ValueError("no conformer can be embedded")
 
 
 def beside(first: Floats, second: Floats, rng: np.random.Generator, gap: float = 2.4) -> Floats:
@@ -200,7 +219,7 @@ def _rotation(rng: np.random.Generator) -> Floats:
     return q if np.linalg.det(q) > 0 else -q
 
 
-def _problems(starts: Sequence[_Start], before: Structures, after: Structures) -> list[str | None]:
+def problems_of(starts: Sequence[Start], before: Structures, after: Structures) -> list[str | None]:
     """Why a relaxed structure is no minimum of its molecule; None where it is."""
     verdicts, stereo = after.column("verdict"), stereo_kept(before, after)
     problems: list[str | None] = []
@@ -227,7 +246,8 @@ def _same(structures: Structures, a: int, b: int, limit: float) -> bool:
     return bool(rmsd(one, other)[0] < limit)
 
 
-def _energies(minima: Structures) -> Floats:
+def energies_of(minima: Structures) -> Floats:
+    """Energies [M] of minima at the reference, in float64, eV."""
     from morered import calculators
 
     return calculators.get("aimnet2", dtype="float64").compute(minima, forces=False).energies
