@@ -8,6 +8,8 @@ CUSTOM = {
 ORGANIC = {
     Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "organic"
 }
+# Their frozen test molecules are relaxed in so many chunks.
+TEST_CHUNKS = 60
 # Folder below results/data/raw -> dataset whose molecules are downloaded there.
 QM9 = {
     Path(STUDY.raw_dir(name)).name: name
@@ -109,9 +111,22 @@ def organic_parts(wildcards):
     return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
 
 
+def organic_test_parts(wildcards):
+    """The chunks that the inputs or the minima of an organic dataset's test molecules are made in."""
+    folder = STUDY.raw_dir(dataset_of(wildcards))
+    return [f"{folder}/tests.parts/{chunk}.{wildcards.what}.h5" for chunk in range(TEST_CHUNKS)]
+
+
+def packed_of_study():
+    """The compact files of every organic dataset that the config names."""
+    return [
+        f"{STUDY.data_dir(name)}/{what}.zip" for name in ORGANIC.values() for what in ("minima", "tests.inputs", "tests.minima")
+    ]
+
+
 def minima_of_study():
-    """The minima of every dataset that the config names."""
-    return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.config["datasets"]]
+    """The minima of every dataset that the config names; of an organic one those of its tests as well, and the compact files."""
+    return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.config["datasets"]] + packed_of_study()
 
 
 def displaced_settings(wildcards):

@@ -40,8 +40,9 @@ _DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "aimne
 _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 #: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.
 _EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
-#: Seconds on one core to choose the molecules of an organic dataset, and to make the minima of them all.
-_CHOSEN, _AT_REFERENCE = 400.0, 34_000.0
+#: Seconds on one core to choose the molecules of an organic dataset, to make the minima of them all, and those of one chunk of its
+#: test molecules.
+_CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 400.0, 41_000.0, 125.0
 #: Seconds of the jobs that read, join and draw.
 _SHORT = 30.0
 
@@ -50,7 +51,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "data": (
         "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "download_qm9", "prepare_qm9", "prepare_custom",
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
-        "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference", "prepare_organic",
+        "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
+        "relax_tests_at_reference", "gather_tests", "pack_organic", "prepare_organic",
     ),
     "training": ("train_model", "use_weights", "predict_image_times"),
     "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "record_reverse_process"),
@@ -147,6 +149,8 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
     if job.rule == "relax_at_reference":
         datasets = [study.dataset(name) for name in study.config["datasets"] if study.dataset(name)["kind"] == "organic"]
         return max(_AT_REFERENCE * ((settings["entries"] or 34_139) / 34_139) / settings["chunks"] for settings in datasets)
+    if job.rule == "relax_tests_at_reference":
+        return _TESTS_AT_REFERENCE
     if job.rule == "join_qm7x":
         return sum(map(_file_bytes, _archives())) / (10 * _PARSED_BYTES)
     if job.rule == "evaluate_relaxation":

@@ -42,10 +42,12 @@ def prepare(
     built = pieces.Built.concatenate([pieces.load(path) for path in parts])
     if not len(built.structures):
         raise ValueError(f"{minima}: no chunk has a minimum")
-    kept = built.structures[~duplicates(built.structures)]
-    pieces.save(minima, pieces.Built(kept, built.failures), storage.provenance(prepare, parents=parts))
+    repeated = duplicates(built.structures)
+    kept = built.structures[~repeated]
+    removed = [name.decode() for name in built.structures.ids[repeated].tolist()]
+    pieces.save(minima, pieces.Built(kept, built.failures), storage.provenance(prepare, parents=parts, duplicates=removed))
     splits.save(split, split_of(kept))
-    return len(built.structures) - len(kept), built.failures
+    return len(removed), built.failures
 
 
 def duplicates(structures: Structures) -> NDArray[np.bool_]:
