@@ -29,7 +29,8 @@ def test_options_reach_the_calculator():
 
 def test_an_unknown_name_is_refused_with_what_there_is():
     with pytest.raises(
-        ValueError, match=r"no calculator 'gfn3'; there are: mmff94, mmff94-openbabel, gfn1, gfn2, aimnet2, so3lr, mlff, pbe0, pbe0\+mbd"
+        ValueError,
+        match=r"no calculator 'gfn3'; there are: mmff94, mmff94-openbabel, gfn1, gfn2, aimnet2, so3lr, mlff, pbe0, pbe0\+mbd",
     ):
         calculators.get("gfn3")
 

@@ -9,14 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from rdkit import Chem
 
 from morered import calculators
-from morered.datasets import pieces, splits
+from morered.datasets import card, pieces, splits
 from morered.datasets.organic import choice, joined, lists, minima, packages, variants
 from morered.datasets.organic.choice import Entry
 from morered.datasets.organic.identity import desalted, skeleton, usable
+from morered.figures import data_card
 
 
 def mol(smiles: str) -> Chem.Mol:
@@ -211,3 +213,24 @@ def test_chunks_are_joined_without_duplicates(tmp_path: Path, built: pieces.Buil
     assert whole.names == built.structures.names
     assert sorted([*split.train, *split.validation]) == sorted(whole.names)
     assert not split.test
+
+
+def test_the_card_counts_kinds_charges_conformers_and_sorts_of_failures(tmp_path: Path) -> None:
+    built = minima.build([entry("a", "CCO", 3), entry("b", "C[NH3+]", kind="ion"), entry("c", "[H]C#N")])
+    failures = {**built.failures, "x/0": "step-cap: the cap", "x/1": "step-cap: reached", "y": "bonds differ"}
+    pieces.save(tmp_path / "0.h5", pieces.Built(built.structures, failures))
+    pieces.save(tmp_path / "1.h5", built)  # the same molecules again: duplicates
+    joined.prepare([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "minima.h5", tmp_path / "split.json")
+    found = card.describe("o", {"minima": tmp_path / "minima.h5", "split": tmp_path / "split.json"}, {"kind": "organic"})
+    assert found["kinds"] == {"listed": len(built.structures) - 1, "ion": 1}
+    charges: Counter[str] = Counter()
+    for part in found["charges"].values():
+        charges.update(part)
+    assert charges == {"0": len(built.structures) - 1, "1": 1}
+    assert sum(int(n) * graphs for n, graphs in found["minima_of_graph"].items()) == len(built.structures)
+    assert found["failures"]["sorts"]["step-cap"] == 2
+    assert found["duplicates"]["removed"] == len(built.structures)
+    assert found["duplicates"]["removed_ids"] == built.structures.names
+    data_card.make(found, tmp_path / "card")
+    table = pd.read_csv(tmp_path / "card.csv")
+    assert set(table.panel) >= {"kinds", "charges", "minima_of_graph"}

@@ -77,8 +77,10 @@ def data_card(
     dict
         JSON: ``name``, ``kind``, ``level``, ``labels``, ``split`` (seed, digest), ``parts`` (part -> graphs, minima, displaced,
         atoms), ``elements`` (part -> symbol -> minima with it), ``sizes`` and ``heavy_atoms`` (part -> atoms -> minima),
-        ``atoms_of`` (part -> symbol -> atoms), ``minima_forces``, ``displacement_energies``, ``displacement_rmsd``,
-        ``displaced_forces`` (distributions or null), ``duplicates``, ``failures``, ``digests``, ``sampled``.
+        ``atoms_of`` (part -> symbol -> atoms), ``charges`` (part -> charge in e -> minima), ``kinds`` (kind -> minima,
+        empty where they have no such column), ``minima_of_graph`` (minima -> graphs with so many), ``minima_forces``,
+        ``displacement_energies``, ``displacement_rmsd``, ``displaced_forces`` (distributions or null), ``duplicates``,
+        ``failures`` (``sorts``: how many of each sort of reason), ``digests``, ``sampled``.
 
     Raises
     ------
@@ -101,6 +103,9 @@ def data_card(
         "atoms_of": {part: _atoms_of(minima[part_of == k]) for k, part in enumerate(PARTS)},
         "sizes": {part: _counts(minima.sizes[part_of == k]) for k, part in enumerate(PARTS)},
         "heavy_atoms": {part: _counts(heavy_atoms(minima)[part_of == k]) for k, part in enumerate(PARTS)},
+        "charges": {part: _counts(minima.charges[part_of == k]) for k, part in enumerate(PARTS)},
+        "kinds": _texts(minima, "kind"),
+        "minima_of_graph": _counts(np.array(list(Counter(split.graphs[i] for p in PARTS for i in split.ids(p)).values()), int)),
         "minima_forces": _minima_forces(minima),
         "displacement_energies": None,
         "displacement_rmsd": None,
@@ -112,7 +117,11 @@ def data_card(
                 n for n in Counter(split.graphs[i] for p in PARTS for i in split.ids(p)).values() if n > 1
             ),
         },
-        "failures": {"count": len(failures or {}), "reasons": dict(list((failures or {}).items())[:100])},
+        "failures": {
+            "count": len(failures or {}),
+            "sorts": dict(Counter(reason.split(":")[0] for reason in (failures or {}).values()).most_common()),
+            "reasons": dict(list((failures or {}).items())[:100]),
+        },
         "sampled": None,
         "digests": {
             "structures": structures_digest(minima),
@@ -261,6 +270,13 @@ def _atoms_of(minima: Structures) -> dict[str, int]:
 def _counts(values: NDArray[np.integer]) -> dict[str, int]:
     found, counts = np.unique(values, return_counts=True)
     return {str(value): int(count) for value, count in zip(found.tolist(), counts, strict=True)}
+
+
+def _texts(minima: Structures, name: str) -> dict[str, int]:
+    """How many minima have each text of a column, the most frequent first; empty where there is no such column."""
+    if name not in minima.columns:
+        return {}
+    return dict(Counter(text.decode() for text in minima.column(name).tolist()).most_common())
 
 
 def _minima_forces(minima: Structures) -> dict[str, Any] | None:

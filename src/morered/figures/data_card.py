@@ -19,7 +19,7 @@ from morered.units import KCAL_MOL_PER_EV
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 _HEADS = {"train": "training", "validation": "validation", "test": "test"}
-_GREY = "#777777"
+_GREY, _PLAIN = "#777777", "#6699CC"
 
 
 def numbers(card: Mapping[str, Any]) -> pd.DataFrame:
@@ -31,6 +31,9 @@ def numbers(card: Mapping[str, Any]) -> pd.DataFrame:
         rows += [{"panel": "parts", "series": part, "x": key, "value": value} for key, value in card["parts"][part].items()]
         rows += [{"panel": "atoms", "series": part, "x": size, "value": n} for size, n in card["sizes"][part].items()]
         rows += [{"panel": "elements", "series": part, "x": symbol, "value": n} for symbol, n in card["elements"][part].items()]
+        rows += [{"panel": "charges", "series": part, "x": charge, "value": n} for charge, n in card["charges"][part].items()]
+    for key in ("kinds", "minima_of_graph"):
+        rows += [{"panel": key, "series": "all", "x": x, "value": n} for x, n in card[key].items()]
     for key, factor in (
         ("displacement_energies", KCAL_MOL_PER_EV),
         ("displacement_rmsd", 1.0),
@@ -48,24 +51,30 @@ def numbers(card: Mapping[str, Any]) -> pd.DataFrame:
 
 @style.styled
 def draw(card: Mapping[str, Any]) -> Figure:
-    """The figure of a card: three panels about the minima, and three about the displaced structures where there are any."""
-    has_displaced = card["displacement_rmsd"] is not None
-    figure = style.new_figure(style.PAGE, 4.3 if has_displaced else 2.5)
+    """The figure of a card: three panels about the minima, three about their kinds where they have any, and three about the
+    displaced structures where there are any.
+    """
+    has_displaced, has_kinds = card["displacement_rmsd"] is not None, bool(card["kinds"])
+    figure = style.new_figure(style.PAGE, 2.5 + 1.8 * (has_displaced + has_kinds))
     figure.suptitle(_title(card), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
-    rows = figure.subplots(2 if has_displaced else 1, 3, squeeze=False)
+    rows = list(figure.subplots(1 + has_displaced + has_kinds, 3, squeeze=False))
     _parts(rows[0][0], card)
     _sizes(rows[0][1], card)
     _elements(rows[0][2], card)
+    if has_kinds:
+        _kinds(rows[1][0], card)
+        _charges(rows[1][1], card)
+        _conformers(rows[1][2], card)
     if has_displaced:
-        _histogram(rows[1][0], card["displacement_rmsd"], 1.0, "RMSD from the minimum (Å)", "Displaced structures: how far")
+        _histogram(rows[-1][0], card["displacement_rmsd"], 1.0, "RMSD from the minimum (Å)", "Displaced structures: how far")
         _histogram(
-            rows[1][1],
+            rows[-1][1],
             card["displacement_energies"],
             KCAL_MOL_PER_EV,
             "energy above the minimum (kcal/mol)",
             "How high in energy",
         )
-        _forces(rows[1][2], card)
+        _forces(rows[-1][2], card)
     figure.supxlabel(_footer(card), fontsize=6.5, color=_GREY, x=0.01, ha="left", multialignment="left")
     return figure
 
@@ -116,18 +125,72 @@ def _parts(axes: Axes, card: Mapping[str, Any]) -> None:
 
 
 def _sizes(axes: Axes, card: Mapping[str, Any]) -> None:
+    every = [int(size) for part in PARTS for size in card["sizes"][part]]
+    smallest, largest = min(every, default=0), max(every, default=0)
     for part in PARTS:
         counts = {int(size): n for size, n in card["sizes"][part].items()}
         if not counts:
             continue
-        sizes = np.arange(min(counts), max(counts) + 1)
-        shares = np.array([counts.get(int(size), 0) for size in sizes]) * 100 / sum(counts.values())
-        axes.step(sizes, shares, where="mid", color=COLOURS[part], label=_HEADS[part])
+        wide = max(1, (largest - smallest) // 25)  # atoms in a step
+        edges = np.arange(smallest, largest + wide + 1, wide) - 0.5
+        shares = np.histogram(list(counts), edges, weights=list(counts.values()))[0] * 100 / sum(counts.values()) / wide
+        axes.stairs(shares, edges, color=COLOURS[part], label=_HEADS[part], linewidth=1.3)
     axes.set_xlabel("atoms, hydrogens included")
     axes.set_ylabel("minima (%)")
     axes.set_ylim(bottom=0)
     axes.set_title("Size of the molecules", loc="left")
     axes.legend(fontsize=6.5)
+
+
+def _kinds(axes: Axes, card: Mapping[str, Any]) -> None:
+    """Where the molecules are from, the most at the top."""
+    names, counts = list(card["kinds"]), list(card["kinds"].values())
+    axes.barh(range(len(names)), counts, color=_PLAIN)
+    axes.set_yticks(range(len(names)), names, fontsize=6.5)
+    axes.invert_yaxis()
+    _label_ends(axes, counts)
+    axes.set_xlabel("minima")
+    axes.set_title("Kinds of molecules", loc="left")
+
+
+def _charges(axes: Axes, card: Mapping[str, Any]) -> None:
+    charges = sorted({int(charge) for part in PARTS for charge in card["charges"][part]})
+    counts = [sum(card["charges"][part].get(str(charge), 0) for part in PARTS) for charge in charges]
+    axes.bar(range(len(charges)), counts, color=_PLAIN, width=0.65)
+    for x, count in enumerate(counts):
+        axes.annotate(
+            _thousands(count), (x, count), xytext=(0, 1), textcoords="offset points", ha="center", va="bottom", fontsize=6.5
+        )
+    axes.set_xticks(range(len(charges)), [f"{charge:+d}" if charge else "0" for charge in charges])
+    axes.set_yscale("log")
+    axes.set_ylim(0.7, 6 * max(1, *counts))
+    axes.set_xlabel("total charge (e)")
+    axes.set_ylabel("minima")
+    axes.set_title("Charges", loc="left")
+
+
+def _conformers(axes: Axes, card: Mapping[str, Any]) -> None:
+    found = {int(n): graphs for n, graphs in card["minima_of_graph"].items()}
+    most = 5
+    numbers = [*range(1, most), most]
+    counts = [found.get(n, 0) for n in numbers[:-1]] + [sum(graphs for n, graphs in found.items() if n >= most)]
+    axes.bar(range(len(numbers)), counts, color=_PLAIN, width=0.65)
+    for x, count in enumerate(counts):
+        axes.annotate(
+            _thousands(count), (x, count), xytext=(0, 1), textcoords="offset points", ha="center", va="bottom", fontsize=6.5
+        )
+    axes.set_xticks(range(len(numbers)), [*map(str, numbers[:-1]), f"{most}+"])
+    axes.set_ylim(0, max(1, *counts) * 1.15)
+    axes.set_xlabel("minima of a molecular graph")
+    axes.set_ylabel("molecular graphs")
+    axes.set_title("Conformers and isomers", loc="left")
+
+
+def _label_ends(axes: Axes, counts: list[int]) -> None:
+    """The number at the end of each horizontal bar."""
+    for y, count in enumerate(counts):
+        axes.annotate(_thousands(count), (count, y), xytext=(2, 0), textcoords="offset points", va="center", fontsize=6.5)
+    axes.set_xlim(0, max(1, *counts) * 1.25)
 
 
 def _elements(axes: Axes, card: Mapping[str, Any]) -> None:
@@ -137,9 +200,16 @@ def _elements(axes: Axes, card: Mapping[str, Any]) -> None:
         total = max(card["parts"][part]["minima"], 1)
         shares = [card["elements"][part].get(symbol, 0) * 100 / total for symbol in symbols]
         axes.bar(np.arange(len(symbols)) + (k - 1) * width, shares, width=width, color=COLOURS[part])
-    axes.set_xticks(range(len(symbols)), symbols)
+    many = len(symbols) > 8
+    axes.set_xticks(range(len(symbols)), symbols, fontsize=6 if many else None)
     axes.set_ylabel("minima with the element (%)")
-    axes.set_ylim(0, 105)
+    if many:  # the rare ones would not be seen
+        axes.set_yscale("log")
+        axes.set_ylim(0.1, 130)
+        axes.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        axes.tick_params(axis="x", length=0)
+    else:
+        axes.set_ylim(0, 105)
     axes.set_title("Elements", loc="left")
 
 
@@ -153,7 +223,7 @@ def _histogram(axes: Axes, values: Mapping[str, Any] | None, factor: float, labe
         axes.set_xticks([])
         return
     edges = np.array(values["histogram"]["edges"]) * factor
-    axes.stairs(values["histogram"]["counts"], edges, fill=True, color="#6699CC")
+    axes.stairs(values["histogram"]["counts"], edges, fill=True, color=_PLAIN)
     _median(axes, values["p50"] * factor)
     axes.set_ylim(0, 1.25 * max(values["histogram"]["counts"]))  # room for the words above
 
