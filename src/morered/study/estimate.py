@@ -40,7 +40,7 @@ _DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "aimne
 _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 #: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.
 _EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
-#: Seconds of a core to choose the molecules of an organic dataset, to make all of their minima, and those of a chunk of its tests.
+#: Seconds of a core to choose the molecules of an organic dataset, to make all of their minima, and those of one chunk of tests.
 _CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 400.0, 41_000.0, 125.0
 #: Seconds of the jobs that read, join and draw.
 _SHORT = 30.0
