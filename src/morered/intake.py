@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from morered import formats
 from morered.checks.known import with_stated_bonds
 from morered.formats import Carried, Reading, Record
 from morered.formats.electronic import ElectronsProblem, check
+from morered.formats.sources import label_of
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import Code
 from morered.relaxation.results import without_stale
@@ -51,6 +53,15 @@ class Intake:
         kept = self.reading.carried
         moved = {name for name, there in zip(results.names, self._moved(results).tolist(), strict=True) if there}
         return {name: values.without(is_of_geometry) if name in moved else values for name, values in kept.items()}
+
+    def templates(self, results: Structures) -> dict[str, Any]:
+        """Molecules with the bonds of their source, for `formats.write_sdf`; none of one that became another molecule.
+
+        ``results`` are those of `complete`. The bonds of a molecule that changed come from its coordinates.
+        """
+        pairs = zip(results.names, results.column("bonds_kept").tolist(), results.column("verdict").tolist(), strict=True)
+        changed = {name for name, kept, verdict in pairs if kept == 0 and verdict == b"changed"}
+        return {name: template for name, template in self.reading.templates.items() if name not in changed}
 
     def with_columns(self, results: Structures) -> Structures:
         """``results`` of `complete` with what came with the molecules as columns, for formats that hold nothing else."""
@@ -100,13 +111,24 @@ def gather(
     ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding. ``charge`` (e) and
     ``unpaired`` electrons are those of molecules that state none; one that states another is broken.
     """
-    readings = [formats.read(source, format, max_unpacked) for source in sources]
+    readings = [_read(source, format, seed, max_unpacked) for source in sources]
     if smiles:
-        readings.append(Reading("SMILES", [_embedded(text, index, seed) for index, text in enumerate(smiles)]))
+        readings.append(Reading("SMILES", [embedded(text, index, seed) for index, text in enumerate(smiles)]))
     records = [record for reading in readings for record in reading.records]
     set_electrons(records, charge, unpaired)
     notes = [note for reading in readings for note in reading.notes]
     return Intake(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
+
+
+def _read(source: str, format: str | None, seed: int, max_unpacked: int) -> Reading:
+    """A source as `formats.read` reads it; the molecules of a list of SMILES are embedded."""
+    if (format or formats.format_of(source)) != "smiles":
+        return formats.read(source, format, max_unpacked)
+    from morered.library.items import of_source
+
+    remarks: list[str] = []
+    records = [item.record(seed) for item in of_source(source, remarks, format)]
+    return Reading(label_of(source), records, remarks)
 
 
 def set_electrons(records: Sequence[Record], charge: int | None, unpaired: int | None) -> None:
@@ -142,11 +164,16 @@ def complete(records: Sequence[Record], relaxed: Structures) -> Structures:
     return together[[next(good) if record.problem is None else next(bad) for record in records]]
 
 
-def _embedded(smiles: str, index: int, seed: int) -> Record:
-    """A SMILES with one conformer, as unrelaxed as distance geometry makes it, and with its bonds and charge."""
+def embedded(smiles: str, index: int, seed: int, name: str | None = None, source: str = "SMILES") -> Record:
+    """A SMILES with one conformer, as unrelaxed as distance geometry makes it, and with its bonds and charge.
+
+    It is called after its SMILES unless it has a ``name``; then its SMILES stands among its values.
+    """
     from morered.datasets.smiles import SmilesError, conformers, drawing  # RDKit, which few inputs need
 
-    record = Record(smiles, index, "SMILES")
+    record = Record(name or smiles, index, source)
+    if name is not None:
+        record.info["smiles"] = record.texts["smiles"] = smiles
     try:
         numbers, positions = conformers(smiles, 1, seed, ions=True)
         record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]

@@ -81,6 +81,7 @@ def map_processes[T, R](
     workers: int | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
+    ahead: int | None = None,
 ) -> Iterator[tuple[int, R | TaskFailure]]:
     """Run ``function(task)`` for each task in worker processes and yield each result as it finishes.
 
@@ -96,6 +97,9 @@ def map_processes[T, R](
         Seconds for one task, counted from when a ready worker gets it; its worker is then killed and replaced.
     progress
         Called with (tasks done, number of tasks or None if unknown) after each task.
+    ahead
+        How many tasks are begun at most from the oldest one at work on, which keeps what waits for it small where results are
+        needed in order; any number if None.
 
     Yields
     ------
@@ -105,7 +109,7 @@ def map_processes[T, R](
     Raises
     ------
     ValueError
-        If ``workers`` or ``timeout`` is not positive.
+        If ``workers``, ``timeout`` or ``ahead`` is not positive.
     RuntimeError
         If a worker cannot start, e.g. because the function cannot be imported there.
     """
@@ -113,15 +117,24 @@ def map_processes[T, R](
         raise ValueError(f"workers must be at least 1, not {workers}")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be positive, not {timeout}")
+    if ahead is not None and ahead < 1:
+        raise ValueError(f"ahead must be at least 1, not {ahead}")
     payload = cloudpickle.dumps(function)  # here, so that a function that cannot be sent is refused at once
     total = len(tasks) if isinstance(tasks, Sized) else None
-    return _run(payload, tasks, total, workers or available_cores(), timeout, progress)
+    return _run(payload, tasks, total, workers or available_cores(), timeout, progress, ahead)
 
 
 def _run(
-    payload: bytes, tasks: Iterable[Any], total: int | None, workers: int, timeout: float | None, progress: Progress | None
+    payload: bytes,
+    tasks: Iterable[Any],
+    total: int | None,
+    workers: int,
+    timeout: float | None,
+    progress: Progress | None,
+    ahead: int | None,
 ) -> Iterator[tuple[int, Any]]:
     queue = enumerate(tasks)
+    begun = 0
     pool: list[_Worker] = []
     done = 0
     try:
@@ -131,8 +144,12 @@ def _run(
                 idle = next((worker for worker in pool if worker.index is None), None)
                 if idle is None and len(pool) >= workers:
                     break
+                oldest = min((worker.index for worker in pool if worker.index is not None), default=begun)
+                if ahead is not None and begun - oldest >= ahead:
+                    break
                 try:
                     index, task = next(queue)
+                    begun = index + 1
                 except StopIteration:
                     exhausted = True
                     break

@@ -40,7 +40,13 @@ def relax(*arguments):
 
 
 def shown(path):
-    return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
+    """What a page shows, with all that it knows of each molecule put together."""
+    text = path.read_text(encoding="utf-8")
+    data, details = (re.search(rf'id="{name}">(.*?)</script>', text, re.DOTALL)[1].strip() for name in ("data", "details"))
+    data = json.loads(data)
+    rows = [dict(zip(data["table"], row, strict=True)) for row in zip(*data["table"].values(), strict=True)]
+    molecules = [{"values": row, **json.loads(line)} for row, line in zip(rows, details.splitlines(), strict=True)]
+    return {**data, "molecules": molecules}
 
 
 def test_the_page_shows_every_molecule_of_every_stage(inputs, tmp_path, weights):

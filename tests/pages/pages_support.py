@@ -1,5 +1,7 @@
 """A relaxation with every kind of molecule that a page has to show, made by hand."""
 
+import json
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,19 @@ from morered.trajectories import Recorder
 
 #: What a file may call a molecule, and what no page may take for more than a name.
 HOSTILE = "</script><script>document.title='taken'</script><!-- <img src=x onerror=alert(1)> & \"quoted\""
+
+
+def read(text):
+    """What a page's text shows: its data, with the molecules put together."""
+    data, details = (re.search(rf'id="{name}">(.*?)</script>', text, re.DOTALL)[1].strip() for name in ("data", "details"))
+    data = json.loads(data)
+    return {**data, "molecules": joined(data, map(json.loads, details.splitlines()))}
+
+
+def joined(data, details):
+    """The molecules with all that is known of each."""
+    rows = zip(*data["table"].values(), strict=True)
+    return [{"values": dict(zip(data["table"], row, strict=True)), **one} for row, one in zip(rows, details, strict=True)]
 
 
 class Shown(NamedTuple):

@@ -181,19 +181,44 @@ def test_the_selected_molecule_shows_its_verdict_reason_and_curves(look, shown):
     assert [bool(said[str(m)][4]) for m in range(5)] == [False, False, False, False, True]
 
 
-def test_five_hundred_molecules_share_one_viewer(look, many):
+def test_of_five_hundred_molecules_those_in_sight_are_there(look, many):
     said = look(
         many,
         """
-        said.rows = rows().length;
+        const box = document.getElementById("scroll");
+        said.all = state.order.length;
+        said.first = rows();
+        said.height = box.scrollHeight;
+        said.each = document.querySelector("#rows tr").getBoundingClientRect().height;
+        box.scrollTop = box.scrollHeight; box.dispatchEvent(new Event("scroll"));
+        said.end = rows();
         said.viewers = document.querySelectorAll("#viewer canvas").length;
         sort("steps"); sort("steps");
         said.most = rows()[0];
+        select(state.order[0]);
+        for (let k = 0; k < 150; k += 1) document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+        said.chosen = D.molecules[state.chosen].values.name;
+        const chosen = document.querySelector("#rows tr[aria-selected]").getBoundingClientRect();
+        said.insight = chosen.top >= box.getBoundingClientRect().top && chosen.bottom <= box.getBoundingClientRect().bottom;
+        document.querySelectorAll("#counts button")[1].click();
+        said.capped = state.order.length;
+        said.capping = new Set(rows().map((name) => D.molecules.find((one) => one.values.name === name).values.verdict)).size;
         """,
     )
-    assert said["rows"] == 500
+    names = many.results.names
+    assert said["all"] == 500
+    assert said["first"] == names[: len(said["first"])]
+    assert len(said["first"]) < 150
+    assert said["end"] == names[-len(said["end"]) :]
+    assert len(said["end"]) < 150
+    assert 0 <= said["height"] - 500 * said["each"] < 60  # and the head of the table
     assert said["viewers"] == 1
     assert said["most"] == "H2O-499"
+    assert said["chosen"] == "H2O-349"
+    assert said["insight"]
+    verdicts = many.results.column("verdict").tolist()
+    assert said["capped"] == verdicts.count(b"step-cap")
+    assert said["capping"] == 1
 
 
 def test_without_webgl_everything_but_the_view_is_there(look, shown):

@@ -9,6 +9,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from pages_support import joined, read
 
 from morered.metrics.rmsd import rmsd
 from morered.pages import Stage, write_page
@@ -50,8 +51,8 @@ def parsed(text):
 
 
 @pytest.fixture(scope="module")
-def data(parsed):
-    return json.loads(next(t for t in parsed.texts if t.startswith("{")))
+def data(text):
+    return read(text)
 
 
 def own(name):
@@ -95,13 +96,13 @@ def test_the_viewer_is_the_one_that_its_version_file_names_and_its_licence_is_in
 
 def test_names_from_files_stay_names(parsed, data, shown):
     assert [molecule["values"]["name"] for molecule in data["molecules"]] == shown.results.names
-    assert [tag for tag, _ in parsed.elements].count("script") == 3
+    assert [tag for tag, _ in parsed.elements].count("script") == 4
     assert not any(tag == "img" for tag, _ in parsed.elements)
 
 
 def test_the_data_are_those_of_the_relaxation(data, shown):
     expected = json.loads(json.dumps(contents(*shown)))
-    assert data["molecules"] == expected["molecules"]
+    assert data["molecules"] == joined(expected, expected["details"])
     assert [c["key"] for c in data["columns"]] == [c["key"] for c in expected["columns"]]
     verdicts = [molecule["values"]["verdict"] for molecule in data["molecules"]]
     assert verdicts == ["converged", "step-cap", "converged", "failed", "refused"]
@@ -184,8 +185,7 @@ def test_a_method_says_what_is_worth_seeing_of_it(name, label, column, aim):
 def test_none_and_one_molecule_make_a_page_too(shown, tmp_path):
     for count in (0, 1):
         write_page(tmp_path / "page.html", shown.inputs[:count], shown.results[:count])
-        elements = Elements((tmp_path / "page.html").read_text(encoding="utf-8"))
-        assert len(json.loads(next(t for t in elements.texts if t.startswith("{")))["molecules"]) == count
+        assert len(read((tmp_path / "page.html").read_text(encoding="utf-8"))["molecules"]) == count
 
 
 def test_the_parts_are_installed_with_the_package(repository):

@@ -33,6 +33,7 @@ EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
   morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
+  morered relax library.smi.gz -o out.sdf --resume      a library of any size, on all cores; goes on after a kill
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
 methods:
@@ -58,7 +59,10 @@ METHODS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help="xyz, extxyz, SDF or any file that ASE reads; - is standard input"
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="xyz, extxyz, SDF, a list of SMILES (.smi), all also .gz, or any file that ASE reads; - is standard input",
     )
     parser.add_argument(
         "-s", "--smiles", action="append", default=[], metavar="SMILES", help="a molecule as SMILES; may be repeated"
@@ -81,7 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes of methods that take one molecule at a time (1: none beside this one)",
+        help="processes of one thread each, for methods that take one molecule at a time and for libraries (default: one for "
+        "each core; 1: none beside this one)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="write molecules as they are finished, and go on where an earlier call was stopped or killed (docs/libraries.md)",
     )
     parser.add_argument(
         "--finish",
@@ -111,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.inputs and not arguments.smiles:
         return usage("relax", "give at least one INPUT or --smiles; morered relax --help has examples")
     from morered import devices, intake
+    from morered.commands import library
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
     from morered.relaxation.presets import missing, preset
@@ -134,6 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("relax", str(error))
 
+    if (reason := library.reason_to_stream(arguments, stages)) is not None:
+        return library.run(arguments, stages, device, reason)
     given = intake.gather(
         arguments.inputs,
         arguments.smiles,
@@ -178,17 +191,13 @@ def _write(
 
     whole = everything[everything.sizes > 0]  # of a molecule without atoms there is nothing to write but its line in the table
     carried = given.carried(everything)
-    # The bonds of a molecule that changed come from its coordinates, not from the source.
-    pairs = zip(whole.names, whole.column("bonds_kept").tolist(), whole.column("verdict").tolist(), strict=True)
-    changed = {name for name, kept, verdict in pairs if kept == 0 and verdict == b"changed"}
-    templates = {name: template for name, template in given.reading.templates.items() if name not in changed}
 
     def molecules() -> None:
         kind = formats.format_of(arguments.output)
         if kind in ("hdf5", "schnetpack"):
             formats.write(arguments.output, given.with_columns(whole))
         else:
-            options: dict[str, Any] = {"templates": templates} if kind == "sdf" else {}
+            options: dict[str, Any] = {"templates": given.templates(whole)} if kind == "sdf" else {}
             formats.write(arguments.output, whole, carried=carried, **options)
 
     def steps() -> None:

@@ -75,12 +75,11 @@ class Reading:
     def __post_init__(self) -> None:
         copies: dict[str, int] = {}  # of each name met, the number of the last copy: many equal names cost no more than others
         for record in self.records:
-            if "\0" in record.name or not record.name.isprintable():
-                record.name = _as_text(record.name)
+            record.name = as_text(record.name)
             if _UNREADABLE in record.name:
                 self.remarks.append(f"{record.where}: what is no text in its name is shown as {_UNREADABLE}")
             if record.reference is not None:
-                record.reference = _as_text(record.reference)
+                record.reference = as_text(record.reference)
             name = record.name
             while record.name in copies:
                 copies[name] += 1
@@ -222,8 +221,10 @@ def _settle_electrons(record: Record) -> None:
         record.fail(str(problem))
 
 
-def _as_text(name: str) -> str:
+def as_text(name: str) -> str:
     """A name without what no UTF-8 text can hold (lone surrogates) or no name should (NUL)."""
+    if name.isprintable():
+        return name
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", _UNREADABLE)
 
 

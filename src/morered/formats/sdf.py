@@ -10,8 +10,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -69,23 +69,37 @@ def parse_sdf(text: str, label: str, stem: str) -> Reading:
     SourceProblem
         If there is no molecule in it.
     """
-    records: list[Record] = []
-    for lines in _blocks(text):
-        record = Record(f"{stem}/{len(records) + 1}", len(records), label)
-        records.append(record)
-        try:
-            _read_block(record, lines)
-        except SourceProblem as problem:
-            record.fail(str(problem))
+    records = [read_block(lines, label, stem, index) for index, lines in enumerate(sdf_blocks(text.split("\n")))]
     if not records:
         raise SourceProblem("holds no molecule")
     return Reading(label, records)
 
 
-def _blocks(text: str) -> Iterator[list[str]]:
+def read_block(lines: list[str], label: str, stem: str, index: int) -> Record:
+    """The molecule of the lines of one block (`sdf_blocks`), the one with number ``index`` from 0 in its source."""
+    record = Record(f"{stem}/{index + 1}", index, label)
+    try:
+        _read_block(record, lines)
+    except SourceProblem as problem:
+        record.fail(str(problem))
+    return record
+
+
+def name_of(lines: list[str]) -> str | None:
+    """The name that a block's molecule is read under, None for a nameless one; cheaper than reading the block."""
+    place = next((i for i, line in enumerate(lines) if line.startswith(">") and _field_name(line) == _META), None)
+    end = next((i for i, line in enumerate(lines) if line.startswith(_END)), len(lines))
+    if place is not None and place > end:
+        name = _notes(list(takewhile(str.strip, lines[place + 1 :]))).get("name")
+        if name is not None:
+            return str(name)
+    return lines[0].strip() or None
+
+
+def sdf_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
     """Lines of each molecule: up to $$$$, or to the title of the next where that line is missing."""
     block: list[str] = []
-    for line in [*(line.rstrip("\r") for line in text.split("\n")), "$$$$"]:
+    for line in chain((line.rstrip("\r") for line in lines), ["$$$$"]):
         if not line.startswith("$$$$"):
             block.append(line)
             continue
@@ -315,12 +329,13 @@ def write_sdf(
     A column whose name means something else in this format gets an underscore behind it; blanks in per-atom texts become
     underscores.
     """
-    write_text(path, _records(structures, templates or {}, columns, bond_orders, carried or {}))
+    write_text(path, sdf_records(structures, templates or {}, columns, bond_orders, carried or {}))
 
 
-def _records(
+def sdf_records(
     structures: Structures, templates: Mapping[str, Any], columns: bool, bond_orders: bool, carried: Mapping[str, Carried]
 ) -> Iterator[str]:
+    """The text of each molecule, as `write_sdf` writes it."""
     bonds = molecule_bonds(structures)
     charges = structures.charges.tolist()
     each = rows(structures, carried, _allowed, forbidden="<>\n\r", columns=columns)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ _PIECE = 1 << 20  # bytes unpacked at a time
 
 #: Bytes that a compressed file may unpack to unless more are allowed: a few kilobytes can be made to unpack to any size.
 MAX_UNPACKED = 2_000_000_000
+
+#: Characters of one line of a file that is read line by line.
+MAX_LINE = 4_000_000
 
 
 class SourceProblem(Exception):
@@ -122,6 +125,50 @@ def read_text(source: str | os.PathLike[str]) -> str:
     if "\0" in text and len(_NO_TEXT.findall(text)) > _STRAY_SHARE * len(text):
         raise SourceProblem("is not a text file")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def stream_lines(source: str | os.PathLike[str]) -> Iterator[str]:
+    """The lines of a file, as `read_text` reads it, without their ends and one after another: the file may exceed the memory.
+
+    Raises
+    ------
+    SourceProblem
+        As `read_text` (an empty file has no lines), at the line where the trouble is met, and where a line has more than
+        `MAX_LINE` characters.
+    """
+    try:
+        require_file(source)
+        opener = _OPENERS.get(Path(source).suffix.lower(), open)
+        with opener(source, "rb") as file:
+            begin = file.read(3)
+        encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), "utf-8")
+        with opener(source, "rt", encoding=encoding, errors="replace", newline="\n") as file:
+            while line := file.readline(MAX_LINE):
+                if len(line) >= MAX_LINE:
+                    raise SourceProblem(f"has a line of more than {MAX_LINE / 1e6:g} million characters: no molecule has that")
+                yield line.removesuffix("\n").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    except PermissionError:
+        raise SourceProblem("may not be read (permission denied)") from None
+    except EOFError:
+        raise SourceProblem("the compressed file is cut off") from None
+    except (OSError, lzma.LZMAError, zlib.error) as error:
+        raise SourceProblem(f"cannot be read: {error}") from None
+
+
+def compressed(path: str | os.PathLike[str], text: str) -> bytes:
+    """Text as bytes that a file with this ending can grow by: UTF-8, compressed where the ending says so; always the same bytes.
+
+    The parts of a file that is written so are one compressed file: gzip, bzip2 and xz unpack all parts one after another.
+    """
+    content = text.encode(errors="replace")
+    match Path(path).suffix.lower():
+        case ".gz":
+            return gzip.compress(content, mtime=0)
+        case ".bz2":
+            return bz2.compress(content)
+        case ".xz":
+            return lzma.compress(content)
+    return content
 
 
 def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:

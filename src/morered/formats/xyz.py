@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ NAME_LENGTH = 80
 
 _COUNT = re.compile(r"\s*[+-]?\d+\s*$")
 _COUNT_DIGITS = 15
+_LINES = 4096  # held at a time
+_AHEAD = 16  # lines after a molecule that may decide where it ends
 _ATOM = re.compile(r"([A-Za-z]{1,2}\d*|\d{1,3})$")
 _OWN_KEYS = {"name", "Properties", "Lattice", "pbc", "units", "reference", "comment"}
 _OWN_ARRAYS = {"species", "pos", "Z", "positions", "numbers", "symbols"}
@@ -79,43 +82,66 @@ def parse_xyz(text: str, label: str, stem: str) -> Reading:
     SourceProblem
         If there is no molecule in it.
     """
-    parser = _Parser(text, label, stem)
-    parser.run()
-    if not parser.records:
+    parser = XyzParser(text.split("\n"), label, stem)
+    records = list(parser.records())
+    if not records:
         raise SourceProblem("holds no molecule")
-    return Reading(label, parser.records, parser.remarks())
+    return Reading(label, records, parser.remarks())
 
 
-class _Parser:
-    """Walks through the lines of a source, one molecule at a time."""
+class XyzParser:
+    """Walks through the lines of a source, one molecule at a time; of the lines it keeps those that it still needs.
 
-    def __init__(self, text: str, label: str, stem: str) -> None:
-        self.lines = [line.rstrip("\r") for line in text.split("\n")]
-        while self.lines and not self.lines[-1].strip():
-            self.lines.pop()
+    Parameters
+    ----------
+    lines
+        Of the source, without their ends.
+    label, stem
+        See `parse_xyz`.
+    """
+
+    def __init__(self, lines: Iterable[str], label: str, stem: str) -> None:
+        self.lines = _Window(lines)
         self.label, self.stem = label, stem
-        self.records: list[Record] = []
-        self.ignored: list[int] = []
-        self.cells: list[str] = []
+        self.found: list[Record] = []  # of the step at work
+        self.count = 0  # records before it
+        self.ignored: list[int] = []  # number of lines ignored, and the first of them
+        self.cells: list[Any] = []  # number of molecules with a periodic cell, and what the first is called
 
-    def run(self) -> None:
+    def records(self) -> Iterator[Record]:
+        """The molecules in order, good or broken."""
         i = 0
-        while i < len(self.lines):
-            if not self.lines[i].strip():
-                i += 1
-            elif _COUNT.match(self.lines[i]):
-                i = self.frame(i)
-            else:
-                i = self.stray(i)
+        while True:
+            before = list(self.ignored), list(self.cells)
+            self.found = []
+            after = self.step(i) if i < len(self.lines) else i
+            if after + _AHEAD > len(self.lines) and self.lines.extend():  # lines that follow may change what this step found
+                self.ignored, self.cells = before
+                continue
+            if i >= len(self.lines):
+                return
+            self.count += len(self.found)
+            yield from self.found
+            i = after
+            self.lines.forget(i)
+
+    def step(self, i: int) -> int:
+        """Read what begins at line ``i``; returns the line after it."""
+        if not self.lines[i].strip():
+            return i + 1
+        return self.frame(i) if _COUNT.match(self.lines[i]) else self.stray(i)
 
     def remarks(self) -> list[str]:
+        """Sentences on what was ignored so far."""
         found = []
         if self.ignored:
-            lines = "1 line" if len(self.ignored) == 1 else f"{len(self.ignored)} lines"
-            found.append(f"{self.label}: {lines} without atoms between molecules ignored (first: line {self.ignored[0] + 1})")
+            count, first = self.ignored
+            lines = "1 line" if count == 1 else f"{count} lines"
+            found.append(f"{self.label}: {lines} without atoms between molecules ignored (first: line {first + 1})")
         if self.cells:
-            others = f" and {len(self.cells) - 1} more molecules" if len(self.cells) > 1 else ""
-            found.append(f"{self.label}: the periodic cell of {self.cells[0]}{others} is ignored")
+            count, first = self.cells
+            others = f" and {count - 1} more molecules" if count > 1 else ""
+            found.append(f"{self.label}: the periodic cell of {first}{others} is ignored")
         return found
 
     def frame(self, start: int) -> int:
@@ -164,12 +190,15 @@ class _Parser:
             record = self.new_record()
             record.fail(f"the count line (line {start + 1}) is not a whole number: {_short(self.lines[start])}")
         else:
-            self.ignored += [i for i in range(start, end) if self.lines[i].strip()]
+            lines = [i for i in range(start, end) if self.lines[i].strip()]
+            count, first = self.ignored or (0, lines[0])
+            self.ignored = [count + len(lines), first]
         return end
 
     def new_record(self) -> Record:
-        self.records.append(Record(f"{self.stem}/{len(self.records) + 1}", len(self.records), self.label))
-        return self.records[-1]
+        index = self.count + len(self.found)
+        self.found.append(Record(f"{self.stem}/{index + 1}", index, self.label))
+        return self.found[-1]
 
     def starts(self, i: int) -> bool:
         """Whether line ``i`` looks like a count line, and the line after it does not look more like one."""
@@ -203,7 +232,8 @@ class _Parser:
         if pairs.get("reference"):
             record.reference = values.parse_text(pairs["reference"] or "")
         if _periodic(pairs):
-            self.cells.append(f"molecule {record.index + 1} ({record.name})")
+            count, first = self.cells or (0, f"molecule {record.index + 1} ({record.name})")
+            self.cells = [count + 1, first]
         units = values.parse(pairs.get("units") or "")
         if isinstance(units, dict):
             record.units = {str(name): str(unit) for name, unit in units.items()}
@@ -234,6 +264,43 @@ class _Parser:
                     record.positions = array
                 else:
                     record.arrays[entry.name] = array
+
+
+class _Window(Sequence[str]):
+    """The lines of a source by their places in it: those before a place are forgotten, those after another are not yet there."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._coming = iter(lines)
+        self._held: list[str] = []
+        self._first = 0
+        self._ended = False
+
+    def __len__(self) -> int:
+        return self._first + len(self._held)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._held[index.start - self._first : index.stop - self._first]
+        return self._held[index - self._first]
+
+    def extend(self) -> bool:
+        """Hold twice as many lines, at least some thousand; False where none is left. Empty lines at the end are no lines."""
+        if self._ended:
+            return False
+        more = [line.rstrip("\r") for line in islice(self._coming, max(_LINES, len(self._held)))]
+        if not more:
+            self._ended = True
+            while self._held and not self._held[-1].strip():
+                self._held.pop()
+            return True  # the end is news, too
+        self._held += more
+        return True
+
+    def forget(self, before: int) -> None:
+        """Let go of the lines before this place, once they are many."""
+        if before - self._first >= _LINES:
+            del self._held[: before - self._first]
+            self._first = before
 
 
 def _periodic(pairs: dict[str, str | None]) -> bool:

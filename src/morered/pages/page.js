@@ -1,6 +1,10 @@
 "use strict";
 // Names and reasons come from people's files: they are set as text, never as HTML.
 const D = JSON.parse(document.getElementById("data").textContent);
+// A column holds a value of each molecule; structures and curves are texts of their own, read when a molecule is looked at.
+D.molecules = D.table.verdict.map((_, m) => ({ values: Object.fromEntries(D.columns.map(({ key }) => [key, D.table[key][m]])) }));
+const details = document.getElementById("details").textContent.trim().split("\n");
+const seen = (m) => Object.assign(D.molecules[m], D.molecules[m].symbols ? {} : JSON.parse(details[m]));
 const $ = (id) => document.getElementById(id);
 const make = (tag, properties = {}, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);
@@ -33,9 +37,12 @@ const badge = (verdict, node = make("span")) => {
 // ------------------------------------------------------------------ table
 
 const columns = D.columns.filter((column) => column.table);
-const state = { sort: null, down: false, verdict: null, words: "", order: [], chosen: -1 };
-const rows = D.molecules.map((molecule, m) => {
+const state = { sort: null, down: false, verdict: null, words: "", order: [], shown: [0, 0], chosen: -1 };
+
+function rowOf(m) {
+  const molecule = D.molecules[m];
   const row = make("tr", { onclick: () => select(m) });
+  if (m === state.chosen) row.setAttribute("aria-selected", "true");
   row.dataset.m = m;
   for (const column of columns) {
     const value = molecule.values[column.key];
@@ -51,7 +58,7 @@ const rows = D.molecules.map((molecule, m) => {
     row.append(cell);
   }
   return row;
-});
+}
 
 for (const column of columns) {
   const head = make("th", { scope: "col", className: column.kind === "number" ? "number" : "" });
@@ -83,13 +90,54 @@ function list() {
     return (state.verdict === null || verdict === state.verdict) && `${name}\n${formula}\n${reason}`.toLowerCase().includes(words);
   });
   if (state.sort) state.order.sort(compare);
-  $("rows").replaceChildren(...state.order.map((m) => rows[m]));
+  state.shown = [0, 0];
+  $("scroll").scrollTop = 0;
+  showRows(true);
   $("none").hidden = state.order.length > 0;
   for (const head of $("heads").children) {
     const sorted = state.sort && head.dataset.key === state.sort.key;
     head.setAttribute("aria-sort", sorted ? (state.down ? "descending" : "ascending") : "none");
   }
 }
+
+// Of many molecules only the rows that are in sight are there, between two empty ones as high as the others would be.
+const ALL = 200, BESIDE = 40;
+let rowHeight = 0;
+
+function showRows(anew = false) {
+  const box = $("scroll");
+  const count = state.order.length;
+  let [from, to] = [0, count];
+  if (count > ALL) {
+    const high = rowHeight || 24;
+    const first = Math.floor(box.scrollTop / high);
+    const last = first + Math.ceil(box.clientHeight / high);
+    const [a, b] = state.shown;
+    if (!anew && first >= a && Math.min(last, count) <= b) return;
+    from = Math.max(0, Math.min(first, count) - BESIDE);
+    to = Math.min(count, last + BESIDE);
+  }
+  state.shown = [from, to];
+  $("rows").replaceChildren(...state.order.slice(from, to).map(rowOf));
+  if (count > ALL) {
+    rowHeight ||= $("rows").firstChild.getBoundingClientRect().height;
+    // Columns keep the width that they once had: the table would tremble.
+    for (const head of $("heads").children) head.style.minWidth = `${head.getBoundingClientRect().width}px`;
+  }
+  for (const [id, rows] of [["above", from], ["below", count - to]]) $(id).style.height = `${rows * rowHeight}px`;
+}
+
+function scrollTo(place) {
+  const box = $("scroll");
+  if (state.order.length > ALL) {
+    const [top, head] = [place * rowHeight, $("heads").getBoundingClientRect().height];
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + rowHeight + head > box.scrollTop + box.clientHeight) box.scrollTop = top + rowHeight + head - box.clientHeight;
+    showRows();
+  } else $("rows").children[place].scrollIntoView({ block: "nearest" });
+}
+
+$("scroll").addEventListener("scroll", () => showRows());
 
 for (const verdict of ["converged", "changed", "step-cap", "refused", "failed"]) {
   const count = D.molecules.filter((molecule) => molecule.values.verdict === verdict).length;
@@ -114,10 +162,10 @@ document.addEventListener("keydown", (event) => {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by || event.ctrlKey || event.metaKey || event.altKey || !state.order.length) return;
   const place = state.order.indexOf(state.chosen);
-  const next = state.order[Math.min(Math.max(place + by, 0), state.order.length - 1)];
+  const next = Math.min(Math.max(place + by, 0), state.order.length - 1);
   event.preventDefault();
-  select(next);
-  rows[next].scrollIntoView({ block: "nearest" });
+  scrollTo(next);
+  select(state.order[next]);
 });
 
 // ------------------------------------------------------------------ 3D view
@@ -297,10 +345,12 @@ function drawCurve(curve) {
 
 function select(m) {
   if (m === state.chosen) return;
-  if (state.chosen >= 0) rows[state.chosen].removeAttribute("aria-selected");
   state.chosen = m;
-  rows[m].setAttribute("aria-selected", "true");
-  const { values, curves } = D.molecules[m];
+  for (const row of $("rows").children) {
+    if (Number(row.dataset.m) === m) row.setAttribute("aria-selected", "true");
+    else row.removeAttribute("aria-selected");
+  }
+  const { values, curves } = seen(m);
   $("name").textContent = values.name;
   badge(values.verdict, $("badge"));
   $("reason").textContent = values.reason;

@@ -1,7 +1,7 @@
 """One HTML file that shows a relaxation: each molecule before and after in 3D, its steps, its verdict, and a table of all.
 
 The file holds everything, the viewer (3Dmol.js) included, and its content security policy forbids it to load anything. It is
-meant for one to some hundred molecules.
+meant for one to some ten thousand molecules: what is not looked at stays text.
 
 Shapes: M molecules, N atoms of one molecule, E bonds.
 """
@@ -26,7 +26,7 @@ from morered.checks.table import CHECKS
 from morered.chemistry import bonds
 from morered.figures.molecules import view
 from morered.files import atomic_path
-from morered.metrics.tables import UNRELAXED, rows_of
+from morered.metrics.tables import UNRELAXED
 from morered.pages.curves import Stage
 from morered.relaxation.verdicts import table_of
 from morered.structures import Structures
@@ -114,14 +114,14 @@ def page(
         "about": " · ".join(filter(None, (count, method))),
         "foot": f"morered {version('morered')}; drawn by 3Dmol.js {viewer['version']} (its licence is in this file). "
         "Everything shown is in this file; nothing is loaded or sent.",
-        **contents(inputs, results, stages),
     }
-    # "<" could end the element that holds the data, or open a comment in it.
-    embedded = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    shown = contents(inputs, results, stages)
+    details = shown.pop("details")
     parts = {
         "title": escape(title),
         "css": _text("pages/page.css"),
-        "data": embedded,
+        "data": _embedded(data | shown),
+        "details": "\n".join(map(_embedded, details)),
         "licence": _text("viewer/LICENSE.txt").replace("*/", "* /"),
         "viewer": _text(f"viewer/{viewer['file']}"),
         "script": _text("pages/page.js"),
@@ -131,26 +131,34 @@ def page(
 
 
 def contents(inputs: Structures, results: Structures, stages: Sequence[Stage] = ()) -> dict[str, Any]:
-    """What the page shows, as plain values for JSON: ``columns`` and ``molecules``.
+    """What the page shows, as plain values for JSON.
 
-    Coordinates are in Å, turned so that the molecule is seen at its broadest, input and result alike.
+    ``columns`` and ``table`` (column -> a value of each molecule) are read when the page is opened; of ``details``, structure
+    and curves of each molecule, those that are looked at. Coordinates are in Å, turned so that the molecule is seen at its
+    broadest, input and result alike.
     """
     table = table_of(results)
     table["formula"] = [_formula(molecule.numbers) for molecule in results]
     shown = {name: column for name, column in _COLUMNS.items() if name in table and not _is_empty(column, table[name])}
     curves = [stage.curves() for stage in stages]
-    rows = [dict(zip(shown, map(_plain, row), strict=True)) for row in rows_of(table[list(shown)])]
-    molecules = []
-    for m, values in enumerate(rows):
-        relaxed = values["verdict"] not in UNRELAXED
-        molecules.append(
+    details = []
+    for before, after, verdict in zip(inputs, results, table["verdict"], strict=True):
+        details.append(
             {
-                "values": values,
-                **_geometry(results.molecule(m).numbers, inputs.molecule(m).positions, results.molecule(m).positions, relaxed),
-                "curves": [by_name[values["name"]] for by_name in curves if values["name"] in by_name],
+                **_geometry(after.numbers, before.positions, after.positions, verdict not in UNRELAXED),
+                "curves": [by_name[after.id] for by_name in curves if after.id in by_name],
             }
         )
-    return {"columns": [{"key": name, **column._asdict()} for name, column in shown.items()], "molecules": molecules}
+    return {
+        "columns": [{"key": name, **column._asdict()} for name, column in shown.items()],
+        "table": {name: [_plain(value) for value in table[name].tolist()] for name in shown},
+        "details": details,
+    }
+
+
+def _embedded(data: Any) -> str:
+    """Data as JSON in an element of the page, on one line; "<" could end that element, or open a comment in it."""
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _geometry(

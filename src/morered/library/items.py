@@ -1,0 +1,156 @@
+"""The molecules of files one after another, as they stand there: what a batch is made of.
+
+A list of SMILES and an SDF are cut into molecules without being read, which is left to whoever relaxes them; xyz is read here. No
+more than a few molecules are in memory. Files of other formats are read as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from morered import formats
+from morered.formats import Record
+from morered.formats.records import as_text
+from morered.formats.smiles import smiles_lines
+from morered.formats.sources import STDIN, SourceProblem, label_of, stem_of, stream_lines
+from morered.formats.xyz import XyzParser
+from morered.library.names import UniqueNames
+
+#: Formats that are read molecule by molecule.
+STREAMED = ("smiles", "sdf", "extxyz")
+
+_MAX_LINES = 2_000_000  # of one molecule
+
+
+@dataclass(frozen=True)
+class Item:
+    """One molecule of a source: where it stands, a name that no other has, and its SMILES, its lines of an SDF, or its record."""
+
+    source: str
+    index: int
+    name: str
+    content: str | list[str] | Record
+
+    def record(self, seed: int = 0) -> Record:
+        """The molecule itself, good or broken; of a SMILES a conformer embedded with this seed."""
+        if isinstance(self.content, Record):
+            record = self.content
+        elif isinstance(self.content, str):
+            from morered.intake import embedded  # what it needs is slow to import
+
+            record = embedded(self.content, self.index, seed, self.name, self.source)
+        else:
+            from morered.formats.sdf import read_block
+
+            record = read_block(self.content, self.source, stem_of(self.source), self.index)
+        record.name = self.name
+        return record
+
+
+def items(
+    sources: Sequence[str], smiles: Iterable[str] = (), format: str | None = None, remarks: list[str] | None = None
+) -> Iterator[Item]:
+    """The molecules of all sources, then the SMILES, in order; each has a name of its own.
+
+    A source that cannot be read, or not to its end, gives a broken one that says so.
+
+    Parameters
+    ----------
+    sources
+        Files; "-" is standard input.
+    smiles
+        Molecules as SMILES.
+    format
+        As for `morered.formats.read`.
+    remarks
+        Takes up sentences on what was ignored in a source, once it has been read.
+    """
+    remarks = [] if remarks is None else remarks
+    names = UniqueNames()
+    for source in sources:
+        for item in of_source(source, remarks, format):
+            yield Item(item.source, item.index, names.unique(item.name), item.content)
+    for index, text in enumerate(smiles):
+        yield Item("SMILES", index, names.unique(text), text)
+
+
+def of_source(source: str, remarks: list[str], format: str | None = None) -> Iterator[Item]:
+    """The molecules of one source, under the names that they have there."""
+    label, stem = label_of(source), stem_of(source)
+    kind = format or formats.format_of(source)
+    count = 0
+    try:
+        if source == STDIN or kind not in STREAMED:
+            reading = formats.read(source, format)
+            remarks += reading.remarks
+            for record in reading.records:
+                yield Item(label, record.index, record.name, record)
+            return
+        for item in _streamed(source, kind, label, stem, remarks):
+            count += 1
+            yield item
+        if not count:
+            raise SourceProblem("holds no molecule")
+    except SourceProblem as problem:
+        rest = "" if not count else f" after {count} molecules"
+        broken = Record(stem if not count else f"{stem}/rest", count, label, problem=f"{label}{rest}: {problem}")
+        yield Item(label, count, broken.name, broken)
+
+
+def _streamed(source: str, kind: str, label: str, stem: str, remarks: list[str]) -> Iterator[Item]:
+    lines = stream_lines(source)
+    if kind == "smiles":
+        for index, line in enumerate(smiles_lines(lines)):
+            yield Item(label, index, as_text(line.name or f"{stem}/{index + 1}"), line.smiles)
+    elif kind == "sdf":
+        from morered.formats.sdf import name_of, sdf_blocks
+
+        for index, block in enumerate(sdf_blocks(_modest(lines))):
+            yield Item(label, index, as_text(name_of(block) or f"{stem}/{index + 1}"), block)
+    else:
+        parser = XyzParser(lines, label, stem)
+        for record in parser.records():
+            yield Item(label, record.index, as_text(record.name), record)
+        remarks += parser.remarks()
+
+
+def _modest(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of an SDF, whose molecules must end some day: without $$$$ all would be one."""
+    since = 0
+    for line in lines:
+        since = 0 if line.startswith("$$$$") else since + 1
+        if since > _MAX_LINES:
+            raise SourceProblem(f"has a molecule of more than {_MAX_LINES} lines: the line $$$$ is missing")
+        yield line
+
+
+def counted(sources: Sequence[str], smiles: Sequence[str] = (), format: str | None = None) -> int:
+    """How many molecules `items` will give, found by a quick look at the files: exactly, but where an xyz or SDF is broken."""
+    return len(smiles) + sum(_count(source, format or formats.format_of(source)) for source in sources)
+
+
+def _count(source: str, kind: str | None) -> int:
+    if source == STDIN or kind not in STREAMED or not os.path.isfile(source):
+        return 0
+    try:
+        lines = stream_lines(source)
+        if kind == "smiles":
+            return sum(1 for _ in smiles_lines(lines))
+        if kind == "sdf":
+            count, open_since = 0, False
+            for line in lines:
+                ended = line.startswith("$$$$")
+                count += ended
+                open_since = not ended and (open_since or bool(line.strip()))
+            return count + open_since
+        count = 0
+        for line in lines:
+            if line.strip().isdecimal():
+                count += 1
+                for _, _ in zip(range(int(line) + 1), lines, strict=False):
+                    pass
+        return count
+    except SourceProblem:
+        return 0
