@@ -156,7 +156,7 @@ def declared() -> dict[str, Figure]:
 
 
 def figures_of(study: Study) -> dict[str, Figure]:
-    """`declared`, and the figures that are one for each of several things of a study, such as its sweeps."""
+    """`declared`, and those that are one for each of several things of a study, such as its sweeps."""
     further = (module.figures(study) for _, module in _modules() if hasattr(module, "figures"))
     return declared() | {name: figure for family in further for name, figure in family.items()}
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from morered.study.study import Study
 
 CAPTION = """\
-Median RMSD ratio (left) and failures, ratios of 1 and more (right), of each entry of the sweep. The bars are 95 % bootstrap
-intervals over molecules; models of all entries are trained with the same seed, so they do not tell how much a second
-training would differ.
+**One sweep.** Median RMSD ratio (left) and failures, ratios of 1 and more (right), of each entry of the sweep. The bars are
+95 % bootstrap intervals over molecules; models of all entries are trained with the same seed, so they do not tell how much a
+second training would differ.
 """
 
 

@@ -16,9 +16,9 @@ CAPTION = """\
 test set: its RMSD from the minimum it was displaced from, and the time step :math:`\\hat t` (1 to T) that the network
 predicts for it before the first step. There is one panel for each network that predicts times: MoreRed-JT's noise and time
 heads share one representation, MoreRed-ITP and MoreRed-AS have a separate time predictor. Up to 10 000 points are shown in
-each panel; Pearson's ρ and the number of structures that are predicted to need no relaxation at all are counted over all of
-them (fig3a.summary.csv also has ρ's 95 % confidence interval, a bootstrap over minima). The networks have seen Gaussian
-noise only, never such displacements.
+each panel, with their linear fit; Pearson's ρ and the number of structures that are predicted to need no relaxation at all
+are counted over all of them (fig3a.summary.csv also has ρ's 95 % confidence interval, a bootstrap over minima). The networks
+have seen Gaussian noise only, never such displacements.
 
 The paper (Fig. 3a, 10 000 structures of QM7-X): ρ = 0.85 for MoreRed-JT, 0.73 for MoreRed-ITP/-AS, and no structure is
 predicted to be at 0.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from morered.figures import style
 from morered.metrics import statistics
@@ -87,8 +88,9 @@ def numbers(
 
 @style.styled
 def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
-    """Draw one scatter plot under the other, side by side where there are more than two; writes fig3a.{png,pdf,csv} and
-    fig3a.summary.csv.
+    """Draw one scatter plot with its linear fit under the other, side by side where there are more than two.
+
+    Writes fig3a.{png,pdf,csv} and fig3a.summary.csv.
     """
     columns = _columns(len(summary))
     rows = -(-len(summary) // columns)
@@ -100,10 +102,12 @@ def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
     for axes, row in zip(panels, rows_of(summary), strict=False):
         chosen = points[points["panel"] == row.panel]
         many = len(chosen) > 1500
-        axes.scatter(
-            chosen["rmsd"], chosen["t"], s=2.5 if many else 7, alpha=0.25 if many else 0.6, linewidths=0,
-            color=style.colour(row.method), rasterized=True,
+        points_look = {"s": 2.5 if many else 7, "alpha": 0.25 if many else 0.6, "linewidths": 0, "rasterized": True}
+        sns.regplot(
+            x=chosen["rmsd"], y=chosen["t"], ci=None, color=style.colour(row.method), scatter_kws=points_look,
+            line_kws={"color": "#333333", "linewidth": 0.8}, ax=axes,
         )  # fmt: skip
+        axes.set(xlabel="", ylabel="")
         axes.set_title(row.panel, loc="left", fontsize=8)
         axes.text(
             0.98, 0.04, f"ρ = {row.pearson_r:.2f}\n{_zeros(row.zero, row.n)}", transform=axes.transAxes, ha="right", va="bottom",

@@ -9,6 +9,7 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
@@ -75,18 +76,11 @@ def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.Dat
     for k, (dimension, rows) in enumerate(table.groupby("dimension", sort=False)):
         colour = _COLOURS[k % len(_COLOURS)]
         fine = np.linspace(rows["r"].min(), rows["r"].max(), 400)
-        left.plot(fine, radius_density(fine, int(str(dimension))), color=colour, label=f"{dimension}", linewidth=1.0, zorder=3)
-        seen = rows[rows["sampled"] > 0]
-        left.plot(
-            seen["r"][::2],
-            seen["sampled"][::2],
-            "o",
-            color=colour,
-            markersize=3,
-            markerfacecolor="white",
-            markeredgewidth=0.7,
-            zorder=4,
-        )
+        density = radius_density(fine, int(str(dimension)))
+        sns.lineplot(x=fine, y=density, estimator=None, color=colour, label=f"{dimension}", linewidth=1.0, zorder=3, ax=left)
+        seen = rows[rows["sampled"] > 0][::2]
+        circles = {"s": 9, "facecolor": "white", "edgecolor": colour, "linewidth": 0.7, "zorder": 4}
+        sns.scatterplot(x=seen["r"], y=seen["sampled"], ax=left, **circles)
     left.set_yscale("log")
     left.set_ylim(0.02, 2 * table["density"].max())
     left.set_xlim(0, 2.2)
@@ -97,7 +91,8 @@ def draw(table: pd.DataFrame, stem: str | Path, predictions: Mapping[str, pd.Dat
         for k, (label, rows) in enumerate((predictions or {}).items()):
             colour = (style.METHOD_COLOURS["MoreRed-JT"], style.METHOD_COLOURS["MLFF"])[k % 2]
             name = fill(label, 46)  # as wide as the panel
-            axes.scatter(rows["t"], rows["predicted_t"], s=4, color=colour, alpha=0.5, linewidths=0, label=name, rasterized=True)
+            points = {"s": 4, "color": colour, "alpha": 0.5, "linewidth": 0, "label": name, "rasterized": True}
+            sns.scatterplot(x=rows["t"], y=rows["predicted_t"], ax=axes, **points)
         last = max(rows["t"].max() for rows in (predictions or {}).values())
         axes.plot([0, last], [0, last], color="#333333", linewidth=0.7, linestyle=(0, (4, 3)))
         axes.set_xlabel("true time step $t$")

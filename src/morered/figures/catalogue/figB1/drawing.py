@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -150,12 +151,11 @@ def draw(
             panels.append(axes)
             mine = points[points["method"] == method]
             many = len(mine) > 1500
-            axes.scatter(
-                mine["rmsd_before"], mine["rmsd_after"], s=1.5 if many else 5, alpha=0.25 if many else 0.6, linewidths=0,
-                color=colours[method], rasterized=True,
+            sns.scatterplot(
+                x=mine["rmsd_before"], y=mine["rmsd_after"], s=1.5 if many else 5, alpha=0.25 if many else 0.6, linewidth=0,
+                color=colours[method], rasterized=True, ax=axes,
             )  # fmt: skip
-            axes.set_title(method)
-            axes.set_xlabel("RMSD before (Å)")
+            axes.set(title=method, xlabel="RMSD before (Å)", ylabel="")
             axes.xaxis.set_major_locator(MaxNLocator(3))
             if k:
                 axes.tick_params(labelleft=False)
