@@ -8,6 +8,6 @@ from morered.study.script import logged
 
 with logged(snakemake):
     params, out = snakemake.params, dict(snakemake.output.items())
-    stem, page = Path(snakemake.output[0]).with_suffix(""), out.get("html")
+    stem, page = Path(snakemake.output[0]).with_suffix(""), out.get("html", "")
     order = Order(dict(snakemake.input.items()), params.plan, params.runs, params.settings, stem, page)
     import_module(params.module).draw(order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,7 @@ def _boxes(axes: Axes, values: Mapping[str, NDArray[np.float64]], colours: Mappi
         capprops=grey,
         ax=axes,
     )
-    for drawn in axes.containers:
+    for drawn in cast(list[Any], axes.containers):  # seaborn's own, which hold boxes and fliers
         for box, fliers in zip(drawn.boxes, drawn.fliers, strict=True):
             fliers.set_markerfacecolor(box.get_facecolor())
 

@@ -42,7 +42,7 @@ class Order(NamedTuple):
     stem
         Path of the figure or table without its ending.
     page
-        Path of its HTML table; None where it has none.
+        Path of its HTML table; empty where it has none.
     """
 
     files: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Order(NamedTuple):
     runs: Runs
     settings: Mapping[str, Any]
     stem: Path
-    page: str | None
+    page: str
 
 
 def _nothing(study: Study) -> dict[str, Any]:
