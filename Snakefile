@@ -18,8 +18,14 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/datasets.smk"
+# What rules have in common, and the rules.
+include: "workflow/helpers/common.smk"
+include: "workflow/helpers/datasets.smk"
+include: "workflow/helpers/figures.smk"
+include: "workflow/helpers/samplers.smk"
+include: "workflow/helpers/samples.smk"
+include: "workflow/helpers/publish.smk"
+include: "workflow/helpers/estimate.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/qm7x.smk"
 include: "workflow/rules/qm9.smk"
@@ -29,15 +35,11 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/relax.smk"
-include: "workflow/rules/plans.smk"
-include: "workflow/rules/samplers.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/samples.smk"
 include: "workflow/rules/energy.smk"
 include: "workflow/rules/cards.smk"
 include: "workflow/rules/publish.smk"
-include: "workflow/rules/estimate.smk"
 
 
 report: opening_of_report()

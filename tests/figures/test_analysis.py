@@ -6,7 +6,10 @@ import pytest
 
 from morered import storage
 from morered.chemistry import closest_contacts
-from morered.figures import bars, figB1, figC3, style, tableD
+from morered.figures import bars, style
+from morered.figures.catalogue.figB1 import drawing as figB1
+from morered.figures.catalogue.figC3 import drawing as figC3
+from morered.figures.catalogue.tableD import drawing as tableD
 from morered.structures import Structures
 
 

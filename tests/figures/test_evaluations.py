@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from morered.figures import evaluations, style
+from morered.figures import style
+from morered.figures.catalogue.evaluations import drawing as evaluations
 
 PER_STEP = {"AS": 2, "jumps": 1, "quick": 1}
 

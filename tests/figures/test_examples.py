@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from morered import storage
-from morered.figures import fig5, figB2, overlay_page, overlays, style
+from morered.figures import overlay_page, overlays, style
+from morered.figures.catalogue.fig5 import drawing as fig5
+from morered.figures.catalogue.figB2 import drawing as figB2
 from morered.metrics.evaluate import evaluate
 from morered.metrics.tables import Run
 from morered.structures import Column, Structures, as_names

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morered.figures import fig3a, style
+from morered.figures import style
+from morered.figures.catalogue.fig3a import drawing as fig3a
 
 
 @pytest.fixture

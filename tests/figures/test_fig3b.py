@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from morered import storage
-from morered.figures import fig3b, style
+from morered.figures import style
+from morered.figures.catalogue.fig3b import drawing as fig3b
 from morered.structures import Column, Structures, as_names, offsets_of
 from morered.trajectories import Trajectories
 
@@ -106,18 +107,3 @@ def test_a_long_adaptive_run_breaks_the_axis(files, tmp_path, monkeypatch):
     curves = [[line for line in axes.get_lines() if len(line.get_xdata()) == 100] for axes in (first, rest)]
     assert [len(lines) for lines in curves] == [1, 1]
     assert side.tables
-
-
-def test_the_choice_of_molecules_spreads_over_the_rmsd_and_takes_each_minimum_once():
-    minima = dimers([1.0] * 6, list("ABCDEF"))
-    lengths = [1.6, 1.1, 1.5, 1.2, 1.4, 1.3]  # RMSD 0.3, 0.05, 0.25, 0.1, 0.2, 0.15
-    inputs = dimers(lengths, list("abcdef"), list("ABCDEF"))
-    # In order of RMSD: b d f e c a; quantiles 1/6, 1/2, 5/6 of six are places 1, 3, 5.
-    assert [inputs.names[m] for m in fig3b.choose(inputs, minima)] == ["d", "e", "a"]
-    same = dimers(lengths, list("abcdef"), list("AADDEF"))
-    # d and e as before, of D and E; a is of A.
-    assert [same.names[m] for m in fig3b.choose(same, minima)] == ["d", "e", "a"]
-    same = dimers(lengths, list("abcdef"), list("DBCDEF"))
-    # a is of D, which d has: the next in the order, from the start again, is b.
-    assert [same.names[m] for m in fig3b.choose(same, minima)] == ["b", "d", "e"]
-    assert len(fig3b.choose(inputs[:2], minima)) == 2

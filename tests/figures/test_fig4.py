@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morered.figures import fig4, style
+from morered.figures import style
+from morered.figures.catalogue.fig4 import drawing as fig4
 
 
 @pytest.fixture

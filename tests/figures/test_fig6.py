@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from morered.energies.sampling import INPUT, REFERENCE
-from morered.figures import comparison, fig6, style
+from morered.figures import comparison, style
+from morered.figures.catalogue.fig6 import drawing as fig6
 
 DIFFERENCES = {
     REFERENCE: [0, 0, 0, np.nan],

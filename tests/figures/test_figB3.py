@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morered.figures import figB3, style
+from morered.figures import style
+from morered.figures.catalogue.figB3 import drawing as figB3
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@ import pytest
 from ase.build import molecule
 
 from morered import storage
-from morered.figures import comparison, figB4, figD, style, tableB1
+from morered.figures import comparison, style
+from morered.figures.catalogue.figB4 import drawing as figB4
+from morered.figures.catalogue.figD1 import drawing as figD
+from morered.figures.catalogue.tableB1 import drawing as tableB1
 from morered.generation.examine import COLUMNS, KNOWN, examine
 from morered.metrics.tables import write_table
 from morered.structures import Column, Structures, as_names

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from morered.figures import molecules, style
-from morered.figures.fig2 import imidazole
+from morered.generation.imidazole import imidazole
 
 WATER = np.array([8, 1, 1]), np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morered.chemistry import bonds
-from morered.datasets.graphs import perceive
 from morered.diffusion.schedule import NoiseSchedule
-from morered.figures import fig1, fig2, figA1, style
-from morered.structures import Column, as_names
-from morered.trajectories import Trajectories
+from morered.figures import style
+from morered.figures.catalogue.fig1 import drawing as fig1
+from morered.figures.catalogue.fig2 import drawing as fig2
+from morered.figures.catalogue.figA1 import drawing as figA1
+from morered.generation import imidazole
 
 
 class TestFigure1:
@@ -105,86 +105,24 @@ class TestFigureA1:
         assert set(times["label"]) == {"a molecule"}
         assert_figure(tmp_path / "both", style.PAGE)
 
+    def test_labels_tell_what_is_shown(self, tmp_path):
+        assert figA1.predictions({}) == {}
+        pd.DataFrame({"t": [1], "predicted_t": [2], "atoms": 14}).to_csv(tmp_path / "molecule.csv", index=False)
+        pd.DataFrame({"t": [1], "predicted_t": [2], "images": "two photographs"}).to_csv(tmp_path / "images.csv", index=False)
+        shown = figA1.predictions({"molecule": tmp_path / "molecule.csv", "images": tmp_path / "images.csv"})
+        assert list(shown) == ["molecule of 14 atoms, D = 42", "image, D = 3072 (two photographs)"]
+
 
 class TestFigure2:
-    def test_imidazole_is_imidazole(self):
-        molecule = fig2.imidazole().molecule(0)
-        assert perceive(molecule.numbers, molecule.positions)[1] == "c1c[nH]cn1"
-        lengths = [
-            np.linalg.norm(molecule.positions[i] - molecule.positions[j]) for i, j in bonds(molecule.numbers, molecule.positions)
-        ]
-        assert len(lengths) == 9
-        assert 0.99 < min(lengths) < 1.02  # N-H
-        assert 1.36 < max(lengths) < 1.40  # ring, aromatic
-
-    def test_the_walk_starts_at_the_minimum_and_stays_centred(self):
-        there = fig2.forward(fig2.imidazole(), (0, 5, 1000))
-        np.testing.assert_allclose(there.molecule(0).positions, fig2.imidazole().positions, rtol=1e-14, atol=1e-15)
-        for molecule in there:
-            np.testing.assert_allclose(molecule.positions.mean(axis=0), 0, atol=1e-12)
-        assert there.names == ["imidazole-t0", "imidazole-t5", "imidazole-t1000"]
-        assert np.linalg.norm(there.molecule(1).positions - there.molecule(0).positions) < 0.5
-
-    def test_the_walk_has_the_moments_of_equation_2(self):
-        schedule, walks = NoiseSchedule(T=12), 250
-        minimum = fig2.imidazole()
-        ends = np.stack([fig2.forward(minimum, (0, 6), seed=k, schedule=schedule).molecule(1).positions for k in range(walks)])
-        alpha_bar = float(schedule.alpha_bar[5])
-        variance = (1 - alpha_bar) * (1 - 1 / minimum.n_atoms)  # of centred noise
-        error = np.abs(ends.mean(axis=0) - np.sqrt(alpha_bar) * minimum.positions) / np.sqrt(variance / walks)
-        assert error.max() < 5  # standard errors, 27 coordinates
-        # The pooled variance of 27 x 250 coordinates has a relative standard error of sqrt(2 / (24 x 250)) = 0.018.
-        assert ends.var(axis=0).mean() == pytest.approx(variance, rel=0.08)
-
-    def test_frames_of_the_reverse_process_are_those_of_the_steps_shown(self):
-        minimum = fig2.imidazole()
-        frames = np.stack([np.full((9, 3), k) for k in range(10)]).astype(np.float32)  # after the step at t = 10, 9, ..., 1
-        recorded = Trajectories(
-            as_names(["imidazole"]),
-            np.array([0, 10]),
-            {"time": Column(np.arange(9, -1, -1) / 9)},
-            frames.reshape(-1, 3),
-            np.array([0, 90]),
-        )
-        schedule = NoiseSchedule(T=10)
-        back = fig2.backward(recorded, minimum, (0, 3, 9, 10), schedule=schedule)
-        # The frame after the step at t = 10 is the structure at t = 9, the last one that at t = 0; at t = 10 it started.
-        assert [float(back[t].positions[0, 0]) for t in (0, 3, 9)] == [9, 6, 0]
-        np.testing.assert_array_equal(back[10].positions, minimum.positions)
-        without = Trajectories(recorded.ids, recorded.offsets, recorded.columns)
-        with pytest.raises(ValueError, match="without frames"):
-            fig2.backward(without, minimum, (0, 3), schedule=schedule)
-
-    def test_what_a_process_that_broke_off_did_not_reach_is_not_shown(self):
-        frames = np.zeros((3 * 9, 3), np.float32)  # after the steps at t = 10, 9, 8: it stopped at t = 7
-        broken = Trajectories(
-            as_names(["imidazole"]), np.array([0, 3]), {"time": Column(np.array([9, 8, 7]) / 9)}, frames, np.array([0, 27])
-        )
-        back = fig2.backward(broken, fig2.imidazole(), (0, 6, 7, 10), schedule=NoiseSchedule(T=10))
-        assert sorted(back) == [7, 10]
-
-    def test_what_cannot_be_shown_is_refused(self):
-        with pytest.raises(ValueError, match="between 0 and 1000"):
-            fig2.forward(fig2.imidazole(), (0, 1001))
-        with pytest.raises(ValueError, match="one molecule"):
-            fig2.forward(fig2.imidazole()[[0, 0]], (0, 1))
-
     def test_files(self, tmp_path, assert_figure):
         steps = (0, 200, 1000)
-        there = fig2.forward(fig2.imidazole(), steps)
-        order = [2, 1, 0]
-        Trajectories(
-            as_names(["imidazole"]),
-            np.array([0, 3]),
-            {"time": Column(np.array([999, 200, 0]) / 999)},
-            np.concatenate([there.molecule(k).positions for k in order]).astype(np.float32),
-            np.array([0, 27]),
-        ).write(tmp_path / "reverse.h5")
-        table = fig2.make(tmp_path / "fig2", tmp_path / "reverse.h5", steps)
+        there = imidazole.forward(imidazole.imidazole(), steps)
+        back = {0: there[0], 1000: there[2]}  # it was never near 200
+        fig2.draw(imidazole.coordinates(there, back, steps), tmp_path / "fig2")
         assert_figure(tmp_path / "fig2", style.PAGE)
-        assert len(table) == 2 * 3 * 9
-        starts = [
-            table[(table["process"] == process) & (table["t"] == 1000)][["x", "y", "z"]] for process in ("forward", "reverse")
-        ]
-        np.testing.assert_array_equal(*starts)  # the process goes back from where it came to
-        assert set(fig2.make(tmp_path / "alone", steps=steps)["process"]) == {"forward"}
+        table = pd.read_csv(tmp_path / "fig2.csv")
+        assert len(table) == 5 * 9
+        fig2.draw(table, tmp_path / "again")  # what the rule reads is a file
+        assert (tmp_path / "again.png").read_bytes() == (tmp_path / "fig2.png").read_bytes()
+        fig2.draw(imidazole.coordinates(there, {}, steps), tmp_path / "alone")
+        assert_figure(tmp_path / "alone", style.PAGE)

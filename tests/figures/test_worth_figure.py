@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from morered.energies.sampling import INPUT, REFERENCE
-from morered.figures import style, worth
+from morered.figures import style
+from morered.figures.catalogue.worth import drawing as worth
 
 TITLES = {"pbe0": "PBE0/x", "gfn2": "GFN2-xTB"}
 

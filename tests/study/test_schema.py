@@ -63,7 +63,6 @@ FAULTS = [
     (("datasets",), {}, ["datasets"]),
     (("study",), "../elsewhere", ["study", "is no name"]),
     (("study",), 7, ["study", "not of type string"]),
-    (("figures",), ["fig99"], ["figures.0", "'fig99' is not one of"]),
     (("seed",), -1, ["seed", "at least 0"]),
 ]
 

@@ -72,6 +72,22 @@ def test_what_the_rules_choose(config, schema):
     assert table["methods"]["ITP"] == {"relaxer": "morered", "schedule": "initial"}
 
 
+def test_a_figure_that_nothing_declares_is_refused_with_those_that_there_are(config, schema):
+    with pytest.raises(ConfigError) as refused:
+        Study({**config, "figures": ["fig1", "fig99"]}, schema)
+    for word in ("figures.1", "'fig99' is not one of", "fig3a", "tableB1"):
+        assert word in str(refused.value)
+    assert "ablation" not in str(refused.value)  # sweeps are no names of figures
+
+
+def test_runs_are_of_the_methods_that_relax_a_test_set(config, schema):
+    study = Study(config, schema)
+    assert study.runs(["ITP", "MMFF94"]) == [("modes", "ITP", 0), ("modes", "MMFF94", 0), ("diffused", "ITP", 0)]
+    assert study.runs(["ITP"], ["diffused"], every_seed=True) == [("diffused", "ITP", seed) for seed in range(3)]
+    assert len(study.runs()) == 5 + 4
+    assert study.minima("modes") == f"{study.data_dir('qm7')}/minima.h5"
+
+
 def test_joint_networks_stand_in_for_single_ones(config, schema):
     config["methods"] = {"JT": config["methods"]["JT"]}
     config["models"] = {"jt": config["models"]["jt"]}

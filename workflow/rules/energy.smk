@@ -12,7 +12,7 @@ rule sample_energies:
         f"{ROOT}/logs/sample_energies.log",
     params:
         settings=STUDY.sampling("energies"),
-        plan=plan_of("fig6"),
+        plan=plan_of(FIGURES["fig6"]),
     conda:
         "../../envs/morered.yaml"
     message:
@@ -54,29 +54,6 @@ rule gather_energies:
         "../scripts/gather_energies.py"
 
 
-rule fig6:
-    input:
-        rules.gather_energies.output[0],
-    output:
-        **shown("fig6"),
-        html=report(
-            f"{STUDY.table('fig6')}.html",
-            caption="../report/fig6.rst",
-            category="Tables",
-            labels={"table": "energies"},
-        ),
-    log:
-        f"{ROOT}/logs/fig6.log",
-    params:
-        plan=plan_of("fig6"),
-        level=STUDY.level("energies"),
-        note=STUDY.config["note"],
-    conda:
-        "../../envs/morered.yaml"
-    script:
-        "../scripts/fig6.py"
-
-
 rule sample_worth:
     input:
         unpack(sampled("worth")),
@@ -87,7 +64,7 @@ rule sample_worth:
         f"{ROOT}/logs/sample_worth.log",
     params:
         settings=STUDY.sampling("worth"),
-        plan=plan_of("worth"),
+        plan=plan_of(FIGURES["worth"]),
     conda:
         "../../envs/morered.yaml"
     message:
@@ -137,25 +114,3 @@ rule gather_worth:
         "../../envs/morered.yaml"
     script:
         "../scripts/gather_worth.py"
-
-
-rule worth:
-    input:
-        rules.gather_worth.output[0],
-    output:
-        **shown("worth"),
-        html=report(
-            f"{STUDY.table('worth')}.html",
-            caption="../report/worth.rst",
-            category="Tables",
-            labels={"table": "what a relaxation is worth"},
-        ),
-    log:
-        f"{ROOT}/logs/worth.log",
-    params:
-        level=STUDY.level("worth"),
-        note=STUDY.config["note"],
-    conda:
-        "../../envs/morered.yaml"
-    script:
-        "../scripts/worth.py"

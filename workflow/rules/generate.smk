@@ -113,60 +113,18 @@ rule record_sampling:
         "../scripts/record_sampling.py"
 
 
-rule figB4:
+rule record_reverse_process:
     input:
-        unpack(shown_of_figB4),
+        weights=lambda wildcards: STUDY.weights(STUDY.plan("fig2")["model"]),
     output:
-        **shown("figB4"),
-        steps=f"{STUDY.figure('figB4')}.steps.csv",
+        trajectories=f"{ROOT}/relax/imidazole/trajectories.h5",
+        coordinates=f"{ROOT}/relax/imidazole/processes.csv",
     log:
-        f"{ROOT}/logs/figB4.log",
+        f"{ROOT}/logs/record_reverse_process.log",
     params:
-        plan=plan_of("figB4"),
+        steps=STUDY.config["process"]["steps"],
+        seed=STUDY.config["seed"],
     conda:
         "../../envs/morered.yaml"
     script:
-        "../scripts/figB4.py"
-
-
-# Grids of generated molecules: D1 with the adaptive, D2 with the fixed schedule.
-for grid in ("figD1", "figD2"):
-
-    rule:
-        name:
-            grid
-        input:
-            unpack(samples_for(grid)),
-        output:
-            **shown(grid),
-        log:
-            f"{ROOT}/logs/{grid}.log",
-        params:
-            plan=plan_of(grid),
-        conda:
-            "../../envs/morered.yaml"
-        script:
-            "../scripts/show_samples.py"
-
-
-rule tableB1:
-    input:
-        tables=tables_of_samples,
-        known=rules.draw_compositions.output.known,
-    output:
-        csv=f"{STUDY.table('tableB1')}.csv",
-        html=report(
-            f"{STUDY.table('tableB1')}.html",
-            caption="../report/tableB1.rst",
-            category="Tables",
-            labels={"table": "generated molecules"},
-        ),
-    log:
-        f"{ROOT}/logs/tableB1.log",
-    params:
-        plan=plan_of("tableB1"),
-        note=STUDY.config["note"],
-    conda:
-        "../../envs/morered.yaml"
-    script:
-        "../scripts/tableB1.py"
+        "../scripts/record_reverse_process.py"

@@ -70,3 +70,18 @@ rule record_trajectories:
         "../../envs/morered.yaml"
     script:
         "../scripts/record_trajectories.py"
+
+
+rule time_steps:
+    input:
+        unpack(networks_timed),
+    output:
+        f"{ROOT}/tables/step_times.csv",
+    log:
+        f"{ROOT}/logs/time_steps.log",
+    params:
+        plan=plan_of(FIGURES["tableD"]),
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/time_steps.py"

@@ -55,3 +55,39 @@ rule use_weights:
         "../../envs/morered.yaml"
     script:
         "../scripts/use_weights.py"
+
+
+rule predict_image_times:
+    input:
+        unpack(images_shown),
+    output:
+        f"{ROOT}/models/image_times/predictions.csv",
+    log:
+        f"{ROOT}/logs/predict_image_times.log",
+    benchmark:
+        f"{ROOT}/benchmarks/predict_image_times.tsv"
+    params:
+        training_steps=STUDY.config["images"]["training_steps"],
+        features=STUDY.config["images"]["features"],
+        seed=STUDY.config["seed"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/predict_image_times.py"
+
+
+rule predict_molecule_times:
+    input:
+        weights=f"{ROOT}/models/{{model}}/weights.safetensors",
+        minima=minima_of,
+        split=split_of,
+    output:
+        f"{ROOT}/models/{{model}}/molecule_times.csv",
+    log:
+        f"{ROOT}/logs/predict_molecule_times/{{model}}.log",
+    params:
+        seed=STUDY.config["seed"],
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/predict_molecule_times.py"

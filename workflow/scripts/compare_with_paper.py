@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from morered.figures import comparison, fig6
+from morered.figures import comparison
+from morered.figures.catalogue.fig6 import drawing as fig6
 from morered.figures.style import stem_of
 from morered.metrics.tables import Run, read_runs
 from morered.study.script import logged

@@ -1,8 +1,7 @@
 """Follow a few molecules step by step with one method, for figure 3b."""
 
 from morered import devices, storage
-from morered.figures import fig3b
-from morered.relaxation import Recording, from_config, relax
+from morered.relaxation import Recording, followed, from_config, relax
 from morered.study.script import logged
 
 with logged(snakemake):
@@ -10,7 +9,7 @@ with logged(snakemake):
     inputs, minima = storage.read(files.pop("structures")), storage.read(files.pop("minima"))
     del files["split"]
     done = relax(
-        inputs[fig3b.choose(inputs, minima, snakemake.params.molecules)],
+        inputs[followed.choose(inputs, minima, snakemake.params.molecules)],
         from_config({**snakemake.params.settings, **files}, path=snakemake.wildcards.method),
         device=devices.choose(),
         recording=Recording(unused_times=True),

@@ -1,8 +1,8 @@
 """Seconds for one step of each method that runs on networks, alone and in a batch."""
 
 from morered import devices, storage
-from morered.figures import step_times
 from morered.metrics.tables import write_table
+from morered.relaxation import step_times
 from morered.study.script import logged
 
 with logged(snakemake):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cbook import boxplot_stats
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from morered.figures import style
 from morered.metrics.tables import in_order, rows_of
@@ -104,7 +106,7 @@ def fill(
         methods = list(table.loc[table["testset"] == testset, "method"])
         values = [np.clip(groups.get_group((testset, m)).to_numpy(float), -_FAR, _FAR) for m in methods]
         stats = [boxplot_stats(v[~np.isnan(v)])[0] for v in values]
-        _boxes(axes, stats, [colours[m] for m in methods])
+        _boxes(axes, dict(zip(methods, values, strict=True)), colours)
         ends += [end for s in stats for end in (s["whislo"], s["whishi"])]
         axes.set_xticks(range(len(methods)))
         _labels(axes, methods, room)
@@ -129,21 +131,23 @@ def fill(
     )  # fmt: skip
 
 
-def _boxes(axes: Axes, stats: Sequence[dict], colours: Sequence[str]) -> None:
-    drawn = axes.bxp(
-        list(stats),
-        positions=range(len(stats)),
-        widths=0.62,
-        patch_artist=True,
+def _boxes(axes: Axes, values: Mapping[str, NDArray[np.float64]], colours: Mapping[str, str]) -> None:
+    grey = {"color": "#333333", "linewidth": 0.7}
+    sns.boxplot(
+        {method: pd.Series(numbers) for method, numbers in values.items()},
+        palette=[colours[method] for method in values],
+        saturation=1.0,
+        width=0.62,
         flierprops={"marker": "o", "markersize": 1.6, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True},
         medianprops={"color": "black", "linewidth": 1.3},
         boxprops={"edgecolor": "#333333", "linewidth": 0.7},
-        whiskerprops={"color": "#333333", "linewidth": 0.7},
-        capprops={"color": "#333333", "linewidth": 0.7},
+        whiskerprops=grey,
+        capprops=grey,
+        ax=axes,
     )
-    for box, fliers, colour in zip(drawn["boxes"], drawn["fliers"], colours, strict=True):
-        box.set_facecolor(colour)
-        fliers.set_markerfacecolor(colour)
+    for drawn in cast(list[Any], axes.containers):  # seaborn's own, which hold boxes and fliers
+        for box, fliers in zip(drawn.boxes, drawn.fliers, strict=True):
+            fliers.set_markerfacecolor(box.get_facecolor())
 
 
 def _labels(axes: Axes, methods: Sequence[str], room: float) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morered.figures import fig3a, html, published
+from morered.figures import html, published
+from morered.figures.catalogue.fig3a import drawing as fig3a
 from morered.files import atomic_path
 from morered.metrics.tables import one_seed, rows_of, summarise, write_table
 
@@ -37,7 +38,7 @@ def measured_relaxations(
     testsets
         Names of this study's test sets -> the paper's (`published.NORMAL`, `published.DIFFUSED`); others keep their names.
     panels
-        As for `morered.figures.fig3a`.
+        As for `morered.figures.catalogue.fig3a`.
     steps
         Diffusion steps T.
 

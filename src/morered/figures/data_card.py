@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -223,7 +224,10 @@ def _histogram(axes: Axes, values: Mapping[str, Any] | None, factor: float, labe
         axes.set_xticks([])
         return
     edges = np.array(values["histogram"]["edges"]) * factor
-    axes.stairs(values["histogram"]["counts"], edges, fill=True, color=_PLAIN)
+    middles = (edges[1:] + edges[:-1]) / 2
+    look: dict[str, Any] = {"element": "step", "alpha": 1.0, "color": _PLAIN, "linewidth": 0}
+    sns.histplot(x=middles, weights=values["histogram"]["counts"], bins=list(edges), ax=axes, **look)
+    axes.set(xlabel=label, ylabel="")
     _median(axes, values["p50"] * factor)
     axes.set_ylim(0, 1.25 * max(values["histogram"]["counts"]))  # room for the words above
 

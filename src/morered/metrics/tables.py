@@ -57,6 +57,17 @@ class Run(NamedTuple):
     path: str | PathLike[str]
 
 
+def with_files(runs: Iterable[tuple[str, str, int]], paths: Iterable[str | PathLike[str]]) -> list[Run]:
+    """Test set, method and seed of relaxations, each with its file.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many files as relaxations.
+    """
+    return [Run(*run, path) for run, path in zip(runs, paths, strict=True)]
+
+
 def write_table(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
     """Write a frame as CSV, complete or not at all; numbers read back are the same numbers.
 

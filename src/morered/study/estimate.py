@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from morered.datasets import sources
 from morered.energies import cost
+from morered.figures.declaration import figures_of
 from morered.study import generation
 from morered.study.study import Study
 
@@ -53,21 +54,17 @@ STAGES: dict[str, tuple[str, ...]] = {
         "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
         "relax_tests_at_reference", "gather_tests", "pack_organic", "prepare_organic",
     ),
-    "training": ("train_model", "use_weights", "predict_image_times"),
-    "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "record_reverse_process"),
+    "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times"),
+    "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "time_steps"),
     "energies": (
         "sample_energies", "compute_energies", "gather_energies", "sample_worth", "optimise_geometries", "gather_worth",
     ),
     "generation": (
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
+        "record_reverse_process",
     ),
-    "figures": (
-        "fig1", "fig2", "fig3a", "fig3b", "fig4", "fig5", "fig6", "worth", "evaluations", "figA1", "figB1", "figB2", "figB3",
-        "figB4", "figC3", "time_steps", "tableB1", "tableD", "compare_with_paper", "results_page",
-    ),
+    "figures": ("compare_with_paper", "results_page"),  # and those of the catalogue
 }  # fmt: skip
-#: Rules of figures that are made in a loop, by how their names begin.
-_DRAWN = ("ablation_", "figD")
 #: Rules that do nothing themselves.
 _TARGETS = ("all", "figures", "tables", "data_cards", "minima")
 
@@ -91,12 +88,13 @@ class Stage(NamedTuple):
 def stages(study: Study, jobs: Iterable[Job]) -> tuple[dict[str, Stage], dict[str, int]]:
     """Hours of each stage that has jobs, and the number of jobs of each rule without a rate."""
     stage_of = {rule: stage for stage, rules in STAGES.items() for rule in rules}
+    stage_of |= dict.fromkeys(figures_of(study), "figures")
     found: dict[str, Stage] = {}
     unknown: Counter[str] = Counter()
     for job in jobs:
         if job.rule in _TARGETS:
             continue
-        stage = "figures" if job.rule.startswith(_DRAWN) else stage_of.get(job.rule)
+        stage = stage_of.get(job.rule)
         seconds = None if stage is None else seconds_on_one(study, job)
         if stage is None or seconds is None:
             unknown[job.rule] += 1

@@ -1,4 +1,4 @@
-"""What a study generates: its samplers, where their molecules lie, and what figures B4, D1, D2 and table B1 show of them."""
+"""What a study generates: its samplers, and where their molecules lie."""
 
 from __future__ import annotations
 
@@ -74,57 +74,19 @@ def dangling(study: Study) -> Iterable[str]:
     return faults
 
 
-# --------------------------------------------------------------------- plans of figures
-
-
-def figB4(study: Study) -> Settings:
-    """Left: the first adaptive sampler's first samples. Right: the sampler of `caps` at each cap, beside a fixed one."""
-    adaptive, fixed = _both(study, "figB4")
-    settings = study.config["generation"]
-    caps = settings["caps"]
-    followed = adaptive[0]
-    return {
-        "followed": followed,
-        "trajectories": min(settings["trajectories"], settings["molecules"]),
-        "T": study.model(samplers(study)[followed]["noise"])["diffusion"]["T"],
-        "method": caps["method"] or adaptive[-1],
-        "against": caps["against"] or fixed[-1],
-        "caps": caps["steps"],
-    }
-
-
-def figD1(study: Study) -> Settings:
-    """The first adaptive sampler's first samples."""
-    return {"sampler": _first(study, "figD1", "adaptive"), "grid": study.config["generation"]["grid"]}
-
-
-def figD2(study: Study) -> Settings:
-    """The first sampler's with the fixed schedule."""
-    return {"sampler": _first(study, "figD2", "fixed"), "grid": study.config["generation"]["grid"]}
-
-
-def tableB1(study: Study) -> Settings:
-    """All samplers."""
-    if not samplers(study):
-        raise ConfigError(["figures: tableB1 needs generation.methods, the samplers that are compared"])
-    return {"samplers": list(samplers(study)), "dataset": dataset(study), "split": study.config["generation"]["split"]}
-
-
 def _of_schedule(study: Study, schedule: str) -> list[str]:
     """Samplers that predict the time ("adaptive"), or that do not ("fixed")."""
     return [name for name, settings in samplers(study).items() if (settings["time"] is not None) == (schedule == "adaptive")]
 
 
-def _both(study: Study, figure: str) -> tuple[list[str], list[str]]:
-    """Adaptive and fixed samplers, at least one of each."""
-    return _some(study, figure, "adaptive"), _some(study, figure, "fixed")
+def samplers_for(study: Study, figure: str, schedule: str) -> list[str]:
+    """Samplers that a figure needs: those with the ``adaptive`` or the ``fixed`` schedule.
 
-
-def _first(study: Study, figure: str, schedule: str) -> str:
-    return _some(study, figure, schedule)[0]
-
-
-def _some(study: Study, figure: str, schedule: str) -> list[str]:
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
     there = _of_schedule(study, schedule)
     if not there:
         key = "with the key time" if schedule == "adaptive" else "without the key time"

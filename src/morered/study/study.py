@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from morered.study import figures, generation
+from morered.figures.declaration import declared
+from morered.study import generation
 from morered.study.ablations import Ablation, expand, load_files
 from morered.study.schema import ConfigError, Schema, check, stated
 
@@ -37,7 +38,7 @@ class Study:
         self.config = check(self.stated, schema)
         self.schema = schema
         self.name: str = self.config["study"]
-        problems = list(self._dangling()) or list(figures.lacking(self, self.config["figures"]))
+        problems = list(self._dangling()) or list(self._lacking())
         if problems:
             raise ConfigError(problems)
 
@@ -146,8 +147,20 @@ class Study:
         return range(self.method(method)["chunks"])
 
     def plan(self, figure: str) -> Settings:
-        """What a figure or table shows, see `morered.study.figures`; ConfigError where the study lacks what it needs."""
-        return figures.plan(self, figure)
+        """What a figure or table shows (`morered.figures.declaration`); ConfigError where the study lacks what it needs."""
+        return declared()[figure].plan(self)
+
+    def runs(
+        self, methods: Iterable[str] | None = None, testsets: Iterable[str] | None = None, every_seed: bool = False
+    ) -> list[tuple[str, str, int]]:
+        """Test set, method and seed of relaxations: of each method (see `methods_of`) the first seed, or all."""
+        chosen = None if methods is None else list(methods)
+        return [
+            (testset, method, seed)
+            for testset in testsets or self.config["testsets"]
+            for method in self.methods_of(testset, chosen)
+            for seed in (self.seeds(method) if every_seed else [0])
+        ]
 
     # ----------------------------------------------------------------- paths
 
@@ -218,6 +231,10 @@ class Study:
         """Structures of a test set."""
         return f"{self.root}/testsets/{testset}.h5"
 
+    def minima(self, testset: str) -> str:
+        """Minima of the dataset that a test set is of."""
+        return f"{self.data_dir(self.testset(testset)['dataset'])}/minima.h5"
+
     def relaxed(self, testset: str, method: str, seed: int = 0) -> str:
         """Relaxed structures of a test set."""
         return f"{self.root}/relax/{testset}/{method}/seed{seed}.h5"
@@ -240,6 +257,17 @@ class Study:
         """The sentence about a key (``path``) whose value is no name of this kind of thing, if it is none."""
         if name not in self.config[kind]:
             yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(self.config[kind]) or 'none'}"
+
+    def _lacking(self) -> Iterable[str]:
+        """Why figures that the config asks for cannot be made: names of none, and what the study lacks for one."""
+        for place, name in enumerate(self.config["figures"]):
+            if name not in declared():
+                yield f"figures.{place}: {name!r} is not one of {', '.join(declared())}"
+                continue
+            try:
+                self.plan(name)
+            except ConfigError as error:
+                yield from error.problems
 
     def _dangling(self) -> Iterable[str]:
         """Names that point nowhere, or at a thing of the wrong kind."""

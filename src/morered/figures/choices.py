@@ -1,0 +1,76 @@
+"""What several figures choose of a study in the same way: test sets, runs, samples, and their files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from morered.energies.level import Level
+from morered.figures.declaration import Files, Plan, Runs
+from morered.study.schema import ConfigError
+
+if TYPE_CHECKING:
+    from morered.study.study import Study
+
+
+def first_testset(study: Study, figure: str) -> str:
+    """The test set of figures that show one: the config's first.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or nothing relaxes it.
+    """
+    testset = next(iter(study.config["testsets"]), None)
+    if testset is None or not study.methods_of(testset, study.base_methods):
+        raise ConfigError([f"figures: {figure} needs testsets, and methods that relax the first of them"])
+    return testset
+
+
+def runs_shown(study: Study, plan: Plan) -> Runs:
+    """The first seed of the plan's methods on its test sets; where the plan does not name them, of all."""
+    return study.runs(plan.get("methods"), _testsets(plan))
+
+
+def runs_of_every_seed(study: Study, plan: Plan) -> Runs:
+    """As `runs_shown`, with all seeds."""
+    return study.runs(plan.get("methods"), _testsets(plan), every_seed=True)
+
+
+def structures_shown(study: Study, plan: Plan) -> Files:
+    """Relaxed structures of the runs, and the inputs and minima of the plan's test sets, in its order."""
+    testsets = _testsets(plan) or []
+    return {
+        "relaxed": [study.relaxed(*run) for run in runs_shown(study, plan)],
+        "inputs": [study.inputs(testset) for testset in testsets],
+        "minima": [study.minima(testset) for testset in testsets],
+    }
+
+
+def sampled(study: Study, figure: str, purpose: str) -> Plan:
+    """Test set and methods of a figure that computes a sample of the inputs: what the config's ``purpose`` names, else the first
+    test set and all methods on it.
+
+    Raises
+    ------
+    ConfigError
+        If names point nowhere, a method does not relax the test set, or the level of theory is impossible.
+    """
+    settings = study.config[purpose]
+    testset = settings["testset"] or first_testset(study, figure)
+    problems = list(study.unknown(f"{purpose}.testset", testset, "testsets"))
+    for place, method in enumerate(settings["methods"] or ()):
+        problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
+    try:
+        Level.from_dict({**settings["level"], **({"dispersion": False} if purpose == "worth" else {})})
+    except ValueError as error:
+        problems.append(f"{purpose}.level: {error}")
+    if problems:
+        raise ConfigError(problems)
+    methods = study.methods_of(testset, settings["methods"])
+    if left_out := [method for method in settings["methods"] or () if method not in methods]:
+        raise ConfigError([f"{purpose}.methods: {method} does not relax {testset}" for method in left_out])
+    return {"testset": testset, "methods": methods}
+
+
+def _testsets(plan: Plan) -> list[str] | None:
+    return plan.get("testsets") or ([plan["testset"]] if "testset" in plan else None)

@@ -1,0 +1,112 @@
+# What all rules share: the study, checked; helpers that turn wildcards into paths and settings.
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+from morered.figures.declaration import in_catalogue
+from morered.study import ConfigError, Study, downloads, load_schema
+
+CONFIG_DIR = f"{workflow.basedir}/config"
+
+try:
+    STUDY = Study(config, load_schema(f"{CONFIG_DIR}/schema/config.schema.yaml"), f"{CONFIG_DIR}/ablations")
+    DOWNLOADS = downloads.listed(STUDY)
+except ConfigError as error:
+    # A fault of the config is no fault of the workflow: its message, no traceback of the workflow's inside.
+    sys.exit(f"{', '.join(map(str, workflow.overwrite_configfiles)) or 'config/config.yaml'}: {error}")
+
+# Slurm's warning before the time limit goes to all processes of a job, and is the training's alone: it writes a checkpoint and has its
+# job queued again.
+if "SLURM_JOB_ID" in os.environ:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+ROOT = STUDY.root
+DATA_DIRS = {STUDY.data_dir(name): name for name in STUDY.config["datasets"]}
+
+
+def one_of(names):
+    """A wildcard constraint that takes these names only, and nothing where there is none."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+def data_of_kind(kind):
+    return one_of(Path(path).name for path, name in DATA_DIRS.items() if STUDY.dataset(name)["kind"] == kind)
+
+
+def models_from(*sources):
+    """Models whose weights are trained here, shipped, or a file's ("file")."""
+    return one_of(
+        name
+        for name, model in STUDY.config["models"].items()
+        if (model["source"] if model["source"] in ("train", "shipped") else "file") in sources
+    )
+
+
+def testsets_of(*kinds):
+    return one_of(name for name, testset in STUDY.config["testsets"].items() if testset["kind"] in kinds)
+
+
+def dataset_of(wildcards):
+    """The dataset that a rule's wildcards speak of, by its folder, a model or a test set."""
+    if "data" in wildcards.keys():
+        return DATA_DIRS[f"results/data/{wildcards.data}"]
+    if "model" in wildcards.keys():
+        return STUDY.model(wildcards.model)["dataset"]
+    return STUDY.testset(wildcards.testset)["dataset"]
+
+
+def dataset_settings(wildcards):
+    return STUDY.dataset(dataset_of(wildcards))
+
+
+def minima_of(wildcards):
+    return f"{STUDY.data_dir(dataset_of(wildcards))}/minima.h5"
+
+
+def split_of(wildcards):
+    return f"{STUDY.data_dir(dataset_of(wildcards))}/split.json"
+
+
+def testset_settings(wildcards):
+    return STUDY.testset(wildcards.testset)
+
+
+def network_settings(wildcards):
+    return STUDY.network_settings(wildcards.model)
+
+
+def method_settings(wildcards):
+    return STUDY.method_settings(wildcards.method)
+
+
+def weights_of(wildcards):
+    """Role -> weights file of each model that a method uses."""
+    return {role: STUDY.weights(model) for role, model in STUDY.models_of(wildcards.method).items()}
+
+
+def figures_of_study():
+    """All figures that the config asks for."""
+    return [f"{STUDY.figure(name)}.png" for name in in_catalogue(STUDY.config["figures"], pictures=True)]
+
+
+def tables_of_study():
+    """All tables that the config asks for, and the one that opens the report."""
+    asked = in_catalogue(STUDY.config["figures"], pictures=False)
+    return [f"{STUDY.table(name)}.csv" for name in [*asked, "comparison"]]
+
+
+def opening_of_report():
+    """The report's first page: this run beside the paper, where that table has been made already."""
+    made = Path(f"{ROOT}/tables/comparison.fragment.html").is_file()
+    return "workflow/report/workflow.rst" if made else "workflow/report/unfinished.rst"
+
+
+wildcard_constraints:
+    data=one_of(Path(path).name for path in DATA_DIRS),
+    model=one_of(STUDY.config["models"]),
+    method=one_of(STUDY.config["methods"]),
+    testset=one_of(STUDY.config["testsets"]),
+    seed=r"\d+",
+    chunk=r"\d+",

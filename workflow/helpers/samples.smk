@@ -1,0 +1,39 @@
+# What energies and optimisations of a sample need of the study: files, jobs, and what they cost.
+from morered.energies import cost
+
+
+def sampled(figure):
+    """Input of a rule: a figure's test set, its minima, and the relaxed structures of its methods in the order of its plan."""
+
+    def files(wildcards):
+        plan = STUDY.plan(figure)
+        return {
+            "inputs": STUDY.inputs(plan["testset"]),
+            "minima": STUDY.minima(plan["testset"]),
+            "relaxed": [STUDY.relaxed(plan["testset"], method) for method in plan["methods"]],
+        }
+
+    return files
+
+
+def cost_of_energies():
+    """What the single points cost, for the dry run."""
+    settings = STUDY.config["energies"]
+    return cost.of_points(STUDY.sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
+
+
+def chunks_of_worth(calculator):
+    """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
+    return STUDY.config["worth"]["chunks"] if calculator == "pbe0" else 1
+
+
+def cost_of_worth():
+    """What the optimisations with PBE0 cost."""
+    settings = STUDY.config["worth"]
+    count = STUDY.sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
+    evaluations = min(20, settings["steps"] + 1)
+    return cost.of_optimisations(count, settings["chunks"], STUDY.level("worth"), evaluations, settings["max_atoms"])
+
+
+def level_of_worth(wildcards):
+    return STUDY.level("worth") if wildcards.calculator == "pbe0" else {}
