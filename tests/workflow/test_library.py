@@ -9,7 +9,7 @@ import pytest
 from morered import formats
 
 SMILES = ["CCO ethanol", "C1CC broken", "CC(C)C isobutane", "CC(=O)N", "CCN ethylamine", "c1ccccc1 benzene", "CCO ethanol"]
-CONFIG = {"study": "mine", "libraries": {"own": {"file": "own.smi", "method": "mmff94", "chunks": 2}}, "figures": []}
+CONFIG = {"study": "mine", "libraries": {"own": {"file": "own.smi", "method": "fast", "chunks": 2}}, "figures": []}
 
 
 @pytest.fixture(scope="module")
