@@ -77,8 +77,8 @@ format: setup  ## rewrite the sources as the linters want them
 stale: setup  ## list the results that other code than today's made
 	$(BIN)/python -m morered.stale results
 
-.PHONY: bench-start bench-structures bench-training bench-calculators bench-relax bench-energy bench-slurm
-bench-start bench-structures bench-training bench-calculators bench-relax bench-energy: bench-%: setup
+.PHONY: bench-start bench-structures bench-training bench-calculators bench-relax bench-energy bench-slurm bench-library bench-page
+bench-start bench-structures bench-training bench-calculators bench-relax bench-energy bench-library bench-page: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 bench-slurm: setup  ## seconds that Snakemake and Slurm add to a job (root, after test-slurm) -> results/bench/slurm.csv
 	$(BIN)/python benchmarks/slurm_overhead.py
@@ -87,6 +87,8 @@ bench-structures:  ## a million molecules written, read, sliced -> results/bench
 bench-training:  ## our networks beside SchNetPack's -> results/bench/training.csv
 bench-calculators:  ## seconds per structure of every calculator -> results/bench/calculators.csv
 bench-relax:  ## every relaxation method and option -> results/bench/relax.csv
+bench-library:  ## seconds and memory of libraries of 1 000 and 10 000 molecules -> results/bench/library.csv
+bench-page:  ## milliseconds until a page of 10 000 molecules can be used -> results/bench/page.csv
 bench-energy:  ## single points beside PySCF called plainly -> results/bench/energy.csv
 
 .PHONY: bench-timings

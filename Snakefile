@@ -31,6 +31,7 @@ include: "workflow/rules/qm7x.smk"
 include: "workflow/rules/qm9.smk"
 include: "workflow/rules/custom.smk"
 include: "workflow/rules/organic.smk"
+include: "workflow/rules/library.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/displaced.smk"
 include: "workflow/rules/train.smk"
@@ -65,6 +66,7 @@ rule all:
         figures_of_study(),
         data_cards_of_study(),
         tables_of_study(),
+        libraries_of_study(),
 
 
 rule figures:

@@ -49,6 +49,7 @@ def table(schema: dict) -> str:
     """The keys of the whole config, as Markdown."""
     parts = [("", schema)]
     named = {"datasets": "dataset", "models": "model", "methods": "method", "testsets": "testset", "ablations": "ablation"}
+    named["libraries"] = "library"
     named["generation.methods"] = "sampler"
     parts += [(f"{plural}.NAME.", schema["$defs"][single]) for plural, single in named.items()]
     text = ""

@@ -1,6 +1,7 @@
 """MoreRed: relaxing molecules by reverse diffusion with time step prediction.
 
-``morered.relax(molecules)`` relaxes; the rest of the public names below are imported when they are first used.
+``morered.relax(molecules)`` relaxes, ``morered.view(relaxed)`` shows it in a notebook; the rest of the public names below are
+imported when they are first used.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morered.api import MoreRed, relax
+    from morered.pages.notebook import view
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
 
     __version__: str
     """Of the installed package."""
 
-__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "__version__", "relax"]
+__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "__version__", "relax", "view"]
 
 _HOMES = {
     "MoreRed": "morered.api",
     "RelaxationInterrupted": "morered.relaxation",
     "Structures": "morered.structures",
     "relax": "morered.api",
+    "view": "morered.pages.notebook",
 }
 
 

@@ -32,6 +32,7 @@ from morered.relaxation import relax as relax_structures
 from morered.relaxation.frames import GRID, own_frames, turned
 from morered.relaxation.methods import Model
 from morered.relaxation.presets import DEFAULT, preset
+from morered.relaxation.results import BEFORE
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
 from morered.structures import ELECTRONIC, Column, Structures
@@ -304,6 +305,7 @@ def _name(atoms: Atoms) -> str:
 
 def _copy(atoms: Atoms, relaxed: Structures, m: int) -> Atoms:
     copy = atoms.copy()
+    setattr(copy, BEFORE, atoms.get_positions())
     _put(copy, relaxed, m)
     return copy
 

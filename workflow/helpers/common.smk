@@ -94,7 +94,32 @@ def figures_of_study():
 def tables_of_study():
     """All tables that the config asks for, and the one that opens the report."""
     asked = in_catalogue(STUDY.config["figures"], pictures=False)
-    return [f"{STUDY.table(name)}.csv" for name in [*asked, "comparison"]]
+    opening = ["comparison"] if STUDY.config["datasets"] else []
+    return [f"{STUDY.table(name)}.csv" for name in [*asked, *opening]]
+
+
+def library_file(wildcards):
+    return STUDY.config["libraries"][wildcards.library]["file"]
+
+
+def library_settings(wildcards):
+    """What the results of a library depend on besides its file."""
+    return {key: value for key, value in STUDY.config["libraries"][wildcards.library].items() if key != "file"}
+
+
+def library_chunks(ending):
+    """The files of this kind that a library is relaxed to."""
+
+    def chunks(wildcards):
+        folder = f"{ROOT}/libraries/{wildcards.library}/chunks"
+        return [f"{folder}/{chunk}.{ending}" for chunk in range(STUDY.config["libraries"][wildcards.library]["chunks"])]
+
+    return chunks
+
+
+def libraries_of_study():
+    """What is made of each library that the config names."""
+    return [f"{ROOT}/libraries/{name}/report.html" for name in STUDY.config["libraries"]]
 
 
 def opening_of_report():
@@ -108,5 +133,6 @@ wildcard_constraints:
     model=one_of(STUDY.config["models"]),
     method=one_of(STUDY.config["methods"]),
     testset=one_of(STUDY.config["testsets"]),
+    library=one_of(STUDY.config["libraries"]),
     seed=r"\d+",
     chunk=r"\d+",

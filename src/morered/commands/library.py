@@ -88,7 +88,9 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
     except (JournalProblem, WeightsError, ValueError) as error:
         return usage("relax", str(error))
     except OutputProblem as problem:
-        say(f"morered relax: {problem}. What was finished by then is kept: make room, and --resume goes on")
+        say(f"morered relax: {problem}")
+        if os.path.exists(path_of(arguments.output)):
+            say(f"morered relax: what {path_of(arguments.output)} tells of is kept: once that is mended, --resume goes on")
         return 1
     problems.end()
     tell("relax", summary.remarks)

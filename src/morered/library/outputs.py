@@ -55,7 +55,7 @@ class GrowingFile:
             return
         try:
             if self._file.seek(0, os.SEEK_END) < position:
-                raise OutputProblem(f"{self.path}: is shorter than the run that is to be continued had made it")
+                raise OutputProblem(f"{self.path}: is shorter than the unfinished run had made it: it cannot go on")
             self._cut(position)
         except OSError as error:
             raise self._problem(error) from None

@@ -15,9 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import batched, chain, islice
+from pathlib import Path
 from typing import Any
 
 from morered import calculators
+from morered.datasets import pieces
 from morered.formats import format_of
 from morered.formats.sources import STDIN as STDOUT
 from morered.library import journal
@@ -27,6 +29,7 @@ from morered.library.journal import Done, JournalProblem
 from morered.library.outputs import GrowingFile, OutputProblem
 from morered.parallel import TaskFailure, available_cores, map_processes
 from morered.relaxation.methods import TIMEOUT, DiffusionMethod, Method, PhysicalMethod
+from morered.relaxation.presets import preset
 from morered.relaxation.stages import relax_stages
 from morered.structures import Structures
 from morered.worker import describe
@@ -167,6 +170,57 @@ def relax_library(
         if files[0].lasting and not summary.interrupted:
             journal.remove(output)
     return summary
+
+
+def relax_chunk(
+    source: str,
+    molecules: str,
+    table: str,
+    *,
+    chunk: tuple[int, int],
+    count: int,
+    method: str,
+    finish: str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+) -> Summary:
+    """Relax one chunk of a library to files that are complete or not there; one that was killed goes on where it was.
+
+    Parameters
+    ----------
+    source
+        The library.
+    molecules, table
+        Outputs, see `relax_library`. Until they are complete they lie in a folder beside ``molecules``.
+    chunk
+        Which of how many.
+    count
+        Molecules of the library.
+    method, finish
+        Names of `morered.relaxation.presets`.
+    seed, workers
+        See `LibraryOptions`.
+    """
+    stages = [preset(name) for name in (method, finish) if name]
+    part = pieces.chunk(count, *chunk)
+    folder = Path(f"{molecules}.pieces")
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = [str(folder / Path(path).name) for path in (molecules, table)]
+    options = LibraryOptions(
+        seed=seed, workers=workers, window=(part.start, part.stop), resume=not _complete(unfinished), progress=True
+    )
+    summary = relax_library([source], unfinished[0], stages, table=unfinished[1], options=options, tell=print)
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    for made, final in zip(unfinished, (molecules, table), strict=True):
+        os.replace(made, final)
+    pieces.discard(folder)
+    return summary
+
+
+def _complete(unfinished: Sequence[str]) -> bool:
+    """Whether a chunk was completed but not moved to its place, which is too seldom to be worth more than doing it again."""
+    return os.path.exists(unfinished[0]) and not os.path.exists(journal.path_of(unfinished[0]))
 
 
 def format_written(output: str) -> Format:

@@ -79,6 +79,7 @@ def write_page(
     *,
     title: str = "Relaxed molecules",
     method: str = "",
+    summary: str = "",
 ) -> None:
     """Write the page, complete or not at all.
 
@@ -94,6 +95,8 @@ def write_page(
         Recorded steps of each method they went through.
     title, method
         Texts at the top.
+    summary
+        HTML of our own that stands below them.
 
     Raises
     ------
@@ -101,11 +104,17 @@ def write_page(
         If ``inputs`` and ``results`` are not the same molecules.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(page(inputs, results, stages, title=title, method=method), encoding="utf-8")
+        temporary.write_text(page(inputs, results, stages, title=title, method=method, summary=summary), encoding="utf-8")
 
 
 def page(
-    inputs: Structures, results: Structures, stages: Sequence[Stage] = (), *, title: str = "Relaxed molecules", method: str = ""
+    inputs: Structures,
+    results: Structures,
+    stages: Sequence[Stage] = (),
+    *,
+    title: str = "Relaxed molecules",
+    method: str = "",
+    summary: str = "",
 ) -> str:
     """The page as text; see `write_page`."""
     viewer = json.loads(_text("viewer/VERSION.json"))
@@ -119,6 +128,7 @@ def page(
     details = shown.pop("details")
     parts = {
         "title": escape(title),
+        "summary": summary,
         "css": _text("pages/page.css"),
         "data": _embedded(data | shown),
         "details": "\n".join(map(_embedded, details)),

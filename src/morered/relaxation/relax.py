@@ -5,7 +5,7 @@ Shapes: M molecules, A atoms (flat).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -80,10 +80,13 @@ class Relaxation:
         All molecules of the input in its order.
     trajectories : Trajectories or None
         Of all molecules in the same order; a refused one has no steps.
+    given : Structures or None
+        The input.
     """
 
     structures: Structures
     trajectories: Trajectories | None = None
+    given: Structures | None = field(default=None, kw_only=True)
 
 
 class RelaxationInterrupted(KeyboardInterrupt):
@@ -171,7 +174,7 @@ def relax(
     judged = judge(structures, outcome, positions_matter=matter, clean_below=plan.clean_below, checked=checked)
     untried = np.isin(outcome.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
-    relaxation = Relaxation(noted(judged, notes), trajectories)
+    relaxation = Relaxation(noted(judged, notes), trajectories, given=structures)
     if interrupted:
         raise RelaxationInterrupted(relaxation)
     return relaxation

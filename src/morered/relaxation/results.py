@@ -13,6 +13,9 @@ from morered.metrics.rmsd import kabsch
 from morered.properties import is_of_geometry
 from morered.structures import Column, Structures
 
+#: Where `morered.relax` leaves the coordinates that Atoms had before, as an attribute of theirs: for `morered.view`.
+BEFORE = "relaxed_from"
+
 
 def turned(vectors: NDArray[np.float64], before: Structures, after: Structures) -> NDArray[np.float64]:
     """Vectors [A, 3] of molecules that were moved rigidly from ``before`` to ``after``, in their new orientation."""

@@ -82,7 +82,7 @@ def relax_stages(
         result = _merged(structures, start, result, part.structures)
         if part.trajectories is not None:
             further.append(part.trajectories)
-    return StagedRelaxation(result, done.trajectories, interrupted, tuple(further))
+    return StagedRelaxation(result, done.trajectories, interrupted, tuple(further), given=structures)
 
 
 def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Relaxation, bool]:

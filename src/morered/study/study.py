@@ -272,6 +272,8 @@ class Study:
     def _dangling(self) -> Iterable[str]:
         """Names that point nowhere, or at a thing of the wrong kind."""
         config, names = self.config, self.unknown
+        if not config["datasets"] and not config["libraries"]:
+            yield "(top level): needs the key 'datasets' or 'libraries': what the study is of"
         for name, dataset in config["datasets"].items():
             if dataset.get("file", "").lower().endswith((".smi", ".smiles")) and dataset["relax_with"] is None:
                 yield f"datasets.{name}: conformers of SMILES are no minima: relax_with must name a calculator"
