@@ -7,6 +7,8 @@
     >>> relaxed.info["verdict"]
     'converged'
 
+RDKit's molecules are relaxed in the same way, conformer by conformer (`morered.rdkit_molecules`).
+
 Shapes: N atoms of one molecule.
 """
 
@@ -17,13 +19,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, TextIO, overload
+from typing import TYPE_CHECKING, Any, Literal, TextIO, overload
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from numpy.typing import NDArray
 
+from morered.checks.known import with_stated_bonds
 from morered.formats import Record, electronic
 from morered.intake import complete, set_electrons
 from morered.properties import is_of_geometry
@@ -37,6 +41,9 @@ from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
 from morered.structures import ELECTRONIC, Column, Structures
 
+if TYPE_CHECKING:  # slow to import: whoever gives RDKit's molecules has imported it
+    from rdkit.Chem import Mol
+
 MethodLike = Method | Mapping[str, Any] | str
 """A name (see `morered.relaxation.presets.PRESETS`), a mapping as in a config, or a method."""
 
@@ -44,17 +51,22 @@ MethodLike = Method | Mapping[str, Any] | str
 @overload
 def relax(molecules: Atoms, method: MethodLike = ..., **options: Any) -> Atoms: ...
 @overload
+def relax(molecules: Mol, method: MethodLike = ..., **options: Any) -> Mol: ...
+@overload
 def relax(molecules: Structures, method: MethodLike = ..., **options: Any) -> Relaxation: ...
 @overload
 def relax(molecules: Sequence[Atoms], method: MethodLike = ..., **options: Any) -> list[Atoms]: ...
+@overload
+def relax(molecules: Sequence[Mol], method: MethodLike = ..., **options: Any) -> list[Mol]: ...
 def relax(  # type: ignore[misc]  # the overloads' options are these
-    molecules: Atoms | Sequence[Atoms] | Structures,
+    molecules: Atoms | Mol | Sequence[Atoms] | Sequence[Mol] | Structures,
     method: MethodLike = DEFAULT,
     *,
     weights: Model | Mapping[str, Model] | None = None,
     finish: MethodLike | None = None,
     charge: int | None = None,
     unpaired: int | None = None,
+    conformers: Sequence[int] | None = None,
     seed: int | None = None,
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
@@ -62,12 +74,12 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     compile: Literal["auto", "always", "never"] = "auto",
     recording: Recording | None = None,
     progress: bool = False,
-) -> Atoms | list[Atoms] | Relaxation:
+) -> Atoms | Mol | list[Atoms] | list[Mol] | Relaxation:
     """Relax one molecule or many; every one comes back, in order, with a verdict.
 
     Parameters
     ----------
-    molecules : Atoms, sequence of Atoms, or Structures
+    molecules : Atoms, RDKit molecule, sequence of either, or Structures
         Without periodic boundaries and constraints, which this relaxation would not honour.
     method
         A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
@@ -80,24 +92,26 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     charge, unpaired
         Total charge in e and unpaired electrons of molecules that state none: Atoms state them as ``info["charge"]`` (or by their
         initial charges) and ``info["unpaired"]`` or ``info["multiplicity"]``, Structures by the columns ``charge`` and
-        ``unpaired``. One that states another is refused.
+        ``unpaired``, and an RDKit molecule by its atoms. One that states another is refused.
+    conformers
+        Ids of the conformers of RDKit molecules that are relaxed; all by default.
     seed, device, batch_size, workers, compile, recording, progress
         See `morered.relaxation.relax`.
 
     Returns
     -------
-    Atoms, list of Atoms, or Relaxation
+    Atoms, RDKit molecule, list of either, or Relaxation
         As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts` in ``info``, the
-        method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry; for
-        Structures a `morered.relaxation.Relaxation`.
+        method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry;
+        copies of the RDKit molecules with these columns and ``energy`` (eV) as properties of each conformer; for Structures a `morered.relaxation.Relaxation`.
 
     Raises
     ------
     morered.relaxation.RelaxationInterrupted
         On Ctrl-C; it carries what is done.
     ValueError
-        If the method or its settings are wrong, Atoms are periodic or constrained, or Structures have another charge than that
-        given.
+        If the method or its settings are wrong, Atoms are periodic or constrained, Structures have another charge than that
+        given, or there is no conformer of a chosen id.
     """
     chosen = _method(method, weights)
     options: dict[str, Any] = {
@@ -111,11 +125,17 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     }
     if isinstance(molecules, Structures):
         return _relax(_with_electrons(molecules, charge, unpaired), chosen, finish, options)
-    given = [molecules] if isinstance(molecules, Atoms) else list(molecules)
-    records = _records(given, charge, unpaired)
-    relaxed = complete(records, _relax(_structures(records), chosen, finish, options).structures)
-    copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
-    return copies[0] if isinstance(molecules, Atoms) else copies
+    alone = isinstance(molecules, Atoms) or _is_rdkit(molecules)
+    given: list[Any] = [molecules] if alone else list(molecules)  # type: ignore[call-overload]
+    if any(map(_is_rdkit, given)):
+        if not all(map(_is_rdkit, given)):
+            raise ValueError("give RDKit molecules or Atoms, not both in one list")
+        copies = _relax_rdkit(given, conformers, (charge, unpaired), chosen, finish, options)
+    else:
+        records = _records(given, charge, unpaired)
+        relaxed = complete(records, _relax(_structures(records), chosen, finish, options).structures)
+        copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
+    return copies[0] if alone else copies
 
 
 def _relax(structures: Structures, method: Method, finish: MethodLike | None, options: Mapping[str, Any]) -> Relaxation:
@@ -125,6 +145,28 @@ def _relax(structures: Structures, method: Method, finish: MethodLike | None, op
     if done.interrupted:
         raise RelaxationInterrupted(done)
     return done
+
+
+def _is_rdkit(molecule: object) -> bool:
+    """Whether it is an RDKit molecule; RDKit is not imported to find out."""
+    chem = sys.modules.get("rdkit.Chem")
+    return chem is not None and isinstance(molecule, chem.Mol)
+
+
+def _relax_rdkit(
+    molecules: list[Mol],
+    conformers: Sequence[int] | None,
+    electrons: tuple[int | None, int | None],
+    method: Method,
+    finish: MethodLike | None,
+    options: Mapping[str, Any],
+) -> list[Mol]:
+    from morered.rdkit_molecules import Ensembles
+
+    ensembles = Ensembles(molecules, conformers, _content)
+    set_electrons(ensembles.records, *electrons)
+    relaxed = _relax(_structures(ensembles.records), method, finish, options).structures
+    return ensembles.with_results(complete(ensembles.records, relaxed))
 
 
 class MoreRed:
@@ -278,7 +320,7 @@ def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> li
 
 
 def _structures(records: Sequence[Record]) -> Structures:
-    """The good ones, with charges and unpaired electrons where one of them states any."""
+    """The good ones, with charges, unpaired electrons and bonds where one of them states any."""
     good = [record for record in records if record.problem is None and record.numbers is not None]
     structures = Structures.build(
         [record.numbers for record in good if record.numbers is not None],
@@ -287,19 +329,23 @@ def _structures(records: Sequence[Record]) -> Structures:
     )
     if any(record.charge is not None or record.unpaired is not None for record in good):
         structures = structures.with_electrons([r.charge or 0 for r in good], [r.unpaired or 0 for r in good])
-    return structures
+    return with_stated_bonds(structures, {record.name: record.template for record in good if record.template is not None})
 
 
 def _name(atoms: Atoms) -> str:
-    """``info["name"]``, or what the atoms are, however turned: noise is keyed by it, so a result depends neither on the place
-    in the list nor on the frame.
+    """``info["name"]``, or `_content`."""
+    return str(atoms.info["name"]) if atoms.info.get("name") else _content(atoms.numbers, atoms.positions)
+
+
+def _content(numbers: NDArray[np.integer], positions: NDArray[np.floating]) -> str:
+    """A name of what the atoms are, numbers [N] and positions [N, 3] in Å, however turned.
+
+    Noise is keyed by it, so a result depends neither on the place in the list nor on the frame.
     """
-    if atoms.info.get("name"):
-        return str(atoms.info["name"])
-    one = Structures.build([np.where((z := atoms.numbers) < 256, z, 0)], [atoms.positions], ["molecule"])
+    one = Structures.build([np.where(numbers < 256, numbers, 0)], [positions], ["molecule"])
     with np.errstate(invalid="ignore", over="ignore"):
         steps = np.round(turned(one, own_frames(one)).positions / GRID)
-    content = np.asarray(atoms.numbers, np.int64).tobytes() + (steps + 0.0).tobytes()  # -0 becomes 0
+    content = np.asarray(numbers, np.int64).tobytes() + (steps + 0.0).tobytes()  # -0 becomes 0
     return f"atoms/{blake2b(content, digest_size=8).hexdigest()}"
 
 
