@@ -103,7 +103,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     Atoms, RDKit molecule, list of either, or Relaxation
         As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts` in ``info``, the
         method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry;
-        copies of the RDKit molecules with these columns and ``energy`` (eV) as properties of each conformer; for Structures a `morered.relaxation.Relaxation`.
+        copies of the RDKit molecules with these columns and ``energy`` (eV) as properties of each conformer; for Structures a
+        `morered.relaxation.Relaxation`.
 
     Raises
     ------
