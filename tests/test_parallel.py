@@ -333,3 +333,22 @@ def test_a_worker_that_cannot_start_says_why(tmp_path, capfd, monkeypatch):
     with pytest.raises(RuntimeError, match="ended while starting"):
         list(map_processes(behave, [("value", 0)], workers=1))
     assert "a broken installation" in capfd.readouterr().err
+
+
+def test_no_task_is_begun_too_far_before_the_oldest(tmp_path):
+    taken = []
+
+    def tasks():
+        for k in range(12):
+            taken.append(k)
+            yield ("wait for", tmp_path / "go", k) if k == 0 else ("quick", k)
+
+    finished = []
+    for index, _ in map_processes(behave, tasks(), workers=2, ahead=4):
+        finished.append(index)
+        if len(finished) == 3:  # all that may be begun while the first one waits
+            assert (finished, taken) == ([1, 2, 3], [0, 1, 2, 3])
+            (tmp_path / "go").touch()
+    assert sorted(finished) == list(range(12))
+    with pytest.raises(ValueError, match="ahead must be at least 1"):
+        map_processes(behave, [], ahead=0)
