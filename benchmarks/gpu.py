@@ -30,12 +30,6 @@ NOISE = {"kind": "elastic", "share": 0.5, "decades": 2.0}
 CASES = ((256, "always", "tf32"), (512, "always", "tf32"), (256, "always", "float32"), (256, "never", "tf32"))
 
 
-class OneProcess:
-    """What the module asks of Lightning's trainer."""
-
-    world_size, global_rank, strategy = 1, 0, None
-
-
 def measure(batch: int, compile: Any, precision: str, features: int, steps: int, device: torch.device) -> str:
     """One case."""
     on_gpu = device.type == "cuda"
@@ -47,7 +41,6 @@ def measure(batch: int, compile: Any, precision: str, features: int, steps: int,
     maybe_compile(network, compile)
     data = qm7.load()[:MOLECULES].without_columns()
     module = DiffusionModule(network, config, data, data[:1])
-    module.trainer = OneProcess()  # type: ignore[assignment]
     module.buckets = module.prepare(data, device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     number = 0

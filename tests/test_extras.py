@@ -98,7 +98,7 @@ def test_a_core_installation_relaxes_and_names_what_is_missing(project, tmp_path
     core = names(project["dependencies"]) | {"matplotlib", "pillow"}  # the last two are ASE's and RDKit's
     optional = set().union(*map(names, project["optional-dependencies"].values())) - core - {"setuptools"}
     absent = sorted(top for top, found in distributions().items() if found & optional)
-    assert {"tblite", "openbabel", "pyscf", "so3krates_torch", "lightning", "schnetpack", "snakemake", "yaml"} <= set(absent)
+    assert {"tblite", "openbabel", "pyscf", "so3krates_torch", "tensorboard", "schnetpack", "snakemake", "yaml"} <= set(absent)
     script = f"""
 import sys
 sys.modules.update(dict.fromkeys({absent}))
@@ -125,7 +125,7 @@ except ImportError as error:
         told = next(line for line in lines[lines.index(command) + 1 :] if line.startswith("morered "))
         assert told.startswith(f"morered {command.partition(' ')[0]}: ")
         assert sentence(*missing) in told
-    assert lines[-1] == sentence("lightning", "train")
+    assert lines[-1] == sentence("tensorboard", "train")
 
 
 def test_each_extra_that_is_named_is_there(repository, project):

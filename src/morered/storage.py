@@ -40,7 +40,7 @@ _UNCHECKED = 1 << 26  # bytes that a compressed dataset may take in any case, an
 _MAX_RATIO = 100
 _PROVENANCE = "provenance."
 _UNITS = {"positions": "Å"}
-_SOFTWARE = ("numpy", "scipy", "torch", "ase", "h5py", "rdkit", "schnetpack", "lightning", "pyscf", "tblite", "openbabel-wheel")
+_SOFTWARE = ("numpy", "scipy", "torch", "ase", "h5py", "rdkit", "schnetpack", "pyscf", "tblite", "openbabel-wheel")
 
 
 class StorageError(ValueError):

@@ -22,7 +22,6 @@ def test_batches_get_what_they_would_get_alone(
     network = build(MODEL)
     assert isinstance(network, DiffusionNetwork)
     module = DiffusionModule(network, config, molecules, molecules)
-    module.trainer = _OneProcess()  # type: ignore[assignment]
     module.buckets = module.prepare(molecules, torch.device("cpu"))
     for number in (*range(12), 3):  # and back, as a resumed run may go
         draw = module.plan.draw(number)
@@ -34,9 +33,3 @@ def test_batches_get_what_they_would_get_alone(
         factor = batch.extra.get("factor")
         alone = config.noise.draw(stream(config.seed, "noise"), batch.keys, number, mask, factor)
         assert torch.equal(config.noise.shape(drawn.deviates, mask, factor), alone)
-
-
-class _OneProcess:
-    world_size = 1
-    global_rank = 0
-    strategy = None

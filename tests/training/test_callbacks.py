@@ -1,15 +1,16 @@
 """Skipped batches, the learning rate and the averaged weights, each against what it should do."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from morered.models import weights
 from morered.training.averaging import WeightAveraging
 from morered.training.config import TrainingConfig
 from morered.training.counters import Counters, Diverged
+from morered.training.diffusion_module import DiffusionModule
 from morered.training.rate import LearningRate
 
 
@@ -50,7 +51,7 @@ def test_the_limit_that_comes_first_counts() -> None:
 def fed(rate: LearningRate, losses: list[float]) -> list[float]:
     rates = []
     for loss in losses:
-        rate.validation_end(None, SimpleNamespace(metrics={"loss": loss}))  # type: ignore[arg-type]
+        rate.validated(loss)
         rates.append(rate.at(10**6, 0.0))
     return rates
 
@@ -83,55 +84,51 @@ def test_warmup_and_cosine() -> None:
     assert LearningRate(TrainingConfig(schedule="constant", max_steps=3)).at(2, 0.9) == 1e-4
 
 
-def module(network: torch.nn.Module) -> SimpleNamespace:
-    return SimpleNamespace(network=network, skipped=False, counters=Counters(), metrics={"loss": 1.0})
-
-
 @pytest.mark.parametrize("warmup", [True, False])
 def test_the_average_is_exponential(warmup: bool) -> None:
-    m = module(torch.nn.Linear(1, 1))
+    network = torch.nn.Linear(1, 1)
     average = WeightAveraging(0.9, warmup)
-    average.fit_start(None, m)  # type: ignore[arg-type]
-    by_hand = m.network.weight.item()
+    average.start(network)
+    by_hand = network.weight.item()
     for n in range(100):
         with torch.no_grad():
-            m.network.weight.fill_(float(n))
-        m.skipped = n == 50
-        average.batch_end(None, m)  # type: ignore[arg-type]
-        updates = n - (n > 50)
-        decay = min(0.9, (1 + updates) / (10 + updates)) if warmup else 0.9
-        by_hand = by_hand if n == 50 else decay * by_hand + (1 - decay) * n
+            network.weight.fill_(float(n))
+        average.update(network)
+        decay = min(0.9, (1 + n) / (10 + n)) if warmup else 0.9
+        by_hand = decay * by_hand + (1 - decay) * n
     assert average.average[0].item() == pytest.approx(by_hand, rel=1e-5)  # float32
 
 
-def test_the_average_stands_in_for_validation_and_the_best_is_kept() -> None:
-    m = module(torch.nn.Linear(2, 1))
-    weight = m.network.weight.detach().clone()
+def test_the_average_stands_in_for_the_weights_and_leaves_whatever_happens() -> None:
+    network = torch.nn.Linear(2, 1)
+    weight = network.weight.detach().clone()
     average = WeightAveraging(0.5, False)
-    average.fit_start(None, m)  # type: ignore[arg-type]
-    for loss, value in ((math.nan, 0.0), (2.0, 1.0), (3.0, 2.0), (1.5, 3.0), (1.5, 4.0)):
-        for a in average.average:
-            a.fill_(value)
-        average.validation_start(None, m)  # type: ignore[arg-type]
-        assert (m.network.weight == value).all()
-        m.metrics = {"loss": loss}
-        average.validation_end(None, m)  # type: ignore[arg-type]
-        assert torch.equal(m.network.weight, weight)
+    average.start(network)
+    for a in average.average:
+        a.fill_(3.0)
+    with average.standing_in(network):
+        assert (network.weight == 3).all()
+        average.keep(network)
+    assert torch.equal(network.weight, weight)
     assert average.best is not None
     assert (average.best["weight"] == 3).all()
-    assert m.counters.best_loss == 1.5
-    # an exception in a validation leaves the weights in place
-    average.validation_start(None, m)  # type: ignore[arg-type]
-    average.failed(None, m)  # type: ignore[arg-type]
-    assert torch.equal(m.network.weight, weight)
+    with pytest.raises(ZeroDivisionError), average.standing_in(network):
+        raise ZeroDivisionError
+    assert torch.equal(network.weight, weight)
 
 
-def test_without_a_finite_validation_loss_the_last_average_is_used() -> None:
-    m = module(torch.nn.Linear(2, 1))
-    average = WeightAveraging(0.5, False)
-    average.fit_start(None, m)  # type: ignore[arg-type]
-    average.average[0].fill_(7.0)
-    average.train_end(None, m)  # type: ignore[arg-type]
-    assert average.best is not None
-    assert (average.best["weight"] == 7).all()
-    assert (m.network.weight != 7).all()
+def test_the_lowest_validation_loss_is_the_best_and_others_are_waited_through() -> None:
+    c, best = Counters(), []
+    for c.batches, loss in enumerate((math.nan, 2.0, 3.0, 1.5, 1.5, math.inf)):
+        best.append(c.validated({"loss": loss, "noise": 2 * loss}))
+    assert best == [False, True, False, True, False, False]
+    assert (c.best_loss, c.best_batch, c.best_metrics, c.waited) == (1.5, 3, {"loss": 1.5, "noise": 3.0}, 2)
+
+
+def test_without_a_finite_validation_loss_the_last_average_is_used(quick, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = DiffusionModule.summarise
+    monkeypatch.setattr(DiffusionModule, "summarise", lambda *a: {**original(*a), "loss": math.nan})
+    path = quick(ema_decay=0.0, ema_warmup=False)  # the average is the weights
+    state = torch.load(path.parent / "checkpoints" / "last.ckpt", weights_only=True)
+    saved = weights.load(path).network.state_dict()
+    assert all(torch.equal(saved[name], value) for name, value in state["network"].items())

@@ -1,7 +1,5 @@
 """Every atom counts the same in the loss, whichever molecule and batch it is in."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import Tensor
@@ -30,7 +28,6 @@ def test_an_atom_weighs_the_same_in_molecules_of_any_size() -> None:
     data = ase_molecules(MOLECULES, copies=8)
     config = TrainingConfig.from_dict(QUICK, MODEL.kind)
     module = Noted(build(MODEL), config, data, data)
-    module.trainer = SimpleNamespace(world_size=1, global_rank=0)  # type: ignore[assignment]
     module.buckets = module.prepare(data, torch.device("cpu"))
     keys = [key for bucket in module.buckets for key in bucket.keys.tolist()]
     sizes = torch.cat([(bucket.numbers > 0).sum(1) for bucket in module.buckets])

@@ -1,6 +1,6 @@
-"""Training: data on the device, Lightning modules and callbacks, and one call, `train`.
+"""Training: data on the device, losses of each kind of network, one loop, and one call, `train`.
 
-`train` is in `morered.training.run` and loaded on first use, because importing Lightning takes seconds.
+`train` is in `morered.training.run` and loaded on first use: settings are read without PyTorch's and TensorBoard's imports.
 """
 
 from __future__ import annotations

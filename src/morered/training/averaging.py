@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
-from torch import Tensor
-
-from morered.training.hooks import Hooks
-from morered.training.module import TrainingModule
+from torch import Tensor, nn
 
 State = dict[str, Tensor]
 
 
-class WeightAveraging(Hooks):
+class WeightAveraging:
     """Follows the weights after each step, stands in for them in validations, and keeps its best state.
 
     Attributes
@@ -31,7 +29,6 @@ class WeightAveraging(Hooks):
         self.updates = 0
         self.average: list[Tensor] = []
         self.best: State | None = None
-        self._current: list[Tensor] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -44,53 +41,32 @@ class WeightAveraging(Hooks):
             average.copy_(stored)
         self.best = state["best"]
 
-    def fit_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Start from the initial weights."""
-        self.average = [p.detach().clone() for p in module.network.parameters()]
+    def start(self, network: nn.Module) -> None:
+        """Start from the network's weights."""
+        self.average = [p.detach().clone() for p in network.parameters()]
 
-    def batch_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Move towards the weights, unless the batch was skipped."""
-        if module.skipped:
-            return
+    def update(self, network: nn.Module) -> None:
+        """Move towards the weights."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
         self.updates += 1
-        torch._foreach_lerp_(self.average, [p.detach() for p in module.network.parameters()], 1 - decay)
+        torch._foreach_lerp_(self.average, [p.detach() for p in network.parameters()], 1 - decay)
 
-    def validation_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Put the average into the network."""
-        self._current = [p.detach().clone() for p in module.network.parameters()]
-        self._fill(module, self.average)
+    @contextmanager
+    def standing_in(self, network: nn.Module) -> Iterator[None]:
+        """The network has the averaged weights inside, and its own again afterwards."""
+        current = [p.detach().clone() for p in network.parameters()]
+        _fill(network, self.average)
+        try:
+            yield
+        finally:
+            _fill(network, current)
 
-    def validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Keep the average if it is the best, and put the weights back."""
-        counters, loss = module.counters, module.metrics["loss"]
-        if loss < counters.best_loss:  # not for NaN
-            counters.best_loss, counters.best_batch, counters.best_metrics = loss, counters.batches, dict(module.metrics)
-            self.best = self._state(module)
-        self._restore(module)
+    def keep(self, network: nn.Module) -> None:
+        """Keep the network's state as the best."""
+        self.best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
-    def train_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Without any finite validation loss, the last average is the best."""
-        if self.best is None:
-            self.validation_start(trainer, module)
-            self.best = self._state(module)
-            self._restore(module)
 
-    def failed(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Leave the network as it was."""
-        self._restore(module)
-
-    @staticmethod
-    def _state(module: TrainingModule) -> State:
-        return {name: value.detach().cpu().clone() for name, value in module.network.state_dict().items()}
-
-    def _restore(self, module: TrainingModule) -> None:
-        if self._current is not None:
-            self._fill(module, self._current)
-            self._current = None
-
-    @staticmethod
-    @torch.no_grad()
-    def _fill(module: TrainingModule, values: list[Tensor]) -> None:
-        for parameter, value in zip(module.network.parameters(), values, strict=True):
-            parameter.copy_(value)
+@torch.no_grad()
+def _fill(network: nn.Module, values: list[Tensor]) -> None:
+    for parameter, value in zip(network.parameters(), values, strict=True):
+        parameter.copy_(value)

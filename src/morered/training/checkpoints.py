@@ -1,7 +1,7 @@
 """Checkpoints: one file that holds everything, replaced as a whole, so that a run killed anywhere continues as if it had not
 been.
 
-``last.ckpt`` holds weights, average, best weights, optimiser, counters and the states of the callbacks. ``best.safetensors``
+``last.ckpt`` holds weights, average, best weights, optimiser, counters and the states of rate and log. ``best.safetensors``
 beside it is the best model so far, to be used while a training runs.
 """
 
@@ -10,19 +10,17 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping
 
 from morered.files import atomic_path
 from morered.training.averaging import State, WeightAveraging
 from morered.training.counters import Counters
-from morered.training.hooks import Hooks
 from morered.training.logs import Logs
 from morered.training.module import TrainingModule
 from morered.training.rate import LearningRate
@@ -32,7 +30,7 @@ BEST = "best.safetensors"
 _VERSION = 1
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
-type Part = WeightAveraging | LearningRate | EarlyStopping | Logs
+type Part = WeightAveraging | LearningRate | Logs
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +45,7 @@ class TrainingInterrupted(RuntimeError):
         )
 
 
-class Checkpoints(Hooks):
+class Checkpoints:
     """Writes and reads the checkpoint.
 
     Parameters
@@ -59,7 +57,7 @@ class Checkpoints(Hooks):
     minutes
         Between checkpoints.
     parts
-        The callbacks whose states belong to the run, by name; "average" is the `WeightAveraging`.
+        What belongs to the run besides network, optimiser and counters, by name; "average" is the `WeightAveraging`.
     write_best
         Called with a path and the best state.
     requeue
@@ -84,7 +82,6 @@ class Checkpoints(Hooks):
         self._written_best = -1
         self._saved_at = time.monotonic()
         self._signal = 0
-        self._handlers: dict[int, Any] = {}
 
     # ----------------------------------------------------------------- reading
 
@@ -103,10 +100,14 @@ class Checkpoints(Hooks):
             return None
         return state
 
-    def restore(self, trainer: Trainer, module: TrainingModule, state: dict[str, Any]) -> None:
-        """Continue from what `read` gave."""
+    def resume(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+        """Continue from the checkpoint, if there is one."""
+        self._saved_at = time.monotonic()
+        state = self.read()
+        if state is None:
+            return
         module.network.load_state_dict(state["network"])
-        trainer.optimizers[0].load_state_dict(state["optimizer"])
+        optimizer.load_state_dict(state["optimizer"])
         module.counters = Counters.from_dict(state["counters"])
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
@@ -114,16 +115,16 @@ class Checkpoints(Hooks):
 
     # ----------------------------------------------------------------- writing
 
-    def save(self, trainer: Trainer, module: TrainingModule) -> None:
+    def save(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
         """Write both files, on the first process."""
         self._saved_at = time.monotonic()
-        if not trainer.is_global_zero:
+        if module.processes.rank:
             return
         state = {
             "version": _VERSION,
             "identity": self.identity,
             "network": module.network.state_dict(),
-            "optimizer": trainer.optimizers[0].state_dict(),
+            "optimizer": optimizer.state_dict(),
             "counters": module.counters.to_dict(),
             **{name: part.state_dict() for name, part in self._parts.items()},
         }
@@ -134,55 +135,35 @@ class Checkpoints(Hooks):
             self._write_best(self.folder / BEST, best)
             self._written_best = module.counters.best_batch
 
-    # ----------------------------------------------------------------- Lightning
+    def save_if_due(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+        """Save if it is time or a signal came.
 
-    def fit_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Continue a run, and listen for signals."""
-        state = self.read()
-        if state is not None:
-            self.restore(trainer, module, state)
-        self._saved_at = time.monotonic()
-
-    def train_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Listen for signals (after Lightning has set its own handlers)."""
-        self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
-
-    def batch_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Save if it is time, but not where a validation comes next: the checkpoint would miss it."""
-        if not (trainer.should_stop or module.counters.batches % module.round_length == 0):
-            self._save_if_due(trainer, module)
-
-    def validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Save if it is time."""
-        self._save_if_due(trainer, module)
-
-    def train_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Save the end."""
-        self.save(trainer, module)
-        self._unhook()
-
-    def failed(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Hear no more signals."""
-        self._unhook()
-
-    def _save_if_due(self, trainer: Trainer, module: TrainingModule) -> None:
-        number = self._signal
-        if trainer.world_size > 1:  # a signal to one process is one to all
-            device = trainer.strategy.root_device
-            number = int(trainer.strategy.reduce(torch.tensor(float(number), device=device), reduce_op="max").item())
+        Raises
+        ------
+        TrainingInterrupted
+            After a signal; one to one process is one to all.
+        """
+        number = int(module.processes.largest(self._signal))
         if number or time.monotonic() - self._saved_at >= self.seconds:
-            self.save(trainer, module)
+            self.save(module, optimizer)
         if number:
-            if number == signal.SIGUSR1 and trainer.is_global_zero:
+            if number == signal.SIGUSR1 and module.processes.rank == 0:
                 self._requeue()
             raise TrainingInterrupted(number, module.counters.batches)
+
+    # ----------------------------------------------------------------- signals
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note signals inside, so that the run ends at its next checkpoint."""
+        handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal and number == signal.SIGINT:  # asked twice: at once
             raise KeyboardInterrupt
         self._signal = number
-
-    def _unhook(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}

@@ -36,6 +36,8 @@ class Counters:
         Losses added up since the last row of the log, and how many.
     best_loss, best_batch, best_metrics
         Lowest validation loss, after how many batches it was found, and all metrics there.
+    waited
+        Validations since then.
     """
 
     batches: int = 0
@@ -48,6 +50,7 @@ class Counters:
     best_loss: float = math.inf
     best_batch: int = 0
     best_metrics: dict[str, float] = field(default_factory=dict)
+    waited: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
@@ -92,6 +95,14 @@ class Counters:
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.summed += 1
+        return True
+
+    def validated(self, metrics: Mapping[str, float]) -> bool:
+        """Count one validation and say whether its ``loss`` is the lowest so far; one that is not finite is not."""
+        if not metrics["loss"] < self.best_loss:
+            self.waited += 1
+            return False
+        self.best_loss, self.best_batch, self.best_metrics, self.waited = metrics["loss"], self.batches, dict(metrics), 0
         return True
 
     def take_means(self) -> dict[str, float]:

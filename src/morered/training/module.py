@@ -6,10 +6,10 @@ Shapes: B batch, N padded atoms.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 
-import lightning
 import torch
 from torch import Tensor
 
@@ -19,11 +19,12 @@ from morered.structures import Structures
 from morered.training.config import TrainingConfig
 from morered.training.counters import Counters
 from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks
+from morered.training.processes import Processes
 
 VALIDATION_BATCH = 128  # molecules, at least
 
 
-class TrainingModule(lightning.LightningModule):
+class TrainingModule(ABC):
     """A network, its data on the device, and its losses.
 
     Parameters
@@ -46,17 +47,15 @@ class TrainingModule(lightning.LightningModule):
     def __init__(
         self, network: DiffusionNetwork | Potential, config: TrainingConfig, data: Structures, validation: Structures
     ) -> None:
-        super().__init__()
         self.network = network
         self.config = config
         self.counters = Counters()
         self.metrics: dict[str, float] = {}
-        self.skipped = False
+        self.processes = Processes(torch.device("cpu"))
         self._structures = (data, validation)
         self.last_losses: dict[str, Tensor] = {}
         self.buckets: list[Bucket] = []
         self._validation: list[Bucket] = []
-        self._sums: dict[str, Tensor] = {}
         self.plan = BatchPlan(bucket_sizes(data), config.batch_size, config.seed)
         self.mean_atoms = data.n_atoms / max(1, int((data.sizes > 0).sum()))
 
@@ -95,11 +94,12 @@ class TrainingModule(lightning.LightningModule):
     def summarise(self, sums: dict[str, Tensor]) -> dict[str, float]:
         """Metrics from the sums over all batches; ``loss`` decides which weights are kept."""
 
-    # ----------------------------------------------------------------- Lightning
+    # ----------------------------------------------------------------- the run
 
-    def setup(self, stage: str) -> None:
-        """Put the data on this process's device; every process holds all of it."""
-        device = self.trainer.strategy.root_device
+    def begin(self, processes: Processes) -> None:
+        """Put network and data on this process's device; every process holds all data."""
+        self.processes, device = processes, processes.device
+        self.network.to(device)
         data, validation = self._structures
         self.buckets = self.prepare(data, device)
         buckets = self.prepare(validation, device)
@@ -109,9 +109,9 @@ class TrainingModule(lightning.LightningModule):
         ]
         self.prepare_validation(self._validation)
 
-    def on_fit_start(self) -> None:
+    def compile(self) -> None:
         """Decide how the network is computed, now that it is on its device."""
-        cpu_bf16 = self.device.type == "cpu" and self.config.precision == "bf16"  # the CPU's kernels know float32 only
+        cpu_bf16 = self.processes.device.type == "cpu" and self._bf16  # the CPU's kernels know float32 only
         maybe_compile(self.network, "never" if cpu_bf16 else self.config.compile)
 
     @property
@@ -129,19 +129,45 @@ class TrainingModule(lightning.LightningModule):
         """Passes over the data."""
         return self.counters.batches / self.plan.batches_per_epoch
 
-    def train_dataloader(self) -> Draws:
-        """Batches up to the next validation."""
-        return Draws(self)
+    def round(self) -> Iterator[Draw]:
+        """Batches from where the run stands to its next validation."""
+        start, length = self.counters.batches, self.round_length
+        return (self.plan.draw(number) for number in range(start, (start // length + 1) * length))
 
-    def val_dataloader(self) -> range:
-        """Numbers of this process's validation batches."""
-        return range(self.global_rank, len(self._validation), self.trainer.world_size)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def optimizer(self) -> torch.optim.Optimizer:
         """AdamW (Appendix C.2)."""
         return torch.optim.AdamW(
             self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
+
+    def train_on(self, draw: Draw, optimizer: torch.optim.Optimizer) -> bool:
+        """One step of the optimiser; whether it was taken, and the batch not skipped."""
+        with self._precision():
+            loss = self.training_step(draw)
+        optimizer.zero_grad()
+        loss.backward()
+        self.processes.average_gradients(self.network)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
+        losses = self.processes.mean(torch.stack([value.float() for value in self.last_losses.values()]))
+        *values, gradient = torch.cat([losses, norm.float().reshape(1)]).tolist()
+        usable = self.counters.take(dict(zip(self.last_losses, values, strict=True)), gradient, self.config.skip_factor)
+        if usable:
+            optimizer.step()
+        return usable
+
+    def validate(self) -> None:
+        """Set the metrics from all validation batches."""
+        sums: dict[str, Tensor] = {}
+        self.network.eval()
+        with torch.no_grad(), self._precision():
+            # with fewer batches than processes some have none: they take one for nothing
+            own = range(self.processes.rank, len(self._validation), self.processes.size) or (None,)
+            for index in own:
+                for name, value in self.validation_sums(index or 0, self._validation[index or 0]).items():
+                    value = torch.zeros_like(value) if index is None else value
+                    sums[name] = sums[name] + value if name in sums else value
+        self.network.train()
+        self.metrics = self.summarise({name: self.processes.total(value) for name, value in sums.items()})
 
     def training_step(self, draw: Draw) -> Tensor:
         """Loss of one batch. Each process computes its molecules' part, so that the mean over processes is the loss."""
@@ -154,52 +180,14 @@ class TrainingModule(lightning.LightningModule):
 
     def mine(self, draw: Draw) -> tuple[Tensor, int]:
         """Rows of a batch that are of this process, and the factor of their errors that makes the mean over processes right."""
-        processes = self.trainer.world_size
-        rows = draw.rows[self.global_rank :: processes]
+        processes = self.processes.size
+        rows = draw.rows[self.processes.rank :: processes]
         # with fewer molecules than processes some have none: they take one for nothing
         return (rows, processes) if len(rows) else (draw.rows[:1], 0)
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip by norm, and drop the gradient of a batch that cannot be used: the optimiser then changes nothing."""
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
-        losses = torch.stack([value.float() for value in self.last_losses.values()])
-        if self.trainer.world_size > 1:  # the processes must agree
-            losses = self.trainer.strategy.reduce(losses, reduce_op="mean")
-        *values, gradient = torch.cat([losses, norm.float().reshape(1)]).tolist()
-        self.skipped = not self.counters.take(dict(zip(self.last_losses, values, strict=True)), gradient, self.config.skip_factor)
-        if self.skipped:
-            optimizer.zero_grad(set_to_none=True)
+    @property
+    def _bf16(self) -> bool:
+        return self.config.precision == "bf16"
 
-    def on_validation_epoch_start(self) -> None:
-        """Begin new sums."""
-        self._sums = {}
-
-    def validation_step(self, index: int) -> None:
-        """Add one batch to the sums."""
-        for name, value in self.validation_sums(index, self._validation[index]).items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-
-    def on_validation_epoch_end(self) -> None:
-        """Turn the sums into metrics and tell Lightning the loss."""
-        sums = self._sums
-        if self.trainer.world_size > 1:
-            sums = {name: self.trainer.strategy.reduce(value, reduce_op="sum") for name, value in sums.items()}
-        self.metrics = self.summarise(sums)
-        self.log("val_loss", torch.tensor(self.metrics["loss"], dtype=torch.float64), logger=False, prog_bar=False)
-
-
-class Draws:
-    """The batches from where the run stands to its next validation; Lightning calls that an epoch."""
-
-    def __init__(self, module: TrainingModule) -> None:
-        self._module = module
-
-    def __iter__(self) -> Iterator[Draw]:
-        module = self._module
-        start, length = module.counters.batches, module.round_length
-        return (module.plan.draw(number) for number in range(start, (start // length + 1) * length))
+    def _precision(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=self._bf16)

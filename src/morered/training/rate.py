@@ -6,16 +6,13 @@ import math
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from morered.training.config import TrainingConfig
-from morered.training.hooks import Hooks
-from morered.training.module import TrainingModule
 
 
-class LearningRate(Hooks):
-    """Sets the rate before each batch from the number of batches, the part of the run that is done, and the validation losses."""
+class LearningRate:
+    """The rate of each batch, from the number of batches, the part of the run that is done, and the validation losses."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
@@ -49,13 +46,7 @@ class LearningRate(Hooks):
             rate *= (1 + math.cos(math.pi * min(1.0, fraction))) / 2
         return rate
 
-    def batch_start(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Set it."""
-        rate = self.at(module.counters.batches, module.fraction)
-        for group in trainer.optimizers[0].param_groups:
-            group["lr"] = rate
-
-    def validation_end(self, trainer: Trainer, module: TrainingModule) -> None:
-        """Lower it where the loss stagnates."""
+    def validated(self, loss: float) -> None:
+        """Lower it where the validation loss stagnates."""
         if self.config.schedule == "plateau":
-            self._plateau.step(module.metrics["loss"])
+            self._plateau.step(loss)

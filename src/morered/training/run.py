@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from morered.code_digest import code_digest
 from morered.diffusion.noise import stream
@@ -30,11 +24,12 @@ from morered.training.averaging import State, WeightAveraging
 from morered.training.checkpoints import LAST, Checkpoints, Part, TrainingInterrupted
 from morered.training.config import TrainingConfig
 from morered.training.counters import Counters
-from morered.training.devices import requeue_job, trainer_settings
 from morered.training.diffusion_module import DiffusionModule
-from morered.training.logs import Bar, Clock, Logs
+from morered.training.logs import Logs
+from morered.training.loop import fit
 from morered.training.module import TrainingModule
 from morered.training.potential_module import PotentialModule
+from morered.training.processes import joined, requeue_job
 from morered.training.rate import LearningRate
 
 __all__ = ["TrainingInterrupted", "train"]
@@ -67,7 +62,7 @@ def train(
     interrupted run continues. Two runs with one seed on one kind of device give the same weights, interrupted or not, unless
     ``max_time`` ends them.
 
-    With several devices, the processes that Lightning starts run the calling program again up to here, and end here.
+    With several devices this process starts the others (`morered.training.processes`), which end here.
 
     Parameters
     ----------
@@ -118,20 +113,19 @@ def train(
         weights.save(path, final, _header(module, data, dataset, split_digest, about))
 
     average, rate, logs = WeightAveraging(config.ema_decay, config.ema_warmup), LearningRate(config), Logs(folder)
-    stopper = None
-    if config.early_stopping is not None:
-        stopper = EarlyStopping("val_loss", patience=config.early_stopping, min_delta=0.0, check_finite=False)
-    # in this order: the average leaves the network again before others look at the loss, and the checkpoint holds all of it
     parts: dict[str, Part] = {"average": average, "rate": rate, "logs": logs}
-    if stopper is not None:
-        parts["stopper"] = stopper
     identity = _identity(model, config, digest)
     checkpoints = Checkpoints(folder / CHECKPOINTS, identity, config.checkpoint_minutes, parts, write, requeue_job)
     state = checkpoints.read()
     if state is not None:
         module.counters = Counters.from_dict(state["counters"])
     if state is None or not _is_done(module, state):
-        _fit(module, folder, [Clock(), *parts.values(), checkpoints, Bar(progress)])
+        names: dict[str, Any] = {"split_digest": split_digest, "dataset": dataset, "resume": resume, "progress": False}
+        with joined(config, partial(train, model, config, data, validation, folder, **names)) as processes:
+            torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
+            fit(module, average, rate, logs, checkpoints, processes, progress)
+        if processes.rank:
+            sys.exit(0)
         best = average.best
     else:
         best = state["average"]["best"]
@@ -192,42 +186,5 @@ def _identity(model: ModelConfig, config: TrainingConfig, digest: str) -> str:
 def _is_done(module: TrainingModule, state: dict[str, Any]) -> bool:
     """Whether a checkpoint is the end of a run with these limits."""
     patience = module.config.early_stopping
-    stopped = patience is not None and state.get("stopper", {}).get("wait_count", 0) >= patience
+    stopped = patience is not None and module.counters.waited >= patience
     return state["average"]["best"] is not None and (stopped or module.fraction >= 1)
-
-
-def _fit(module: TrainingModule, folder: Path, callbacks: list[Callback]) -> None:
-    """Run Lightning's loop; limits and checkpoints are the callbacks' business, so that they survive interruptions."""
-    torch.set_float32_matmul_precision("high" if module.config.precision == "tf32" else "highest")
-    with _quiet():
-        trainer = Trainer(
-            **trainer_settings(module.config),
-            callbacks=callbacks,
-            logger=TensorBoardLogger(folder, name="", version="tensorboard", purge_step=module.counters.batches or None),
-            default_root_dir=folder,
-            max_epochs=-1,
-            num_sanity_val_steps=0,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(module)
-    if trainer.global_rank:
-        sys.exit(0)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's messages about hardware and loaders, which do not apply to data on the device."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
