@@ -130,9 +130,9 @@ build(ModelConfig.from_dict({'features': 8, 'interactions': 1, 'radial_basis': 6
 "
 extra figures python -c "
 from morered.datasets.cifar10 import from_photographs
-from morered.figures import figA1
+from morered.figures.catalogue.figA1 import drawing
 from_photographs()
-figA1.draw(figA1.numbers(samples=100), 'figA1')
+drawing.draw(drawing.numbers(samples=100), 'figA1')
 "
 extra workflow python -c "
 from morered.study.schema import load_schema

@@ -7,14 +7,17 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cbook import boxplot_stats
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from morered.extras import needs
 from morered.figures import style
 from morered.metrics.tables import in_order, rows_of
+
+with needs("figures"):
+    import seaborn as sns
 
 _FAR = 1e9  # stands for infinity: quartiles of infinite values are not numbers
 

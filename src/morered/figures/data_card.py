@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from morered.datasets.splits import PARTS
+from morered.extras import needs
 from morered.figures import style
 from morered.units import KCAL_MOL_PER_EV
+
+with needs("figures"):
+    import seaborn as sns
 
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 _HEADS = {"train": "training", "validation": "validation", "test": "test"}

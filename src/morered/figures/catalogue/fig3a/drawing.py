@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
+from morered.extras import needs
 from morered.figures import style
 from morered.metrics import statistics
 from morered.metrics.tables import one_seed, rows_of, write_table
+
+with needs("figures"):
+    import seaborn as sns
 
 #: Panel (top to bottom) -> the method whose first prediction it shows. MoreRed-ITP and MoreRed-AS share one time predictor.
 PANELS = {"MoreRed-JT": "MoreRed-JT", "MoreRed-ITP/-AS": "MoreRed-ITP"}

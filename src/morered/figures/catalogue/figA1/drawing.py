@@ -9,12 +9,15 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
+from morered.extras import needs
 from morered.figures import style
 from morered.metrics.tables import write_table
+
+with needs("figures"):
+    import seaborn as sns
 
 #: Dimensions drawn: 42 is a molecule of 14 atoms, 3072 an image of 32 x 32 pixels and three colours.
 DIMENSIONS = (3, 12, 42, 300, 3072)

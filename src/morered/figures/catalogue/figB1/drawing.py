@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from morered.extras import needs
 from morered.figures import boxes, style
 from morered.metrics.intervals import limits_of, with_intervals, with_spread
 from morered.metrics.tables import in_order, one_seed, summarise, write_table
+
+with needs("figures"):
+    import seaborn as sns
 
 #: Methods of panel b, run with several seeds.
 VARIANTS = ("MoreRed-ITP", "MoreRed-JT", "MoreRed-AS")
