@@ -1,7 +1,7 @@
 """How long a browser takes to open the page of a relaxation, by the number of molecules.
 
-    results/bench/page.csv   molecules, megabytes, milliseconds until the page can be used, and CPU seconds of the browser from its
-                             start on (least of `--repeats N`)
+    results/bench/page.csv   molecules, megabytes, milliseconds until the page can be used, and CPU seconds of the browser with
+                             its start (least of `--repeats N`)
 
 The molecules are those of the embedded QM7, over and over, moved a little as inputs; every fifth is said to have failed. Needs
 Chromium.
