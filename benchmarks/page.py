@@ -1,6 +1,7 @@
 """How long a browser takes to open the page of a relaxation, by the number of molecules.
 
-    results/bench/page.csv   molecules, megabytes, and milliseconds until the page can be used (least of `--repeats N`)
+    results/bench/page.csv   molecules, megabytes, milliseconds until the page can be used, and CPU seconds of the browser with
+                             its start (least of `--repeats N`)
 
 The molecules are those of the embedded QM7, over and over, moved a little as inputs; every fifth is said to have failed. Needs
 Chromium.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -42,14 +44,16 @@ def write(path: Path, count: int) -> None:
     write_page(path, before, judge(before, outcome, checked=False))
 
 
-def opened(browser: str, path: Path, folder: str) -> float:
-    """Milliseconds until the page can be used."""
+def opened(browser: str, path: Path, folder: str) -> tuple[float, float]:
+    """Milliseconds until the page can be used, and CPU seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900", f"--user-data-dir={folder}", "--dump-dom"]
     dom = subprocess.run([browser, *flags, path.as_uri()], capture_output=True, text=True, check=True).stdout
     found = re.search(r'data-ready="(\d+)"', dom)
     if found is None:
         raise SystemExit("the page did not become ready")
-    return float(found[1])
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return float(found[1]), used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -67,8 +71,9 @@ def main() -> None:
         for count in map(int, arguments.counts.split(",")):
             path = Path(folder, f"{count}.html")
             write(path, count)
-            times = [opened(browser, path, f"{folder}/profile") for _ in range(arguments.repeats)]
-            rows.append({"molecules": count, "MB": round(path.stat().st_size / 1e6, 1), "ready_ms": min(times)})
+            times, seconds = zip(*(opened(browser, path, f"{folder}/profile") for _ in range(arguments.repeats)), strict=True)
+            size = round(path.stat().st_size / 1e6, 1)
+            rows.append({"molecules": count, "MB": size, "ready_ms": min(times), "cpu_s": round(min(seconds), 2)})
             print(rows[-1], flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_table(pd.DataFrame(rows), arguments.out / "page.csv")

@@ -60,7 +60,6 @@ FAULTS = [
     ),
     (("testsets", "modes", "calculator"), "gfn3", ["testsets.modes.calculator", "gfn2"]),
     (("testsets", "modes", "temperature"), 0, ["testsets.modes.temperature", "more than 0"]),
-    (("datasets",), {}, ["datasets"]),
     (("study",), "../elsewhere", ["study", "is no name"]),
     (("study",), 7, ["study", "not of type string"]),
     (("seed",), -1, ["seed", "at least 0"]),

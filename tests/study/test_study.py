@@ -104,6 +104,14 @@ def test_names_that_point_nowhere_are_refused(config, schema, change, words):
         assert word in str(refused.value)
 
 
+def test_a_study_is_of_data_or_of_libraries(schema):
+    for nothing in ({"study": "mine"}, {"study": "mine", "datasets": {}, "figures": []}):
+        with pytest.raises(ConfigError, match="needs the key 'datasets' or 'libraries'"):
+            Study(nothing, schema)
+    study = Study({"study": "mine", "libraries": {"own": {"file": "own.smi"}}, "figures": []}, schema)
+    assert study.config["libraries"]["own"]["method"] == "fast"
+
+
 def test_a_new_default_changes_no_settings_that_rules_see(config, schema):
     newer = copy.deepcopy(schema)
     newer["$defs"]["training"]["properties"]["brand_new"] = {"description": "New.", "type": "integer", "default": 3}

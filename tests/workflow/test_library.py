@@ -53,12 +53,6 @@ def test_the_page_tells_coverage_and_shows_the_worst_first(made):
     assert len(structure["before"]) == len(structure["after"]) == 3 * len(structure["symbols"])
 
 
-def test_a_config_without_data_and_libraries_is_refused(workflow_in, tmp_path):
-    printed = workflow_in(tmp_path, {"study": "mine", "figures": []}).run("all", succeed=False)
-    assert "datasets" in printed
-    assert "Traceback" not in printed
-
-
 def test_the_config_that_ships_asks_for_a_library_alone(repository, workflow_in, tmp_path):
     import yaml
 
