@@ -27,15 +27,17 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from numpy.typing import NDArray
 
+from morered.calculators import Calculator
+from morered.calculators.given import AseLike, BatchFunction
 from morered.checks.known import with_stated_bonds
 from morered.formats import Record, electronic
 from morered.intake import complete, set_electrons
 from morered.properties import is_of_geometry
-from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted, from_config
+from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted
 from morered.relaxation import relax as relax_structures
 from morered.relaxation.frames import GRID, own_frames, turned
 from morered.relaxation.methods import Model
-from morered.relaxation.presets import DEFAULT, preset
+from morered.relaxation.presets import DEFAULT, preset, resolve
 from morered.relaxation.results import BEFORE
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
@@ -44,8 +46,8 @@ from morered.structures import ELECTRONIC, Column, Structures
 if TYPE_CHECKING:  # slow to import: whoever gives RDKit's molecules has imported it
     from rdkit.Chem import Mol
 
-MethodLike = Method | Mapping[str, Any] | str
-"""A name (see `morered.relaxation.presets.PRESETS`), a mapping as in a config, or a method."""
+MethodLike = Method | Mapping[str, Any] | str | Calculator | AseLike | BatchFunction
+"""A name (see `morered.relaxation.presets.PRESETS` and `morered.plugins`), a mapping as in a config, a method, or a potential."""
 
 
 @overload
@@ -83,12 +85,16 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         Without periodic boundaries and constraints, which this relaxation would not honour.
     method
         A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
-        "mmff94-openbabel"),
-        a mapping as in a config's ``methods``, or a `morered.relaxation.Method`.
+        "mmff94-openbabel", or a name that another package brings, `morered.plugins`), a mapping as in a config's ``methods``, or
+        a `morered.relaxation.Method`. Or a potential: an ASE calculator, or a function that takes `Structures` of M molecules
+        with A atoms and returns energies [M] in eV and forces [A, 3] in eV/Å. Molecules go down it side by side by L-BFGS to
+        0.001 eV/Å; ``{"relaxer": potential, "fmax": 0.01}`` sets other values, those of
+        `morered.relaxation.PotentialMethod`.
     weights
         A weights file or the name of shipped weights, in place of the method's own.
     finish
-        A second method, such as "gfn2": it goes on from each result, and from the input where the first method refused or failed.
+        A second method or potential, such as "gfn2": it goes on from each result, and from the input where the first method
+        refused or failed.
     charge, unpaired
         Total charge in e and unpaired electrons of molecules that state none: Atoms state them as ``info["charge"]`` (or by their
         initial charges) and ``info["unpaired"]`` or ``info["multiplicity"]``, Structures by the columns ``charge`` and
@@ -269,11 +275,7 @@ def _method(method: MethodLike, weights: Model | Mapping[str, Model] | None, cha
         return preset(method, weights, **changes)
     if weights is not None:
         raise ValueError("weights go with a method that is given by name")
-    if isinstance(method, Mapping):
-        return from_config({**method, **changes})
-    if changes:
-        raise ValueError(f"{', '.join(changes)}: set in the method itself, which is given complete")
-    return method
+    return resolve(method, changes)
 
 
 def _with_electrons(structures: Structures, charge: int | None, unpaired: int | None) -> Structures:

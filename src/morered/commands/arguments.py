@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 
 from morered.commands.messages import say
 
@@ -36,6 +37,20 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="refuse a compressed input that unpacks to more (default: 2)",
     )
+
+
+def one_of(known: Sequence[str]) -> Callable[[str], str]:
+    """A method's name, for `argparse`: one of those known, or one that another package brings (`morered.plugins`)."""
+
+    def method(text: str) -> str:
+        if text not in known:
+            from morered import plugins  # looks at all packages that are installed
+
+            if text not in (others := plugins.names()):
+                raise argparse.ArgumentTypeError(f"no method {text!r} here; there are: {', '.join([*known, *others])}")
+        return text
+
+    return method
 
 
 def electrons(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from morered.checks.table import CHECKS
-from morered.commands.arguments import add_reading, electrons, positive, usage
+from morered.commands.arguments import add_reading, electrons, one_of, positive, usage
 from morered.commands.messages import say, tell
 from morered.commands.outputs import problem_of, rescue, write_each
 
@@ -46,6 +46,7 @@ methods:
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
   gfn2, gfn1   tight binding (tblite, L-BFGS)
   mmff94       RDKit's MMFF94 force field;         mmff94-openbabel   Open Babel's
+  others       that installed packages bring (docs/chemists.md); any ASE calculator or function of your own from Python
 
 checks, each a column of the table (1 passed, 0 not, -1 unknown or not asked), and the verdict where one is not passed:
 """ + "\n".join(f"  {name:<15}{check.otherwise:<10}{check.meaning}" for name, check in CHECKS.items())
@@ -54,6 +55,7 @@ METHODS = (
     *("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1"),
     *("mmff94", "mmff94-openbabel"),
 )
+FINISHES = ("gfn2", "gfn1", "aimnet2", "so3lr", "mmff94")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="extxyz, SDF, HDF5 or ASE database by ending; - (default) is standard output",
     )
-    parser.add_argument("--method", choices=METHODS, default="fast", help="how to relax (default: fast)")
+    parser.add_argument(
+        "--method", type=one_of(METHODS), metavar="NAME", default="fast", help="how to relax, see below (default: fast)"
+    )
     parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
     parser.add_argument(
         "--steps", type=positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
@@ -95,8 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--finish",
-        choices=("gfn2", "gfn1", "aimnet2", "so3lr", "mmff94"),
-        help="refine each result with this method, and relax with it what the first method could not",
+        type=one_of(FINISHES),
+        metavar="NAME",
+        help=f"refine each result with this method ({', '.join(FINISHES)}), and relax with it what the first method could not",
     )
     parser.add_argument("--table", metavar="CSV", help="write one line for each molecule: verdict, steps, ..., reason")
     parser.add_argument("--trajectory", metavar="FILE", help="write all steps: extxyz with a frame each, or HDF5 (.h5)")

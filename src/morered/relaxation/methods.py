@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from morered.calculators import check_installed
+from morered.calculators.given import as_calculator, is_potential
 from morered.relaxation.mixing import Mixing
 from morered.relaxation.restarts import Restarts
 from morered.relaxation.stopping import Settled, StopRules
@@ -129,7 +130,8 @@ class PotentialMethod:
     Attributes
     ----------
     potential
-        mlff: the project's own force field; so3lr: the pretrained one; or the name of another batched calculator.
+        mlff: the project's own force field; so3lr: the pretrained one; the name of another batched calculator; or a potential
+        itself, see `morered.calculators.given`.
     model
         The force field's weights; mlff only.
     optimizer
@@ -149,7 +151,7 @@ class PotentialMethod:
         Of the network: double where float32's noise in the forces, some 1e-5 eV/Å, matters.
     """
 
-    potential: str
+    potential: Any
     model: Model = None
     optimizer: Literal["batched-lbfgs", "ase"] = "batched-lbfgs"
     fmax: float = 5.0e-5
@@ -168,13 +170,15 @@ class PotentialMethod:
             raise ValueError(f"maxstep must be at most 1 Å, not {self.maxstep}")
         if self.initial_hessian == "valence" and self.optimizer == "ase":
             raise ValueError("initial_hessian: valence goes with the optimizer batched-lbfgs")
-        if (self.potential == "mlff") != (self.model is not None):
+        if not isinstance(self.potential, str):
+            as_calculator(self.potential)  # refuses what is none
+        if (isinstance(self.potential, str) and self.potential == "mlff") != (self.model is not None):
             raise ValueError("model: the weights of the force field; needed by mlff and by nothing else")
 
     @property
     def kind(self) -> str:
-        """The relaxer's name in a config."""
-        return self.potential
+        """The relaxer's name in a config, or that of a potential."""
+        return self.potential if isinstance(self.potential, str) else as_calculator(self.potential).name
 
 
 #: Seconds for one molecule where a config says nothing.
@@ -216,6 +220,10 @@ Method = DiffusionMethod | PotentialMethod | PhysicalMethod
 _CHOICES = {"variant": ("paper", "tight", "rdkit")}
 _POSITIVE = ("fmax", "steps", "accuracy", "max_iterations")
 
+#: What holds for a potential that the user brings, where nothing else is said: single precision reaches these forces, and nearly
+#: every molecule has bonds that the valence force field knows.
+_BROUGHT = {"fmax": 1.0e-3, "initial_hessian": "valence"}
+
 RELAXERS = ("morered", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94")
 
 
@@ -227,7 +235,8 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     config : mapping
         ``relaxer`` and its settings: those of `DiffusionMethod` for morered (where ``model`` may stand for both ``noise`` and
         ``time``, or be a mapping of the two), of `PotentialMethod` for mlff, aimnet2 and so3lr, of
-        `morered.relaxation.physical.settings` for gfn1, gfn2, mmff94.
+        `morered.relaxation.physical.settings` for gfn1, gfn2, mmff94. The relaxer may be a potential itself
+        (`morered.calculators.given`), with the settings of `PotentialMethod`.
     path : str
         What the messages put before a key.
 
@@ -242,15 +251,15 @@ def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     if "relaxer" not in settings:
         raise ValueError(f"{path}: needs the key 'relaxer', one of {', '.join(RELAXERS)}")
     relaxer = settings.pop("relaxer")
+    if not isinstance(relaxer, str) and is_potential(relaxer):
+        return _read_potential(relaxer, settings, path, {} if settings.get("optimizer") == "ase" else _BROUGHT)
     if relaxer not in RELAXERS:
         raise ValueError(f"{path}.relaxer: {relaxer!r} is not one of {', '.join(RELAXERS)}")
     check_installed(relaxer)
     if relaxer == "morered":
         return _read(DiffusionMethod, _split_model(settings, path), path)
     if relaxer in ("mlff", "aimnet2", "so3lr"):
-        if "potential" in settings:
-            raise ValueError(f"{path}.potential: unknown key; the relaxer says it")
-        return _read(PotentialMethod, {"potential": relaxer, **settings}, path, hidden=("potential",))
+        return _read_potential(relaxer, settings, path)
     return _read_physical(relaxer, settings, path)
 
 
@@ -274,6 +283,14 @@ def _split_model(settings: dict[str, Any], path: str) -> dict[str, Any]:
     if "noise" not in model:
         raise ValueError(f"{path}.model: needs the key 'noise'")
     return {**settings, **model}
+
+
+def _read_potential(
+    potential: Any, settings: dict[str, Any], path: str, defaults: Mapping[str, Any] | None = None
+) -> PotentialMethod:
+    if "potential" in settings:
+        raise ValueError(f"{path}.potential: unknown key; the relaxer says it")
+    return _read(PotentialMethod, {**(defaults or {}), "potential": potential, **settings}, path, hidden=("potential",))
 
 
 def _read_physical(relaxer: str, settings: dict[str, Any], path: str) -> PhysicalMethod:

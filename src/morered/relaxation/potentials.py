@@ -57,6 +57,22 @@ class CalculatorPotential:
 
     def energy_forces(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See `BatchedPotential`."""
+        structures = self._structures(batch)
+        labels = self._calculator.compute(structures)
+        assert labels.forces is not None
+        forces = torch.zeros_like(batch.positions)
+        forces[batch.mask] = torch.from_numpy(labels.forces).to(forces)
+        return torch.from_numpy(labels.energies).to(batch.positions.device), forces
+
+    def reasons(self, batch: Batch) -> list[str | None]:
+        """Why each molecule has no energy, [B]; None for one that has."""
+        return self._calculator.compute(self._structures(batch)).reasons
+
+    def bytes_per_molecule(self, n_padded: int) -> int:
+        """See `BatchedPotential`: next to nothing beside what the calculator bounds itself."""
+        return n_padded * 1000
+
+    def _structures(self, batch: Batch) -> Structures:
         mask = batch.mask.cpu()
         structures = Structures(
             numbers=batch.numbers.cpu()[mask].numpy().astype(np.uint8),
@@ -68,12 +84,4 @@ class CalculatorPotential:
         if batch.electrons is not None:
             charges, unpaired = batch.electrons.cpu().numpy().T
             structures = structures.with_electrons(charges, unpaired)
-        labels = self._calculator.compute(structures)
-        assert labels.forces is not None
-        forces = torch.zeros_like(batch.positions)
-        forces[batch.mask] = torch.from_numpy(labels.forces).to(forces)
-        return torch.from_numpy(labels.energies).to(batch.positions.device), forces
-
-    def bytes_per_molecule(self, n_padded: int) -> int:
-        """See `BatchedPotential`: next to nothing beside what the calculator bounds itself."""
-        return n_padded * 1000
+        return structures

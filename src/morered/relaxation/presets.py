@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from morered import plugins
+from morered.calculators.given import is_potential
 from morered.models.weights import names
 from morered.relaxation.methods import Method, Model, PhysicalMethod, from_config
 
@@ -52,7 +54,7 @@ _ROLES = ("model", "noise", "time")
 
 
 def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **changes: Any) -> Method:
-    """A method by its name in `PRESETS` ("MoreRed-JT" and "jt" are the same).
+    """A method by its name in `PRESETS` ("MoreRed-JT" and "jt" are the same), or by one that another package brings.
 
     Parameters
     ----------
@@ -70,7 +72,11 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
     """
     key = name.lower().removeprefix("morered-")
     if key not in PRESETS:
-        raise ValueError(f"no method {name!r}; there are: {', '.join(PRESETS)}")
+        if (brought := plugins.load(name)) is None:
+            raise ValueError(f"no method {name!r}; there are: {', '.join([*PRESETS, *plugins.names()])}")
+        if weights is not None:
+            raise ValueError(f"the method {name!r} has no weights")
+        return resolve(brought, changes, path=name)
     config = dict(PRESETS[key])
     for role in _ROLES:
         if role in config:
@@ -83,10 +89,38 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
     return method
 
 
+def resolve(given: Any, changes: Mapping[str, Any] | None = None, path: str = "method") -> Method:
+    """A method from a mapping as in a config, a potential (`morered.calculators.given`), or a method itself.
+
+    Parameters
+    ----------
+    given
+        What is asked for.
+    changes
+        Further settings, as in a config; none for a method, which is complete.
+    path
+        What the messages put before a key.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or a setting is wrong.
+    """
+    if isinstance(given, Mapping):
+        return from_config({**given, **(changes or {})}, path)
+    if is_potential(given):
+        return from_config({"relaxer": given, **(changes or {})}, path)
+    if not isinstance(given, Method):
+        raise ValueError(f"{path}: {given!r} is no method: give a name, a mapping, a method or a potential")
+    if changes:
+        raise ValueError(f"{', '.join(changes)}: set in the method itself, which is given complete")
+    return given
+
+
 def missing(name: str) -> list[str]:
     """Names of the weights that a method of `PRESETS` needs and that do not ship with this version of the package."""
     there = names()
-    config = PRESETS[name]
+    config = PRESETS.get(name, {})
     return [SHIPPED[config[role]] for role in _ROLES if role in config and SHIPPED[config[role]] not in there]
 
 

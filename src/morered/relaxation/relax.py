@@ -14,6 +14,7 @@ import torch
 
 from morered import calculators, devices, forking
 from morered.batching import batches, pad, unpad
+from morered.calculators.given import as_calculator
 from morered.checks.judged import passes
 from morered.checks.known import STATED
 from morered.diffusion.schedule import NoiseSchedule
@@ -22,7 +23,7 @@ from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import engine
 from morered.relaxation.batchsize import molecules_that_fit
-from morered.relaxation.codes import Code, is_relaxed
+from morered.relaxation.codes import REASONS, Code, is_relaxed
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.frames import own_frames, turned, turned_back
@@ -249,17 +250,23 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     potential: BatchedPotential
     sizes, kernels = None, False
     charges: frozenset[int] | None
-    if method.potential == "mlff":
+    who = "the force field"
+    if method.model is not None:
         model = loaded(method.model, options.device, "potential", precision, options.compile)
         potential, elements = NetworkPotential(cast(Potential, model.network)), model.network.elements or None
         charges, open_shell = frozenset(model.header.charges), False
         sizes = common_sizes([model.header.sizes])
         kernels = uses_kernels(model.network)
     else:
-        calculator = calculators.get(method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device))
+        if isinstance(method.potential, str):
+            calculator = calculators.get(
+                method.potential, dtype=str(precision).removeprefix("torch."), device=str(options.device)
+            )
+        else:
+            calculator = as_calculator(method.potential)
+            who = calculator.name
         potential, elements = CalculatorPotential(calculator), calculator.elements
         charges, open_shell = None if calculator.charged else frozenset({0}), calculator.open_shell
-    who = "the force field"
     if method.optimizer == "ase":
         run = _one_by_one(method, potential, options)
     else:
@@ -317,9 +324,21 @@ def _labelled(run: Run, potential: BatchedPotential, device: torch.device | str)
         outcome, trajectories, interrupted = run(structures, tell)
         if not interrupted:
             _label(structures, outcome, potential, device)
+            _explain(structures, outcome, potential, device)
         return outcome, trajectories, interrupted
 
     return labelled
+
+
+def _explain(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
+    """Say why molecules have no forces, where their calculator tells."""
+    lost = np.flatnonzero(outcome.code == int(Code.NO_FORCES))
+    if not len(lost) or not isinstance(potential, CalculatorPotential):
+        return
+    reasons = potential.reasons(pad(structures.with_positions(outcome.positions).without_columns()[lost], device=device))
+    for m, reason in zip(lost.tolist(), reasons, strict=True):
+        if reason is not None:
+            outcome.reasons[m] = f"{REASONS[Code.NO_FORCES]}: {reason}"
 
 
 def _label(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
