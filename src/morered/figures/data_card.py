@@ -138,7 +138,8 @@ def _sizes(axes: Axes, card: Mapping[str, Any]) -> None:
         wide = max(1, (largest - smallest) // 25)  # atoms in a step
         edges = np.arange(smallest, largest + wide + 1, wide) - 0.5
         shares = np.histogram(list(counts), edges, weights=list(counts.values()))[0] * 100 / sum(counts.values()) / wide
-        axes.stairs(shares, edges, color=COLOURS[part], label=_HEADS[part], linewidth=1.3)
+        look: dict[str, Any] = {"element": "step", "fill": False, "color": COLOURS[part], "linewidth": 1.3}
+        sns.histplot(x=(edges[1:] + edges[:-1]) / 2, weights=shares, bins=list(edges), label=_HEADS[part], ax=axes, **look)
     axes.set_xlabel("atoms, hydrogens included")
     axes.set_ylabel("minima (%)")
     axes.set_ylim(bottom=0)

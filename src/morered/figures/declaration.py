@@ -74,13 +74,11 @@ class Figure:
     plan
         What it shows of a study. Raises `morered.study.ConfigError`, naming the keys, where the study lacks what it needs.
     runs
-        The relaxations that it shows, by its plan.
+        The relaxations that it shows, by its plan; their tables are inputs, as ``tables``.
     inputs
-        Files that it is made from besides the tables of its runs, by its plan.
+        Further files that it is made from, by its plan.
     settings
         Settings of the study that it depends on.
-    metrics
-        Whether the tables of its runs are inputs, as ``tables``.
     files
         Endings of further output files beside the figure, such as ``summary.csv``.
     picture
@@ -99,7 +97,6 @@ class Figure:
     runs: Callable[[Study, Plan], Runs] | None = None
     inputs: Callable[[Study, Plan], Files] = _no_files
     settings: Callable[[Study], dict[str, Any]] = _nothing
-    metrics: bool = True
     files: tuple[str, ...] = ()
     picture: bool = True
     table: str = ""
@@ -113,7 +110,7 @@ class Figure:
     def input_files(self, study: Study) -> Files:
         """All files that it is made from."""
         files = self.inputs(study, self.plan(study))
-        if self.runs and self.metrics:
+        if self.runs:
             files = {"tables": [study.metrics(*run) for run in self.shown_runs(study)], **files}
         return files
 
