@@ -138,9 +138,9 @@ def measure(case: str, structures: Structures, mlff: str, repeats: int, pools: l
 
 def new_force_field(folder: str) -> str:
     """Path of weights of the paper's size."""
-    from morered.models.config import ModelConfig  # as above
     from morered.models.networks import build
     from morered.models.weights import WeightsHeader, save
+    from morered.settings.networks import ModelConfig  # as above
 
     path = str(Path(folder) / "mlff.safetensors")
     save(path, build(ModelConfig(kind="mlff", features=128)), WeightsHeader(elements=(1, 6, 7, 8, 16, 17)))

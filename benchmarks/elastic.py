@@ -19,6 +19,7 @@ from morered.datasets import qm7
 from morered.datasets.modes import internal_basis
 from morered.diffusion.elastic import ElasticNetwork
 from morered.metrics.rmsd import superpose
+from morered.settings.noise import ElasticNoise
 
 #: 1 - l
 ISOTROPIC_PARTS = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("inputs", nargs="?", default="results/engine/testsets/normal-modes.h5")
     inputs, minima = storage.read(parser.parse_args().inputs), qm7.load()
     place = {name: m for m, name in enumerate(minima.names)}
-    networks = {"springs": ElasticNetwork(), "valence": ElasticNetwork(forces="valence")}
+    networks = {"springs": ElasticNetwork(), "valence": ElasticNetwork(ElasticNoise(forces="valence"))}
     found: dict[str, list[NDArray]] = {name: [] for name in ("isotropic", *networks)}
     names = np.array([name.rsplit("-d", 1)[0] for name in inputs.names])
     for name in dict.fromkeys(names):

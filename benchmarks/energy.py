@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from morered.datasets import qm7
 from morered.energies import pbe0
 from morered.energies.free_atoms import free_atom
-from morered.energies.level import Level
 from morered.energies.single_point import single_point
 from morered.metrics.tables import write_table
+from morered.settings.level import Level
 from morered.structures import Structures
 from morered.units import EV_PER_HARTREE, KCAL_MOL_PER_EV
 

@@ -18,9 +18,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from morered.datasets import qm7
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, build
-from morered.training.config import TrainingConfig
+from morered.settings.networks import ModelConfig
+from morered.settings.training import training_config
 from morered.training.diffusion_module import DiffusionModule
 
 MOLECULES = 4000
@@ -34,9 +34,9 @@ def measure(batch: int, compile: Any, precision: str, features: int, steps: int,
     """One case."""
     on_gpu = device.type == "cuda"
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    config = TrainingConfig.from_dict({"batch_size": batch, "max_steps": 1, "noise": NOISE})
+    config = training_config({"batch_size": batch, "max_steps": 1, "noise": NOISE})
     torch.manual_seed(0)
-    network = build(ModelConfig.from_dict({"kind": "morered-jt", "features": features})).to(device)
+    network = build(ModelConfig(kind="morered-jt", features=features)).to(device)
     assert isinstance(network, DiffusionNetwork)
     maybe_compile(network, compile)
     data = qm7.load()[:MOLECULES].without_columns()

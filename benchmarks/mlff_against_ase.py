@@ -34,7 +34,6 @@ from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import write_table
 from morered.models import weights
 from morered.relaxation import PotentialMethod, relax
-from morered.relaxation.presets import SHIPPED
 from morered.structures import Structures
 
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
@@ -105,7 +104,7 @@ def compare(name: str, structures: Structures, methods: dict[str, PotentialMetho
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default=SHIPPED["mlff"], help="a file or shipped name, of kind mlff (default: %(default)s)")
+    parser.add_argument("--weights", default="morered-mlff", help="a file or shipped name, of kind mlff (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/bench/mlff.csv"))
     parser.add_argument("--molecules", type=int, default=150, help="inputs of each test set (default: %(default)s)")
     parser.add_argument("--few", type=int, default=12, help="of them through SchNetPack's network (default: %(default)s)")

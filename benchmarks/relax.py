@@ -37,16 +37,23 @@ from morered.datasets.testsets import diffused_inputs
 from morered.figures import bars
 from morered.metrics.tables import write_table
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_config, relax
-from morered.relaxation.presets import PRESETS, SHIPPED
-from morered.relaxation.stopping import Settled, StopRules
+from morered.settings.networks import ModelConfig
+from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
 
+#: Names of the weights that ship, by what a method needs them for.
+SHIPPED = {
+    "jt": "morered-jt",
+    "elastic": "morered-jt-elastic",
+    "noise": "morered-noise",
+    "time": "morered-time",
+    "mlff": "morered-mlff",
+}
 #: Methods as in a config; models by their part in `SHIPPED`.
 METHODS: dict[str, dict[str, Any]] = {
     "MoreRed-JT": {"relaxer": "morered", "model": "jt"},
@@ -55,11 +62,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "DDPM, t = 250": {"relaxer": "morered", "noise": "noise", "schedule": "fixed", "start_step": 249},
     "JT, deterministic": {"relaxer": "morered", "model": "jt", "stochastic": False},
     "JT, DDIM": {"relaxer": "morered", "model": "jt", "move": "ddim"},
-    "JT, jumps": {**PRESETS["fast"], "move": "jump"},
-    "JT, damped jumps": {**PRESETS["fast"], "move": "jump", "damping": 0.5},
-    "JT, fast": dict(PRESETS["fast"]),
-    "JT, balanced": dict(PRESETS["balanced"]),
-    "JT, accurate": dict(PRESETS["accurate"]),
+    "JT, jumps": {"preset": "fast", "model": "elastic", "move": "jump"},
+    "JT, damped jumps": {"preset": "fast", "model": "elastic", "move": "jump", "damping": 0.5},
+    "JT, fast": {"preset": "fast", "model": "elastic"},
+    "JT, balanced": {"preset": "balanced", "model": "elastic"},
+    "JT, accurate": {"preset": "accurate", "model": "elastic"},
     "MLFF, batched L-BFGS": {"relaxer": "mlff", "model": "mlff"},
     "MLFF, ASE's L-BFGS": {"relaxer": "mlff", "model": "mlff", "optimizer": "ase"},
     "GFN2-xTB": {"relaxer": "gfn2"},

@@ -39,8 +39,8 @@ from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.files import atomic_path
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.settings.networks import ModelConfig
 
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
 MOLECULES = 128

@@ -17,7 +17,8 @@ from ase.collections import g2
 
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, relax
-from morered.relaxation.presets import PRESETS, preset
+from morered.relaxation.methods import preset
+from morered.settings.presets import PRESETS
 from morered.structures import Structures
 
 ELEMENTS = {1, 6, 7, 8, 16}

@@ -27,7 +27,7 @@ from morered.datasets import qm7
 from morered.datasets.smiles import SmilesError, conformers, read_smiles
 from morered.metrics.tables import write_table
 from morered.relaxation import relax
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.structures import Structures
 from morered.units import KCAL_MOL_PER_EV
 

@@ -117,16 +117,17 @@ extra dft morered energy -s O --basis sto-3g --no-mbd -q
 extra train python -c "
 import morered.training as training
 from morered.datasets import qm7
-from morered.models.config import ModelConfig
+from morered.settings.networks import ModelConfig
+from morered.settings.training import training_config
 minima = qm7.load().without_columns()[:32]
-model = ModelConfig.from_dict({'features': 8, 'interactions': 1, 'radial_basis': 6})
+model = ModelConfig(features=8, interactions=1, radial_basis=6)
 settings = {'batch_size': 8, 'learning_rate': 1e-3, 'schedule': 'constant', 'max_steps': 4, 'device': 'cpu', 'compile': 'never'}
-training.train(model, training.TrainingConfig.from_dict(settings, model.kind), minima, minima, 'trained', progress=False)
+training.train(model, training_config(settings, model.kind), minima, minima, 'trained', progress=False)
 "
 extra schnetpack python -c "
-from morered.models.config import ModelConfig
+from morered.settings.networks import ModelConfig
 from morered.models.networks import build
-build(ModelConfig.from_dict({'features': 8, 'interactions': 1, 'radial_basis': 6, 'engine': 'schnetpack'}))
+build(ModelConfig(features=8, interactions=1, radial_basis=6, engine='schnetpack'))
 "
 extra figures python -c "
 from morered.datasets.cifar10 import from_photographs
@@ -135,8 +136,9 @@ from_photographs()
 drawing.draw(drawing.numbers(samples=100), 'figA1')
 "
 extra workflow python -c "
-from morered.study.schema import load_schema
-load_schema('$checkout/config/schema/config.schema.yaml')
+from morered.settings.reading import schema
+from morered.settings.study import StudySettings
+schema(StudySettings)
 import snakemake
 "
 for name in $("$first" -c "

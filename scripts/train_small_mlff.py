@@ -12,8 +12,8 @@ from pathlib import Path
 from morered.datasets import qm7
 from morered.datasets.builder import Displacing
 from morered.datasets.displaced import chosen_minima, displaced_structures, training_parts
-from morered.models.config import ModelConfig
-from morered.training.config import TrainingConfig
+from morered.settings.networks import ModelConfig
+from morered.settings.training import TrainingConfig
 from morered.training.run import train
 
 GRAPHS, VALIDATION_GRAPHS, PER_MINIMUM = 160, 16, 20

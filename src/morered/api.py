@@ -36,18 +36,19 @@ from morered.properties import is_of_geometry
 from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted
 from morered.relaxation import relax as relax_structures
 from morered.relaxation.frames import GRID, own_frames, turned
-from morered.relaxation.methods import Model
-from morered.relaxation.presets import DEFAULT, preset, resolve
+from morered.relaxation.methods import preset, resolve
 from morered.relaxation.results import BEFORE
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS
+from morered.settings.presets import DEFAULT
+from morered.settings.relaxation import Model
 from morered.structures import ELECTRONIC, Column, Structures
 
 if TYPE_CHECKING:  # slow to import: whoever gives RDKit's molecules has imported it
     from rdkit.Chem import Mol
 
 MethodLike = Method | Mapping[str, Any] | str | Calculator | AseLike | BatchFunction
-"""A name (see `morered.relaxation.presets.PRESETS` and `morered.plugins`), a mapping as in a config, a method, or a potential."""
+"""A name (see `morered.settings.presets.PRESETS` and `morered.plugins`), a mapping as in a config, a method, or a potential."""
 
 
 @overload

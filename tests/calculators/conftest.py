@@ -5,9 +5,9 @@ import pytest
 import torch
 from ase.build import molecule as g2
 
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import WeightsHeader, save
+from morered.settings.networks import ModelConfig
 from morered.structures import Structures
 
 torch.set_num_threads(1)

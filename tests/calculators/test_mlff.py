@@ -6,8 +6,8 @@ import torch
 
 from morered import calculators
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 def test_it_gives_what_the_network_gives_alone(mlff_file, structures):

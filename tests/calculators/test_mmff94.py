@@ -139,7 +139,7 @@ def test_open_babel_is_imported_only_where_it_is_asked_for():
         "ethanol = molecule('CH3CH2OH')\n"
         "one = relax_one(ethanol.numbers, ethanol.positions, relaxer='mmff94', variant='rdkit')\n"
         "assert one.verdict == 'converged', one\n"
-        "from morered.relaxation.presets import preset\nassert preset('mmff94').options['variant'] == 'rdkit'\n"
+        "from morered.relaxation.methods import preset\nassert preset('mmff94').options['variant'] == 'rdkit'\n"
         "for name, given in (('mmff94-openbabel', {}), ('mmff94', {'variant': 'paper'})):\n"
         "    try: preset(name, **given)\n"
         "    except ValueError as error: assert 'pip install' in str(error) and 'Open Babel' in str(error), error\n"

@@ -10,8 +10,8 @@ import pytest
 from ase.build import molecule
 
 from morered.cli import main
-from morered.energies.level import Level
 from morered.energies.single_point import single_point
+from morered.settings.level import Level
 
 SMALL = ["--basis", "sto-3g", "--grid", "1"]
 

@@ -16,9 +16,9 @@ from rdkit.Chem import rdDepictor
 from morered.checks.table import CHECKS
 from morered.cli import main
 from morered.models import weights as weights_files
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import WeightsHeader
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ HEAVY = {
     "networkx",
     "openbabel",
     "pandas",
+    "pydantic",
     "pyscf",
     "rdkit",
     "requests",

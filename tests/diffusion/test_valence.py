@@ -11,6 +11,7 @@ from morered.datasets.builder import Displacing, modes_of
 from morered.datasets.modes import WAVE_NUMBER, thermal_displacements
 from morered.diffusion import valence
 from morered.diffusion.elastic import ElasticNetwork
+from morered.settings.noise import ElasticNoise
 
 
 def strength(atoms: Atoms, i: int, j: int) -> float:
@@ -125,10 +126,10 @@ def test_nearer_to_thermal_displacements_than_springs(name: str, gain: float) ->
     motions = [np.broadcast_to(e, x.shape) for e in np.eye(3)] + [np.cross(e, x) for e in np.eye(3)]
     basis = np.linalg.svd(np.stack([m.ravel() for m in motions], 1))[0][:, 6:]
     density = {}
-    for network in (ElasticNetwork(), ElasticNetwork(forces="valence")):
+    for network in (ElasticNetwork(), ElasticNetwork(ElasticNoise(forces="valence"))):
         z, p = torch.from_numpy(atoms.numbers)[None], torch.from_numpy(x)[None]
         root = network.factor(z, p, z > 0)[0].double().numpy()
-        density[network.forces] = log_density(root @ root, displaced.reshape(200, -1), basis)
+        density[network.settings.forces] = log_density(root @ root, displaced.reshape(200, -1), basis)
     assert density["valence"] > density["springs"] + gain
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from morered.datasets import pieces
 from morered.energies import batch, sampling
-from morered.energies.level import Level
 from morered.energies.single_point import single_point
+from morered.settings.level import Level
 from morered.structures import Structures
 from morered.units import KCAL_MOL_PER_EV
 

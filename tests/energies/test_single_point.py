@@ -5,8 +5,9 @@ import pytest
 from ase.build import molecule
 
 from morered.energies import hirshfeld, pbe0
-from morered.energies.level import Level
 from morered.energies.single_point import single_point
+from morered.settings.level import Level
+from morered.settings.reading import read
 from morered.units import EV_PER_HARTREE, KCAL_MOL_PER_EV
 
 SMALL = Level(basis="def2-svp")
@@ -129,7 +130,7 @@ def test_a_level_says_what_is_impossible():
     with pytest.raises(ValueError, match="dispersion: false"):
         Level(functional="b3lyp")
     with pytest.raises(ValueError, match="unknown key 'basiss'"):
-        Level.from_dict({"basiss": "def2-svp"})
+        read(Level, {"basiss": "def2-svp"})
     assert Level().name == "PBE0+MBD/def2-TZVP"
 
 

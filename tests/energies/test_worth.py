@@ -8,10 +8,10 @@ from ase.build import molecule
 from morered.datasets.pieces import Built
 from morered.energies import worth
 from morered.energies.calculator import Pbe0
-from morered.energies.level import Level
 from morered.energies.optimise import calculator, optimise, titles
 from morered.energies.sampling import COLUMNS, INPUT, REFERENCE
 from morered.energies.single_point import single_point
+from morered.settings.level import Level
 from morered.structures import Structures
 
 TOY = {"basis": "sto-3g", "grid": 1, "coarse_grid": 1}

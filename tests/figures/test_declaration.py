@@ -9,7 +9,7 @@ import yaml
 
 from morered.figures import declaration
 from morered.figures.declaration import Figure, declared, figures_of, in_catalogue
-from morered.study import Study, load_schema
+from morered.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def study(repository):
     config = yaml.safe_load((repository / "config/tiny.yaml").read_text(encoding="utf-8"))
     sweep = {"methods": ["MoreRed-JT"], "entries": {"a": {}, "eta=0.5": {"models": {"jt": {"training": {"eta": 0.5}}}}}}
     config["ablations"] = {"eta": sweep}
-    return Study(config, load_schema(repository / "config/schema/config.schema.yaml"))
+    return Study(config)
 
 
 def test_declarations_are_read_without_what_draws_and_computes():

@@ -6,8 +6,8 @@ import pytest
 
 from morered.figures.catalogue.tableD import drawing as tableD
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from morered.library.batch import Relaxing
 from morered.library.journal import JournalProblem
 from morered.library.outputs import GrowingFile, OutputProblem
 from morered.library.run import LibraryOptions, relax_library
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 
 #: Makes batches of the command small, and has it save after each: kills then meet it in the middle.
 SMALL = "from morered.library import run; run.BATCH.update(network=8); run._SECONDS_BETWEEN_SAVES = 0.0; "

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from morered.batching import Batch
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.settings.networks import ModelConfig
 from morered.structures import Structures
 
 #: What the networks are tested with: (representation, engine); "kernels" is the dense engine with compiled kernels, in float32.

@@ -7,8 +7,8 @@ from models_support import network, random_molecules
 from morered.batching import Batch, pad
 from morered.models import compile as compilation
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture

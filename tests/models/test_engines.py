@@ -8,8 +8,8 @@ from models_support import random_molecules, times
 
 from morered.batching import pad
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture(params=list(product(["morered-jt", "noise", "time", "mlff"], ["never", "auto"])), ids="-".join)

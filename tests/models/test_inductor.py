@@ -12,8 +12,8 @@ from morered.batching import pad
 from morered.models import compile as compilation
 from morered.models import inductor
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from models_support import random_molecules
 from morered.batching import pad
 from morered.models import compile as compilation
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.native import library
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,11 @@ from models_support import network, predict, random_molecules
 
 from morered.batching import pad
 from morered.models.compile import maybe_compile
-from morered.models.config import ModelConfig
 from morered.models.native import library, moves
 from morered.models.networks import build
-from morered.relaxation.mixing import Mixing, step
+from morered.relaxation.mixing import step
+from morered.settings.networks import ModelConfig
+from morered.settings.relaxation import Mixing
 
 #: Instruction sets that are built here, and the registers that each may use: 128, 256 and 512 bits.
 SETS = {"baseline": "xmm", "avx2": "ymm", "avx512": "zmm"} if platform.machine() == "x86_64" else {"baseline": ""}

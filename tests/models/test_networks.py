@@ -3,8 +3,8 @@ import torch
 from models_support import network, times
 
 from morered.models import torch_ops
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 
 
 def test_parameters_are_as_many_as_in_the_paper():

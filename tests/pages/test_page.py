@@ -15,7 +15,7 @@ from morered.metrics.rmsd import rmsd
 from morered.pages import Stage, write_page
 from morered.pages.curves import POINTS, thinned
 from morered.pages.page import contents, page
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.trajectories import Recorder
 
 #: Attributes by which an element of HTML or SVG loads or sends something.

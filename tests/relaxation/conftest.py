@@ -11,7 +11,7 @@ from relaxation_support import Oracle, diffused, minima, model
 
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod
-from morered.relaxation.restarts import Restarts
+from morered.settings.relaxation import Restarts
 from morered.structures import Structures
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from morered.batching import pad
 from morered.diffusion.schedule import NoiseSchedule
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionOutput, PotentialOutput
 from morered.models.weights import LoadedModel, WeightsHeader
+from morered.settings.networks import ModelConfig
 from morered.structures import Structures
 
 

@@ -18,11 +18,12 @@ from relaxation_support import Oracle, model
 import morered
 from morered.formats import to_ase
 from morered.models import weights as weights_files
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsError, WeightsHeader
 from morered.relaxation import DiffusionMethod, Relaxation
-from morered.relaxation.presets import PRESETS, preset
+from morered.relaxation.methods import preset
+from morered.settings.networks import ModelConfig
+from morered.settings.presets import PRESETS
 from morered.structures import Structures
 
 

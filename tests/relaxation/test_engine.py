@@ -16,11 +16,11 @@ from relaxation_support import Oracle, Springs, model
 
 from morered.batching import bucket_of
 from morered.metrics.rmsd import rmsd
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, PotentialMethod, Recording, RelaxationInterrupted, batchsize, engine, relax
-from morered.relaxation.stopping import Settled, StepPlateau, StopRules
+from morered.settings.networks import ModelConfig
+from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
 NAMES = ("ITP", "AS", "JT", "DDPM", "deterministic", "jump", "damped", "ddim", "ddim-initial", "accelerated", "rules", "lbfgs")
@@ -29,7 +29,7 @@ NAMES = ("ITP", "AS", "JT", "DDPM", "deterministic", "jump", "damped", "ddim", "
 @pytest.fixture
 def every(methods: dict[str, DiffusionMethod], molecules: Structures) -> dict[str, DiffusionMethod | PotentialMethod]:
     """All batched methods, stopped early where they are long."""
-    rules = StopRules(plateau=StepPlateau(window=7, patience=2), settled=Settled(window=5, threshold=0.005), finish="clean")
+    rules = StopRules(settled=Settled(window=5, threshold=0.005))
     short = {name: replace(method, steps=60) for name, method in methods.items()}
     force_field = PotentialMethod(potential="mlff", model=model(Springs(molecules)), precision="double", memory=5, steps=60)
     return {**short, "rules": replace(short["AS"], stop=rules), "lbfgs": force_field}

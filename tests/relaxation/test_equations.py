@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from morered.batching import molecule_keys, pad
 from morered.diffusion.noise import normal
 from morered.metrics.rmsd import rmsd
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionOutput
 from morered.relaxation import DiffusionMethod, relax
 from morered.relaxation.frames import own_frames, turned
+from morered.settings.networks import ModelConfig
 from morered.structures import Structures
 
 T, S = 1000, 1e-5

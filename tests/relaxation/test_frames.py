@@ -9,7 +9,7 @@ from morered.formats import to_ase
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, Recording, relax
 from morered.relaxation.frames import GRID, own_frames, turned
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.structures import Structures
 
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_config, relax
-from morered.relaxation.stopping import Settled, StepPlateau, StopRules
+from morered.settings.networks import ModelConfig
+from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
 VERDICTS = {b"converged", b"changed", b"step-cap", b"refused", b"failed"}
@@ -55,7 +55,7 @@ def in_kernels(kind: str) -> LoadedModel:
 def batched_methods() -> dict[str, Method]:
     jt, noise, time, force_field = (network(kind) for kind in ("morered-jt", "noise", "time", "mlff"))
     fast = in_kernels("morered-jt")
-    rules = StopRules(plateau=StepPlateau(window=2, patience=2), settled=Settled(window=2), finish="clean")
+    rules = StopRules(settled=Settled(window=2))
     return {
         "ITP": DiffusionMethod(noise=noise, time=time, schedule="initial", steps=6),
         "AS": DiffusionMethod(noise=noise, time=time, steps=6),

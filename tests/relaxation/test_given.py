@@ -16,7 +16,7 @@ import morered
 from morered import plugins
 from morered.commands.arguments import one_of
 from morered.relaxation import PotentialMethod, from_config
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.structures import Structures
 
 

@@ -12,12 +12,12 @@ from test_garbage import METHODS
 
 from morered.batching import pad
 from morered.diffusion.schedule import NoiseSchedule
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.relaxation import DiffusionMethod, relax
 from morered.relaxation.diffusion import NOISE_AHEAD, DiffusionRelaxer
 from morered.relaxation.state import advance, start
-from morered.relaxation.stopping import Settled, StepPlateau, StopRules
+from morered.settings.networks import ModelConfig
+from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
 pytestmark = pytest.mark.gpu
@@ -45,7 +45,7 @@ def no_waiting() -> Iterator[None]:
 @pytest.mark.parametrize("move", ["reverse", "jump", "accelerated"])
 def test_steps_do_not_make_the_host_wait(move: str, noisy: Structures) -> None:
     network = build(ModelConfig(kind="morered-jt", features=16)).cuda().eval().requires_grad_(False)
-    rules = StopRules(plateau=StepPlateau(window=5), settled=Settled(window=2), finish="clean")
+    rules = StopRules(settled=Settled(window=2))
     method = DiffusionMethod(noise="jt", time="jt", move=move, stop=rules)  # type: ignore[arg-type]
     relaxer = DiffusionRelaxer(method, network, network, NoiseSchedule().to("cuda"), joint=True)
     state = start(relaxer, pad(noisy.centred(), device="cuda"))

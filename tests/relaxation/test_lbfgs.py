@@ -10,10 +10,10 @@ import torch
 from relaxation_support import Springs, diffused, model
 
 from morered.metrics.rmsd import rmsd
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import PotentialMethod, Recording, relax
+from morered.settings.networks import ModelConfig
 from morered.structures import Structures
 
 

@@ -5,7 +5,7 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from morered.relaxation import relax
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.structures import Structures
 
 

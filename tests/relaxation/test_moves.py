@@ -19,10 +19,9 @@ from morered.relaxation import DiffusionMethod, PotentialMethod, engine, mixing,
 from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.inverse_hessian import Compact, Recursive, Scaled
 from morered.relaxation.lbfgs import LbfgsRelaxer
-from morered.relaxation.mixing import Mixing
 from morered.relaxation.potentials import NetworkPotential
 from morered.relaxation.state import advance, start
-from morered.relaxation.stopping import Settled, StopRules
+from morered.settings.relaxation import Mixing, Settled, StopRules
 from morered.structures import Structures
 
 BATCH = 32

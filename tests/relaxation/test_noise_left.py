@@ -7,7 +7,7 @@ from relaxation_support import Oracle, model
 
 import morered
 from morered.relaxation import DiffusionMethod, from_config, relax
-from morered.relaxation.restarts import Restarts
+from morered.settings.relaxation import Restarts
 
 
 class Doubting(Oracle):
@@ -53,7 +53,7 @@ def test_what_the_shipped_network_knows_nothing_of_is_not_called_relaxed():
 
 
 def test_the_rule_needs_a_time_that_is_predicted_at_every_step():
-    with pytest.raises(ValueError, match=r"m\.clean_below: clean_below must lie above 0"):
+    with pytest.raises(ValueError, match=r"m\.clean_below: 0 is impossible: it must be more than 0"):
         from_config({"relaxer": "morered", "model": "x", "clean_below": 0}, "m")
     for settings in ({"move": "ddim"}, {"schedule": "initial"}):
         with pytest.raises(ValueError, match=r"m\.clean_below: it needs a time"):

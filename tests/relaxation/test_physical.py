@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from morered.calculators.relaxers import relax_one
 from morered.metrics.rmsd import rmsd
-from morered.relaxation import PhysicalMethod, Recording, RelaxationInterrupted, from_config, physical, relax
-from morered.relaxation.presets import preset
+from morered.relaxation import Recording, RelaxationInterrupted, from_config, physical, relax
+from morered.relaxation.methods import preset
+from morered.settings.relaxation import XtbMethod
 from morered.structures import Structures
 
 
@@ -93,7 +94,7 @@ def test_a_time_limit_or_several_workers_need_processes(
 
 
 def test_a_task_over_its_time_fails_alone(mixed: Structures) -> None:
-    method = PhysicalMethod("gfn2", {"steps": 1000}, timeout=1e-3)
+    method = XtbMethod("gfn2", timeout=1e-3)
     relaxed = relax(mixed[[0]], method, workers=1).structures
     assert relaxed.column("verdict")[0] == b"failed"
     assert b"time limit" in relaxed.column("reason")[0]

@@ -8,8 +8,9 @@ import pytest
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, Recording, from_config, relax
 from morered.relaxation.codes import Code
-from morered.relaxation.restarts import Restarts, restarted
+from morered.relaxation.restarts import restarted
 from morered.relaxation.verdicts import Outcome
+from morered.settings.relaxation import Restarts
 from morered.trajectories import Recorder
 
 #: How far along x the stub leaves the first atom of each start of a doubtful molecule: the input itself, then its restarts.
@@ -197,13 +198,13 @@ def test_restarts_of_a_real_method_end_in_the_minimum_with_their_steps_counted(n
 def test_restarts_need_moves_that_jump():
     with pytest.raises(ValueError, match=r"m\.restarts: they go with the moves jump and accelerated"):
         from_config({"relaxer": "morered", "model": "x", "restarts": {"tries": 1}}, "m")
-    with pytest.raises(ValueError, match=r"m\.restarts.*tries must be positive"):
+    with pytest.raises(ValueError, match=r"m\.restarts\.tries: 0 is impossible: it must be at least 1"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"tries": 0}}, "m")
-    with pytest.raises(ValueError, match=r"m\.restarts.*reach must be at least 0"):
+    with pytest.raises(ValueError, match=r"m\.restarts\.reach: -1 is impossible: it must be at least 0"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"reach": -1}}, "m")
-    with pytest.raises(ValueError, match=r"m\.restarts.*steps must be at least 0"):
+    with pytest.raises(ValueError, match=r"m\.restarts\.steps: -1 is impossible: it must be at least 0"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"steps": -1}}, "m")
-    with pytest.raises(ValueError, match=r"m\.restarts.*clean_below must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=r"m\.restarts\.clean_below: 2 is impossible: it must be at most 1"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"clean_below": 2}}, "m")
     method = from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {}}, "m")
     assert isinstance(method, DiffusionMethod)

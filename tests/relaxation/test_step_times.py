@@ -6,9 +6,9 @@ import torch
 from relaxation_support import minima
 
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import build
 from morered.relaxation import step_times
+from morered.settings.networks import ModelConfig
 from morered.structures import Column, Structures
 
 

@@ -17,7 +17,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from node import Node, slurm, wait_until
 
-from morered.study import Study, load_schema
+from morered.study import Study
 
 #: Seconds after which something is taken to hang.
 PATIENCE = 900
@@ -160,7 +160,7 @@ def in_folder(repository: Path, node: Node) -> Callable[[Path, Path], Run]:
 def study(repository: Path) -> Study:
     """The study whose jobs are broken."""
     config = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text(encoding="utf-8"))
-    return Study(config, load_schema(repository / "config/schema/config.schema.yaml"), repository / "config/ablations")
+    return Study(config, repository / "config/ablations")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 import yte
 
-from morered.study import Study, estimate, load_schema
+from morered.study import Study, estimate
 from morered.study.estimate import Job
 
 
@@ -15,8 +15,7 @@ from morered.study.estimate import Job
 def study_of(repository: Path):
     def make(name: str, **changes: object) -> Study:
         config = yaml.safe_load((repository / f"config/{name}.yaml").read_text(encoding="utf-8"))
-        schema = load_schema(repository / "config/schema/config.schema.yaml")
-        return Study({**config, **changes}, schema, repository / "config/ablations")
+        return Study({**config, **changes}, repository / "config/ablations")
 
     return make
 

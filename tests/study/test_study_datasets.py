@@ -3,8 +3,8 @@
 import pytest
 
 from morered.datasets import sources
-from morered.study import ConfigError, Study, downloads, load_schema
-from morered.study.ablations import merge
+from morered.settings.base import merged
+from morered.study import ConfigError, Study, downloads
 
 CONFIG = {
     "study": "mine",
@@ -23,17 +23,12 @@ CONFIG = {
 }
 
 
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "config/schema/config.schema.yaml")
+def with_dataset(name, **changes):
+    return Study(merged(CONFIG, {"datasets": {name: changes}}))
 
 
-def with_dataset(schema, name, **changes):
-    return Study(merge(CONFIG, {"datasets": {name: changes}}), schema)
-
-
-def test_a_force_field_is_trained_on_labelled_structures(schema):
-    study = Study(CONFIG, schema)
+def test_a_force_field_is_trained_on_labelled_structures():
+    study = Study(CONFIG)
     assert study.training_data("jt") == f"{study.data_dir('x')}/minima.h5"
     assert study.training_data("mlff-x") == f"{study.data_dir('x')}/structures.h5"
     assert study.training_data("mlff") == study.displaced("qm7") != study.displaced("own")
@@ -48,44 +43,43 @@ def test_a_force_field_is_trained_on_labelled_structures(schema):
         ("own", {"relax_with": "gfn1"}, True, True, True),
         ("own", {"file": "others.sdf"}, True, True, True),
         ("x", {"files": ["1000"]}, False, True, True),
-        ("x", {"remove_duplicates": False}, False, True, True),
         ("x", {"sources": "mirror.csv"}, True, True, True),
     ],
 )
-def test_files_are_shared_as_far_as_settings_allow(schema, name, change, raw, minima, displaced):
-    one, other = Study(CONFIG, schema), with_dataset(schema, name, **change)
+def test_files_are_shared_as_far_as_settings_allow(name, change, raw, minima, displaced):
+    one, other = Study(CONFIG), with_dataset(name, **change)
     assert (one.raw_dir(name) != other.raw_dir(name)) == raw
     assert (one.data_dir(name) != other.data_dir(name)) == minima
     assert (one.displaced(name) != other.displaced(name)) == displaced
 
 
-def test_smiles_need_a_calculator(schema):
+def test_smiles_need_a_calculator():
     with pytest.raises(ConfigError, match=r"datasets\.own: .*relax_with must name a calculator"):
-        with_dataset(schema, "own", file="list.SMI", relax_with=None)
+        with_dataset("own", file="list.SMI", relax_with=None)
 
 
-def test_a_custom_dataset_needs_a_file(schema):
+def test_a_custom_dataset_needs_a_file():
     config = {**CONFIG, "datasets": {**CONFIG["datasets"], "own": {"kind": "custom"}}}
-    with pytest.raises(ConfigError, match=r"datasets\.own: custom needs the key 'file'"):
-        Study(config, schema)
+    with pytest.raises(ConfigError, match=r"datasets\.own: needs the key 'file'"):
+        Study(config)
 
 
-def test_every_file_that_is_needed_is_listed(schema):
-    listed = downloads.listed(Study(CONFIG, schema))
+def test_every_file_that_is_needed_is_listed():
+    listed = downloads.listed(Study(CONFIG))
     assert {path.rsplit("/", 1)[0] for path in listed} == {f"results/data/raw/{name}" for name in ("qm7x", "qm9", "cifar10")}
     archive = listed["results/data/raw/qm7x/8000.xz"]
     found = sources.of_file(**archive.source)
     assert found.unpacked is not None
     assert archive.digests == (found.file.digest, found.unpacked.digest)
-    assert downloads.files_of(Study(CONFIG, schema).dataset("x")) == ["8000.xz", "DupMols.dat"]
-    offline = with_dataset(schema, "qm9", source="qm9pack")
+    assert downloads.files_of(Study(CONFIG).dataset("x")) == ["8000.xz", "DupMols.dat"]
+    offline = with_dataset("qm9", source="qm9pack")
     assert downloads.files_of(offline.dataset("qm9")) == []
 
 
-def test_a_table_that_cannot_be_read_is_a_fault_of_the_config(schema, tmp_path):
+def test_a_table_that_cannot_be_read_is_a_fault_of_the_config(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("a,b\n1,2\n")
     with pytest.raises(ConfigError, match=r"datasets\.x\.sources: .*no table of sources"):
-        downloads.listed(with_dataset(schema, "x", sources=str(table)))
+        downloads.listed(with_dataset("x", sources=str(table)))
     with pytest.raises(ConfigError, match=r"datasets\.qm9\.sources: .*nowhere\.csv"):
-        downloads.listed(with_dataset(schema, "qm9", sources=str(tmp_path / "nowhere.csv")))
+        downloads.listed(with_dataset("qm9", sources=str(tmp_path / "nowhere.csv")))

@@ -4,12 +4,7 @@ import copy
 
 import pytest
 
-from morered.study import ConfigError, Study, load_schema
-
-
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "config/schema/config.schema.yaml")
+from morered.study import ConfigError, Study
 
 
 @pytest.fixture
@@ -40,24 +35,24 @@ def config():
     }
 
 
-def test_methods_on_so3net_are_those_of_figure_b3_alone(config, schema):
-    study = Study(config, schema)
+def test_methods_on_so3net_are_those_of_figure_b3_alone(config):
+    study = Study(config)
     assert study.plan("figB3") == {"testset": "modes", "methods": ["JT-SO3"]}
     assert study.methods_of("modes") == ["ITP", "AS", "JT", "MLFF", "MMFF94"]
     assert "JT-SO3" not in "".join(study.time_predictors("modes"))
     assert study.plan("figC3")["models"] == ["jt", "noise"]  # neither the shipped one, the force field nor the other's
 
 
-def test_a_study_on_so3net_alone_shows_its_methods_in_every_figure(config, schema):
+def test_a_study_on_so3net_alone_shows_its_methods_in_every_figure(config):
     for model in config["models"].values():
         model["representation"] = "so3net"
-    study = Study(config, schema)
+    study = Study(config)
     assert study.methods_of("modes") == list(config["methods"])
     assert study.plan("figB3")["methods"] == ["ITP", "AS", "JT", "MLFF", "JT-SO3"]
 
 
-def test_what_the_rules_choose(config, schema):
-    study = Study(config, schema)
+def test_what_the_rules_choose(config):
+    study = Study(config)
     assert study.plan("fig1") == {}
     assert study.plan("fig2")["model"] == "noise"
     assert study.plan("fig3a") == {"testset": "modes", "panels": {"ITP/AS": "ITP", "JT": "JT"}}
@@ -72,26 +67,26 @@ def test_what_the_rules_choose(config, schema):
     assert table["methods"]["ITP"] == {"relaxer": "morered", "schedule": "initial"}
 
 
-def test_a_figure_that_nothing_declares_is_refused_with_those_that_there_are(config, schema):
+def test_a_figure_that_nothing_declares_is_refused_with_those_that_there_are(config):
     with pytest.raises(ConfigError) as refused:
-        Study({**config, "figures": ["fig1", "fig99"]}, schema)
+        Study({**config, "figures": ["fig1", "fig99"]})
     for word in ("figures.1", "'fig99' is not one of", "fig3a", "tableB1"):
         assert word in str(refused.value)
     assert "ablation" not in str(refused.value)  # sweeps are no names of figures
 
 
-def test_runs_are_of_the_methods_that_relax_a_test_set(config, schema):
-    study = Study(config, schema)
+def test_runs_are_of_the_methods_that_relax_a_test_set(config):
+    study = Study(config)
     assert study.runs(["ITP", "MMFF94"]) == [("modes", "ITP", 0), ("modes", "MMFF94", 0), ("diffused", "ITP", 0)]
     assert study.runs(["ITP"], ["diffused"], every_seed=True) == [("diffused", "ITP", seed) for seed in range(3)]
     assert len(study.runs()) == 5 + 4
     assert study.minima("modes") == f"{study.data_dir('qm7')}/minima.h5"
 
 
-def test_joint_networks_stand_in_for_single_ones(config, schema):
+def test_joint_networks_stand_in_for_single_ones(config):
     config["methods"] = {"JT": config["methods"]["JT"]}
     config["models"] = {"jt": config["models"]["jt"]}
-    study = Study(config, schema)
+    study = Study(config)
     assert study.plan("fig2")["model"] == study.plan("figA1")["model"] == "jt"
 
 
@@ -114,8 +109,6 @@ LACKING = [
     ("fig6", ("energies", {"testset": "mode"}), ["energies.testset", "'mode'"]),
     ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
     ("fig6", ("energies", {"testset": "diffused", "methods": ["MMFF94"]}), ["MMFF94 does not relax diffused"]),
-    ("fig6", ("energies", {"level": {"grid": 0}}), ["energies.level", "coarse_grid (1) must not be finer"]),
-    ("fig6", ("energies", {"level": {"functional": "b3lyp"}}), ["energies.level", "dispersion: false"]),
     ("worth", ("worth", {"methods": ["MLF"]}), ["worth.methods.0", "'MLF'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
@@ -124,7 +117,7 @@ LACKING = [
 
 
 @pytest.mark.parametrize(("figure", "change", "words"), LACKING)
-def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, schema, figure, change, words):
+def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, figure, change, words):
     key, value = change
     changed = copy.deepcopy(config)
     if key == "methods":
@@ -135,37 +128,22 @@ def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, schema, fi
         for method in changed["methods"].values():
             method.pop("testsets", None)
     changed[key] = value
-    study = Study(changed, schema)  # a figure that is not asked for is no fault
+    study = Study(changed)  # a figure that is not asked for is no fault
     with pytest.raises(ConfigError) as late:
         study.plan(figure)
     with pytest.raises(ConfigError) as early:
-        Study({**changed, "figures": [figure]}, schema)
+        Study({**changed, "figures": [figure]})
     for word in words:
         assert word in str(late.value)
         assert word in str(early.value)
 
 
-def test_a_sample_and_its_level_say_only_what_is_not_at_its_default(config, schema):
-    study = Study({**config, "seed": 5}, schema)
+def test_a_sample_and_its_level_say_only_what_is_not_at_its_default(config):
+    study = Study({**config, "seed": 5})
     assert study.sampling("energies") == {"molecules": 100, "max_atoms": None, "seed": 5}
     assert study.level("energies") == {}
     assert study.level("worth") == {"basis": "def2-svp", "grid": 2, "coarse_grid": 2}
-    changed = {"seed": 1, "max_atoms": 9, "level": {"basis": "def2-svp", "grid": 3}}
-    study = Study({**config, "energies": changed}, schema)
-    assert study.sampling("energies") == {"molecules": 100, "max_atoms": 9, "seed": 1}
+    changed = {"max_atoms": 9, "level": {"basis": "def2-svp", "grid": 3}}
+    study = Study({**config, "energies": changed})
+    assert study.sampling("energies") == {"molecules": 100, "max_atoms": 9, "seed": 0}
     assert study.level("energies") == {"basis": "def2-svp"}
-    study = Study({**config, "worth": {"level": {"functional": "b3lyp"}}}, schema)  # without dispersion any functional will do
-    assert study.plan("worth")["testset"] == "modes"
-
-
-def test_the_levels_of_a_config_are_those_of_a_single_point(schema):
-    from dataclasses import fields
-
-    from morered.energies.level import Level
-
-    keys = schema["$defs"]["level"]["properties"]
-    assert {name: key["default"] for name, key in keys.items()} == {
-        field.name: field.default
-        for field in fields(Level)
-        if field.name != "threads"  # the rule's
-    }

@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for training_support: pytest's
 
 from training_support import MODEL, NAMES, QUICK, ase_molecules, with_labels
 
-from morered.models.config import ModelConfig
+from morered.settings.networks import ModelConfig
+from morered.settings.training import training_config
 from morered.structures import Structures
-from morered.training import TrainingConfig, train
+from morered.training import train
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,7 @@ def quick(molecules: Structures, held_out: Structures, tmp_path: Path) -> Callab
     """Train with settings that differ from `QUICK`, into a folder of this test."""
 
     def run(folder: str = "run", model: ModelConfig = MODEL, resume: bool = True, **settings: object) -> Path:
-        config = TrainingConfig.from_dict({**QUICK, **settings}, model.kind)
+        config = training_config({**QUICK, **settings}, model.kind)
         labelled = model.kind == "mlff"
         data, validation = (with_labels(s) if labelled else s for s in (molecules, held_out))
         return train(model, config, data, validation, tmp_path / folder, resume=resume, split_digest="abc", dataset="ase")

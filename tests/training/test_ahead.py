@@ -5,9 +5,10 @@ import torch
 from training_support import MODEL, QUICK
 
 from morered.diffusion.noise import random_steps, stream
+from morered.diffusion.process import NoiseProcess
 from morered.models.networks import DiffusionNetwork, build
+from morered.settings.training import training_config
 from morered.structures import Structures
-from morered.training import TrainingConfig
 from morered.training import ahead as ahead_module
 from morered.training.diffusion_module import DiffusionModule
 
@@ -18,7 +19,7 @@ def test_batches_get_what_they_would_get_alone(
     molecules: Structures, noise: dict, power: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ahead_module, "_MOLECULES", 20)  # five batches at once
-    config = TrainingConfig.from_dict({**QUICK, "noise": noise, "step_power": power})
+    config = training_config({**QUICK, "noise": noise, "step_power": power})
     network = build(MODEL)
     assert isinstance(network, DiffusionNetwork)
     module = DiffusionModule(network, config, molecules, molecules)
@@ -31,5 +32,6 @@ def test_batches_get_what_they_would_get_alone(
         assert torch.equal(drawn.steps, steps)
         mask = batch.numbers > 0
         factor = batch.extra.get("factor")
-        alone = config.noise.draw(stream(config.seed, "noise"), batch.keys, number, mask, factor)
-        assert torch.equal(config.noise.shape(drawn.deviates, mask, factor), alone)
+        process = NoiseProcess(config.noise)
+        alone = process.draw(stream(config.seed, "noise"), batch.keys, number, mask, factor)
+        assert torch.equal(process.shape(drawn.deviates, mask, factor), alone)

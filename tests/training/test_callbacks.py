@@ -7,8 +7,8 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from morered.models import weights
+from morered.settings.training import TrainingConfig, training_config
 from morered.training.averaging import WeightAveraging
-from morered.training.config import TrainingConfig
 from morered.training.counters import Counters, Diverged
 from morered.training.diffusion_module import DiffusionModule
 from morered.training.rate import LearningRate
@@ -42,10 +42,10 @@ def test_a_diverged_run_ends() -> None:
 
 
 def test_the_limit_that_comes_first_counts() -> None:
-    config = TrainingConfig(max_steps=100, max_epochs=4, max_time=10.0)
-    assert Counters(batches=20, seconds=1).fraction(config, 10) == 0.5
-    assert Counters(batches=20, seconds=9).fraction(config, 10) == 0.9
-    assert Counters(batches=20).fraction(TrainingConfig(), 10) == 0
+    config = TrainingConfig(max_steps=40, max_time=10.0)
+    assert Counters(batches=20, seconds=1).fraction(config) == 0.5
+    assert Counters(batches=20, seconds=9).fraction(config) == 0.9
+    assert Counters(batches=20).fraction(TrainingConfig()) == 0
 
 
 def fed(rate: LearningRate, losses: list[float]) -> list[float]:
@@ -57,7 +57,7 @@ def fed(rate: LearningRate, losses: list[float]) -> list[float]:
 
 
 def test_plateaus_halve_the_rate_as_torch_does() -> None:
-    config = TrainingConfig.from_dict({"plateau": {"patience": 2, "cooldown": 1}, "learning_rate": 0.1})
+    config = training_config({"plateau": {"patience": 2, "cooldown": 1}, "learning_rate": 0.1})
     losses = torch.rand(60, generator=torch.Generator().manual_seed(0)).tolist()
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     oracle = ReduceLROnPlateau(optimizer, factor=0.5, patience=2, cooldown=1, threshold=0, eps=0)
@@ -84,17 +84,16 @@ def test_warmup_and_cosine() -> None:
     assert LearningRate(TrainingConfig(schedule="constant", max_steps=3)).at(2, 0.9) == 1e-4
 
 
-@pytest.mark.parametrize("warmup", [True, False])
-def test_the_average_is_exponential(warmup: bool) -> None:
+def test_the_average_is_exponential() -> None:
     network = torch.nn.Linear(1, 1)
-    average = WeightAveraging(0.9, warmup)
+    average = WeightAveraging(0.9)
     average.start(network)
     by_hand = network.weight.item()
     for n in range(100):
         with torch.no_grad():
             network.weight.fill_(float(n))
         average.update(network)
-        decay = min(0.9, (1 + n) / (10 + n)) if warmup else 0.9
+        decay = min(0.9, (1 + n) / (10 + n))
         by_hand = decay * by_hand + (1 - decay) * n
     assert average.average[0].item() == pytest.approx(by_hand, rel=1e-5)  # float32
 
@@ -102,7 +101,7 @@ def test_the_average_is_exponential(warmup: bool) -> None:
 def test_the_average_stands_in_for_the_weights_and_leaves_whatever_happens() -> None:
     network = torch.nn.Linear(2, 1)
     weight = network.weight.detach().clone()
-    average = WeightAveraging(0.5, False)
+    average = WeightAveraging(0.5)
     average.start(network)
     for a in average.average:
         a.fill_(3.0)
@@ -128,7 +127,7 @@ def test_the_lowest_validation_loss_is_the_best_and_others_are_waited_through() 
 def test_without_a_finite_validation_loss_the_last_average_is_used(quick, monkeypatch: pytest.MonkeyPatch) -> None:
     original = DiffusionModule.summarise
     monkeypatch.setattr(DiffusionModule, "summarise", lambda *a: {**original(*a), "loss": math.nan})
-    path = quick(ema_decay=0.0, ema_warmup=False)  # the average is the weights
+    path = quick(ema_decay=0.0)  # the average is the weights
     state = torch.load(path.parent / "checkpoints" / "last.ckpt", weights_only=True)
     saved = weights.load(path).network.state_dict()
     assert all(torch.equal(saved[name], value) for name, value in state["network"].items())

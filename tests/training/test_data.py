@@ -7,6 +7,7 @@ from training_support import ase_molecules, with_labels
 
 from morered.diffusion.noise import molecule_keys
 from morered.diffusion.process import NoiseProcess
+from morered.settings.noise import ElasticNoise
 from morered.structures import Column, Structures
 from morered.training import data
 
@@ -29,7 +30,7 @@ def test_buckets_hold_every_molecule_once(molecules: Structures) -> None:
 
 
 def test_elastic_noise_brings_its_factors(molecules: Structures) -> None:
-    for bucket in data.diffusion_buckets(molecules, NoiseProcess("elastic")):
+    for bucket in data.diffusion_buckets(molecules, NoiseProcess(ElasticNoise())):
         n = 3 * bucket.numbers.shape[1]
         assert bucket.extra["factor"].shape == (len(bucket), n, n)
         some = bucket.take(torch.tensor([1, 0]))

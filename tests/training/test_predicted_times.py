@@ -15,8 +15,8 @@ from relaxation_support import Oracle, minima, model
 from morered import storage
 from morered.datasets import cifar10, splits
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import build
+from morered.settings.networks import ModelConfig
 from morered.training import predicted_times
 
 

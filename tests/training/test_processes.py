@@ -13,7 +13,7 @@ import torch
 from training_support import QUICK
 
 from morered.models import weights
-from morered.training import TrainingConfig
+from morered.settings.training import training_config
 from morered.training.processes import Processes, device_of, group_of, requeue_job
 
 SCRIPT = """
@@ -21,8 +21,9 @@ import sys, torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from training_support import MODEL, NAMES, QUICK, ase_molecules
-from morered.training import TrainingConfig, train
-config = TrainingConfig.from_dict({**QUICK, "devices": 2, "max_steps": 6})
+from morered.settings.training import training_config
+from morered.training import train
+config = training_config({**QUICK, "devices": 2, "max_steps": 6})
 train(MODEL, config, ase_molecules(NAMES, copies=2), ase_molecules(NAMES[:6], seed=1), sys.argv[2])
 print("reached once")
 """
@@ -93,7 +94,7 @@ def test_one_process_agrees_with_itself() -> None:
     alone, values = Processes(torch.device("cpu")), torch.tensor([1.0, 2.0])
     assert alone.mean(values).tolist() == alone.total(values).tolist() == [1.0, 2.0]
     assert alone.largest(0.25) == 0.25
-    assert device_of(TrainingConfig.from_dict(QUICK)) == torch.device("cpu")
+    assert device_of(training_config(QUICK)) == torch.device("cpu")
 
 
 def test_a_job_array_is_requeued_by_its_task(

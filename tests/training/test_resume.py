@@ -79,8 +79,9 @@ def test_a_killed_process_is_continued(quick: Run, tmp_path: Path) -> None:
     settings = {"max_steps": 100, "checkpoint_minutes": 0.0005, "validate_every": 7}
     code = (
         "import sys, torch; torch.set_num_threads(1); sys.path.insert(0, sys.argv[1]);"
-        "from training_support import *; from morered.training import train, TrainingConfig;"
-        f"config = TrainingConfig.from_dict({{**QUICK, **{settings!r}}});"
+        "from training_support import *; from morered.settings.training import training_config;"
+        "from morered.training import train;"
+        f"config = training_config({{**QUICK, **{settings!r}}});"
         "train(MODEL, config, ase_molecules(NAMES, copies=2), ase_molecules(NAMES[:6], seed=1), sys.argv[2])"
     )
     folder = tmp_path / "killed"

@@ -1,12 +1,14 @@
 """Every atom counts the same in the loss, whichever molecule and batch it is in."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 from training_support import MODEL, QUICK, ase_molecules, with_labels
 
 from morered.models.networks import build
-from morered.training.config import TrainingConfig
+from morered.settings.training import training_config
 from morered.training.data import Bucket
 from morered.training.diffusion_module import DiffusionModule
 from morered.training.potential_module import PotentialModule
@@ -26,7 +28,7 @@ class Noted(DiffusionModule):
 
 def test_an_atom_weighs_the_same_in_molecules_of_any_size() -> None:
     data = ase_molecules(MOLECULES, copies=8)
-    config = TrainingConfig.from_dict(QUICK, MODEL.kind)
+    config = training_config(QUICK, MODEL.kind)
     module = Noted(build(MODEL), config, data, data)
     module.buckets = module.prepare(data, torch.device("cpu"))
     keys = [key for bucket in module.buckets for key in bucket.keys.tolist()]
@@ -44,6 +46,6 @@ def test_an_atom_weighs_the_same_in_molecules_of_any_size() -> None:
 
 def test_forces_are_a_mean_over_atoms_and_energies_one_over_molecules() -> None:
     data = with_labels(ase_molecules(MOLECULES, copies=2))
-    model = MODEL.from_dict({**MODEL.to_dict(), "kind": "mlff"})
-    module = PotentialModule(build(model), TrainingConfig.from_dict(QUICK, "mlff"), data, data)
+    model = replace(MODEL, kind="mlff")
+    module = PotentialModule(build(model), training_config(QUICK, "mlff"), data, data)
     assert module.counts(4) == {"energy": 4, "forces": pytest.approx(3 * 4 * data.n_atoms / len(data))}

@@ -3,11 +3,11 @@
 import numpy as np
 from ase.build import molecule
 
-from morered.models.config import ModelConfig
+from morered.settings.networks import ModelConfig
 from morered.structures import Column, Structures
 
 NAMES = ("CH3CH2OH", "CH3SH", "C2H6", "CH3CH2NH2", "CH3CHO", "C2H4", "C3H8", "HCOOH", "CH3CN", "C4H4O", "C2H2", "H2O")
-MODEL = ModelConfig.from_dict({"features": 8, "interactions": 1, "radial_basis": 6})
+MODEL = ModelConfig(features=8, interactions=1, radial_basis=6)
 QUICK = {
     "batch_size": 4,
     "learning_rate": 1e-3,

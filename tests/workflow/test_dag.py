@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from morered.study import Study, load_schema
+from morered.study import Study
 
 CONFIGS = ["config.yaml", "tiny.yaml", "small.yaml", "engine.yaml", "paper.yaml"]
 
@@ -35,7 +35,7 @@ def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_p
     ]
     jobs = workflow.planned(*targets)
     assert {"relax_structures", "evaluate_relaxation"} <= set(jobs)
-    study = Study(config, load_schema(repository / "config/schema/config.schema.yaml"), repository / "config/ablations")
+    study = Study(config, repository / "config/ablations")
     trained = [name for name, model in study.config["models"].items() if model["source"] == "train"]
     assert ("train_model" in jobs) == bool(trained)
     assert jobs.get("train_model", 0) >= sum("@" in name for name in trained)

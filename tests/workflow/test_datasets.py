@@ -22,7 +22,7 @@ from datasets_support import Server, serving, write_qm7x
 from morered import formats, storage
 from morered.datasets import qm7, qm7x, splits
 from morered.datasets.sources import COLUMNS
-from morered.study import Study, load_schema
+from morered.study import Study
 
 DUPLICATE = "Geom-m1-i1-c2-opt"
 SMILES = "CCO ethanol\nC1CC broken\nO water\nC=O formaldehyde\nO again\n"
@@ -93,13 +93,8 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "config/schema/config.schema.yaml")
-
-
-@pytest.fixture(scope="module")
-def study(schema):
-    return Study(CONFIG, schema)
+def study():
+    return Study(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +206,7 @@ def test_a_file_of_other_bytes_is_not_believed(made, workflow_in, study, tmp_pat
     assert re.search(rf"{re.escape(path)}: expected 18 bytes with md5:\w+, found 18 bytes with md5:\w+", printed)
 
 
-def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path, schema):
+def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path):
     methane = "5\ngdb 1" + "\t0.5" * 16 + "\nC 0 0 0 0\n" + "".join(f"H {x} {y} 0 0\n" for x in (-1, 1) for y in (-1, 1))
     with tarfile.open(tmp_path / "archive", "w:bz2") as archive:
         for number in range(1, 5):
@@ -224,7 +219,7 @@ def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path, sc
         "figures": [],
     }
     workflow = workflow_in(tmp_path, config)
-    study = Study(config, schema)
+    study = Study(config)
     target = f"{study.data_dir('qm9')}/minima.h5"
     with serving() as server:
         server.files = {
@@ -237,14 +232,14 @@ def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path, sc
     assert made.names == ["qm9/000002", "qm9/000003", "qm9/000004"]
     assert splits.load(tmp_path / target.replace("minima.h5", "split.json")).counts()["test"]["graphs"] == 1
     workflow.write({**config, "datasets": {"qm9": {"kind": "qm9", "source": "qm9pack"}}})
-    offline = Study(workflow.config, schema)
+    offline = Study(workflow.config)
     assert workflow.planned(f"{offline.data_dir('qm9')}/minima.h5") == {"prepare_qm9": 1}
 
 
-def test_all_of_qm7x_is_checked_to_be_all(workflow_in, schema, tmp_path):
+def test_all_of_qm7x_is_checked_to_be_all(workflow_in, tmp_path):
     """Eight parsed files are there, of the published table, and hold too little."""
     config = {"study": "whole", "datasets": {"qm7x": {"kind": "qm7x", "remove_duplicates": False}}, "figures": []}
-    workflow, study = workflow_in(tmp_path, config), Study(config, schema)
+    workflow, study = workflow_in(tmp_path, config), Study(config)
     raw = tmp_path / study.raw_dir("qm7x")
     raw.mkdir(parents=True)
     for number, name in enumerate(qm7x.FILES, start=1):

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from morered.figures.declaration import in_catalogue
-from morered.study import ConfigError, Study, downloads, load_schema
+from morered.study import ConfigError, Study, downloads
 
 CONFIG_DIR = f"{workflow.basedir}/config"
 
 try:
-    STUDY = Study(config, load_schema(f"{CONFIG_DIR}/schema/config.schema.yaml"), f"{CONFIG_DIR}/ablations")
+    STUDY = Study(config, f"{CONFIG_DIR}/ablations")
     DOWNLOADS = downloads.listed(STUDY)
 except ConfigError as error:
     # A fault of the config is no fault of the workflow: its message, no traceback of the workflow's inside.

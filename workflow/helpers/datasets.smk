@@ -46,11 +46,10 @@ def digests_of(wildcards):
 
 
 def qm7x_files(wildcards):
-    """The parsed files that QM7-X is joined from, and the list of duplicates where they are removed."""
+    """The parsed files that QM7-X is joined from, and the list of duplicates that are removed."""
     dataset = dataset_of(wildcards)
     folder, settings = STUDY.raw_dir(dataset), STUDY.dataset(dataset)
-    files = {"parts": [f"{folder}/{name}.h5" for name in settings["files"]]}
-    return {**files, "duplicates": f"{folder}/DupMols.dat"} if settings["remove_duplicates"] else files
+    return {"parts": [f"{folder}/{name}.h5" for name in settings["files"]], "duplicates": f"{folder}/DupMols.dat"}
 
 
 def qm9_files(wildcards):
@@ -102,7 +101,7 @@ def custom_parts(wildcards):
 
 def organic_settings(wildcards):
     """What the minima of an organic dataset depend on."""
-    return {key: STUDY.dataset(ORGANIC[wildcards.organic])[key] for key in ("entries", "fmax", "chunks")}
+    return {key: STUDY.dataset(ORGANIC[wildcards.organic])[key] for key in ("entries", "chunks")}
 
 
 def organic_parts(wildcards):

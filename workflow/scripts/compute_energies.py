@@ -3,7 +3,8 @@
 from morered import storage
 from morered.datasets import pieces
 from morered.energies import batch
-from morered.energies.level import Level
+from morered.settings.level import Level
+from morered.settings.reading import read
 from morered.study.script import logged, progress_bar
 
 with logged(snakemake):
@@ -12,7 +13,7 @@ with logged(snakemake):
     with progress_bar("single points") as progress:
         built = batch.compute(
             geometries,
-            Level.from_dict(params.level),
+            read(Level, params.level),
             folder=f"{out}.pieces",
             workers=snakemake.threads,
             timeout=params.timeout,

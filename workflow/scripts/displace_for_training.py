@@ -14,7 +14,7 @@ with logged(snakemake):
         built = displaced.displaced_structures(
             chunk,
             displaced.displacing(settings),
-            seed=settings["seed"],
+            seed=0,
             folder=f"{out}.pieces",
             workers=snakemake.threads,
             progress=progress,

@@ -17,8 +17,6 @@ with logged(snakemake):
     displacing = Displacing(
         per_minimum=settings["displacements"],
         calculator=settings["calculator"],
-        temperature=settings["temperature"],
-        energies=settings["energies"],
     )
     with progress_bar("minima displaced") as progress:
         built = testsets.normal_mode_inputs(

@@ -6,10 +6,8 @@ from morered.study.script import logged
 
 with logged(snakemake):
     files, out = snakemake.input, snakemake.output
-    duplicates = files.get("duplicates")
-    if duplicates is not None:
-        verify(duplicates, sources.of_file("qm7x", "DupMols.dat", snakemake.params.table).file)
+    verify(files.duplicates, sources.of_file("qm7x", "DupMols.dat", snakemake.params.table).file)
     published = snakemake.params.table is None and len(files.parts) == len(qm7x.FILES)
-    report = qm7x.join(files.parts, out.structures, duplicates=duplicates, complete=published)
+    report = qm7x.join(files.parts, out.structures, duplicates=files.duplicates, complete=published)
     print(*report.problems, f"{report.structures} structures, {report.minima} minima", sep="\n")
     qm7x.split_minima(out.structures, out.minima, out.split, **snakemake.params.split)

@@ -8,6 +8,6 @@ from morered.study.script import logged
 with logged(snakemake):
     settings, chunk = snakemake.params.settings, int(snakemake.wildcards.chunk)
     entries = minima.chunk_of(choice.read(snakemake.input[0]), chunk, settings["chunks"])
-    built = minima.build(entries, minima.Settings(fmax=settings["fmax"]), progress=True)
+    built = minima.build(entries, minima.Settings(), progress=True)
     made_by = storage.provenance(minima.build, config=settings, parents=list(snakemake.input), version=minima.VERSION)
     pieces.save(snakemake.output[0], built, made_by)

@@ -5,10 +5,12 @@ from pathlib import Path
 from morered import storage
 from morered.datasets import splits
 from morered.datasets.displaced import training_parts
-from morered.models.config import ModelConfig
+from morered.settings.networks import ModelConfig
+from morered.settings.reading import read
+from morered.settings.training import training_config
 from morered.structures import Structures
 from morered.study.script import logged
-from morered.training import TrainingConfig, train
+from morered.training import train
 
 with logged(snakemake):
     settings = dict(snakemake.params.settings)
@@ -22,8 +24,8 @@ with logged(snakemake):
         structures = Structures.concatenate([structures.without_columns(), storage.read(snakemake.input.augmentation)])
         dataset += f" and {augment['dataset']}"
     train(
-        ModelConfig.from_dict(settings),
-        TrainingConfig.from_dict(training, settings["kind"]),
+        read(ModelConfig, settings),
+        training_config(training, settings["kind"]),
         structures,
         validation,
         Path(snakemake.output.weights).parent,

@@ -22,8 +22,8 @@ from morered.escaping import cell, printable
 from morered.streams import discard, is_gone
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
-    from morered.energies.level import Level
     from morered.energies.single_point import SinglePoint
+    from morered.settings.level import Level
 
 EXAMPLES = """examples:
   morered energy in.xyz                            PBE0+MBD/def2-TZVP, a line for each molecule
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")
     from morered import intake
     from morered.energies import batch
-    from morered.energies.level import Level
+    from morered.settings.level import Level
 
     try:
         level = Level(

@@ -31,7 +31,7 @@ def reason_to_stream(arguments: argparse.Namespace, stages: Sequence[Method]) ->
     They are where ``--resume`` or processes for networks are asked for, an input is a list of SMILES, or the inputs are large,
     and nothing else is asked for that needs all molecules at once.
     """
-    from morered.relaxation.methods import PhysicalMethod
+    from morered.settings.relaxation import PhysicalMethod
 
     if arguments.resume:
         return "--resume"

@@ -18,6 +18,7 @@ from morered.checks.table import CHECKS
 from morered.commands.arguments import add_reading, electrons, one_of, positive, usage
 from morered.commands.messages import say, tell
 from morered.commands.outputs import problem_of, rescue, write_each
+from morered.settings.presets import DEFAULT, PRESETS
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
@@ -51,10 +52,6 @@ methods:
 checks, each a column of the table (1 passed, 0 not, -1 unknown or not asked), and the verdict where one is not passed:
 """ + "\n".join(f"  {name:<15}{check.otherwise:<10}{check.meaning}" for name, check in CHECKS.items())
 
-METHODS = (
-    *("fast", "balanced", "accurate", "jt", "as", "itp", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1"),
-    *("mmff94", "mmff94-openbabel"),
-)
 FINISHES = ("gfn2", "gfn1", "aimnet2", "so3lr", "mmff94")
 
 
@@ -77,7 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="extxyz, SDF, HDF5 or ASE database by ending; - (default) is standard output",
     )
     parser.add_argument(
-        "--method", type=one_of(METHODS), metavar="NAME", default="fast", help="how to relax, see below (default: fast)"
+        "--method",
+        type=one_of(tuple(PRESETS)),
+        metavar="NAME",
+        default=DEFAULT,
+        help="how to relax, see below (default: %(default)s)",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
     parser.add_argument(
@@ -129,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.commands import library
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
-    from morered.relaxation.presets import missing, preset
+    from morered.relaxation.methods import missing, preset
     from morered.relaxation.stages import relax_stages
 
     if problem := problem_of([arguments.output, arguments.trajectory], [arguments.table, arguments.html]):

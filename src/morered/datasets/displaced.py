@@ -86,7 +86,6 @@ def displacing(settings: Mapping[str, Any]) -> Displacing:
         per_minimum=settings["per_minimum"],
         calculator=settings["calculator"],
         labels=settings["labels"],
-        temperature=settings["temperature"],
         forces=True,
     )
 

@@ -32,8 +32,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -43,8 +41,8 @@ from torch import Tensor
 from morered.chemistry import BOND_SCALE, covalent_radii
 from morered.diffusion import valence
 from morered.diffusion.noise import centre, stream, uniform
+from morered.settings.noise import ElasticNoise
 
-Forces = Literal["springs", "valence"]
 Numbers = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
@@ -52,60 +50,15 @@ _LEFT_OUT = -1.0  # eigenvalue of what does not move: all others are above 0
 _CHUNK = 256  # molecules decomposed at once: 256 of 24 atoms take 10 MB
 
 
-@dataclass(frozen=True)
 class ElasticNetwork:
-    """Settings of elastic-network noise.
+    """Elastic noise with these settings."""
 
-    Attributes
-    ----------
-    share
-        Part of the draws that are mixed with elastic noise at all, 0 to 1; the others are isotropic.
-    forces
-        springs or valence: what holds the minima together.
-    springs
-        Constants for pairs of atoms one, two, three and more bonds apart (the unit does not matter: the variance is scaled).
-    floor
-        Added to the springs' eigenvalues, so that the softest modes stay finite; above 0.
-    decades
-        0: l is uniform; else 1 - l is log-uniform in [10^-decades, 1].
-
-    Raises
-    ------
-    ValueError
-        If a value is impossible.
-    """
-
-    share: float = 0.6
-    forces: Forces = "springs"
-    springs: tuple[float, float, float, float] = (1.0, 0.3, 0.01, 0.001)
-    floor: float = 0.003
-    decades: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "springs", tuple(float(k) for k in self.springs))
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"the share of elastic noise must lie in [0, 1], not {self.share}")
-        if self.forces not in get_args(Forces):
-            raise ValueError(f"unknown forces {self.forces!r} of elastic noise; there are {', '.join(get_args(Forces))}")
-        default = type(self)
-        if self.forces == "valence" and (self.springs, self.floor) != (default.springs, default.floor):
-            raise ValueError("springs and floor belong to the forces 'springs', and these are 'valence'")
-        if len(self.springs) != 4 or min(self.springs) < 0:
-            raise ValueError(f"springs must be four numbers >= 0 (1, 2, 3 and more bonds apart), not {self.springs}")
-        if not self.floor > 0:
-            raise ValueError(f"the floor of the eigenvalues must be above 0, not {self.floor}")
-        if self.decades < 0:
-            raise ValueError(f"decades must not be negative, not {self.decades}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings in use, as plain values."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self)} | {"springs": list(self.springs)}
-        unused = ("springs", "floor") if self.forces == "valence" else ("forces",)
-        return {name: value for name, value in settings.items() if name not in unused}
+    def __init__(self, settings: ElasticNoise | None = None) -> None:
+        self.settings = settings or ElasticNoise()
 
     def hessian(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """The Hessian H, float64 [B, 3N, 3N], 0 on padding; numbers [B, N], positions [B, N, 3] in Å, mask [B, N]."""
-        if self.forces == "valence":
+        if self.settings.forces == "valence":
             return _of_each(numbers, positions, mask, valence.hessian)
         return self._springs(numbers, positions, mask)
 
@@ -123,8 +76,8 @@ class ElasticNetwork:
     def mixture(self, seed: int, keys: Tensor, count: Tensor | int) -> Tensor:
         """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`."""
         chance = uniform(stream(seed, "mixture"), keys, count, 1)[:, 0]
-        part = 1 - 10 ** (-self.decades * chance[:, 1]) if self.decades else chance[:, 1]
-        return torch.where(chance[:, 0] < self.share, part, 0.0)
+        part = 1 - 10 ** (-self.settings.decades * chance[:, 1]) if self.settings.decades else chance[:, 1]
+        return torch.where(chance[:, 0] < self.settings.share, part, 0.0)
 
     def _springs(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         positions = positions.to(torch.float64)
@@ -144,20 +97,20 @@ class ElasticNetwork:
 
     def _floor(self, numbers: Tensor, real: Tensor) -> Tensor:
         """The diagonal F, [B, 3N], 0 on padding."""
-        if self.forces == "springs":
-            return self.floor * real
+        if self.settings.forces == "springs":
+            return self.settings.floor * real
         return torch.from_numpy(valence.floor(numbers.cpu().numpy())).to(real.device) * real
 
     def _constants(self, bonded: Tensor) -> Tensor:
         """Spring constants [B, N, N] from the bonds [B, N, N]."""
-        constants = torch.full(bonded.shape, self.springs[3], dtype=torch.float64, device=bonded.device)
+        constants = torch.full(bonded.shape, self.settings.springs[3], dtype=torch.float64, device=bonded.device)
         bond = bonded.to(torch.float64)
         reached = bond
         paths = [bond]
         for _ in range(2):
             reached = ((reached @ bond) > 0).to(torch.float64)
             paths.append(reached)
-        for constant, path in reversed(list(zip(self.springs[:3], paths, strict=True))):  # the shortest path wins
+        for constant, path in reversed(list(zip(self.settings.springs[:3], paths, strict=True))):  # the shortest path wins
             constants = torch.where(path > 0, constant, constants)
         return constants
 

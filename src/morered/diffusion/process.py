@@ -5,17 +5,14 @@ Shapes: B batch, N padded atoms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from morered.diffusion.elastic import ElasticNetwork, mix
 from morered.diffusion.noise import centre, normal, stream
-
-Kind = Literal["isotropic", "elastic"]
+from morered.settings.noise import ElasticNoise, IsotropicNoise, Noise
 
 
 class Deviates(NamedTuple):
@@ -39,57 +36,21 @@ class Deviates(NamedTuple):
         return Deviates(self.isotropic[rows, :n_atoms], elastic, None if self.mixture is None else self.mixture[rows])
 
 
-@dataclass(frozen=True)
 class NoiseProcess:
-    """A kind of noise and its settings.
+    """Noise with these settings: isotropic (Eq. 2), or mixed with that of an `ElasticNetwork`.
 
-    Attributes
-    ----------
-    kind
-        isotropic (Eq. 2) or elastic, see `ElasticNetwork`.
-    elastic
-        Settings of the latter.
-    fixed_norm
-        Scale each draw to the norm that is expected. A step then says exactly how far the atoms were moved (RMSD), and so does a
-        predicted time. The norm of a draw along a few soft modes scatters otherwise as much as the steps do.
+    Where the norm is fixed, each draw is scaled to the norm that is expected. A step then says exactly how far the atoms were
+    moved (RMSD), and so does a predicted time. The norm of a draw along a few soft modes scatters otherwise as much as the steps
+    do.
     """
 
-    kind: Kind = "isotropic"
-    elastic: ElasticNetwork = field(default_factory=ElasticNetwork)
-    fixed_norm: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"unknown noise process {self.kind!r}; there are {', '.join(get_args(Kind))}")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read ``{kind, fixed_norm}`` and the settings of `ElasticNetwork`.
-
-        Raises
-        ------
-        ValueError
-            For unknown keys, impossible values, or settings of elastic noise beside isotropic noise.
-        """
-        settings = dict(values)
-        kind, fixed_norm = settings.pop("kind", "isotropic"), settings.pop("fixed_norm", False)
-        known = [f.name for f in fields(ElasticNetwork)]
-        if unknown := sorted(set(settings) - set(known)):
-            raise ValueError(f"unknown key {unknown[0]!r} in the noise process; there are: kind, fixed_norm, {', '.join(known)}")
-        if not isinstance(fixed_norm, bool):
-            raise ValueError(f"fixed_norm must be true or false, not {fixed_norm!r}")
-        if settings and kind != "elastic":
-            raise ValueError(f"{', '.join(settings)} belong to elastic noise, and the kind is {kind!r}")
-        return cls(kind, ElasticNetwork(**settings), fixed_norm)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `from_dict` reads."""
-        norm = {"fixed_norm": True} if self.fixed_norm else {}
-        return {"kind": self.kind, **norm, **(self.elastic.to_dict() if self.kind == "elastic" else {})}
+    def __init__(self, settings: Noise | None = None) -> None:
+        self.settings = settings or IsotropicNoise()
+        self.elastic = ElasticNetwork(self.settings) if isinstance(self.settings, ElasticNoise) else None
 
     def factor(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
         """What a draw needs to know of the minima: `ElasticNetwork.factor` [B, 3N, 3N], or None where the noise is isotropic."""
-        return self.elastic.factor(numbers, positions, mask) if self.kind == "elastic" else None
+        return None if self.elastic is None else self.elastic.factor(numbers, positions, mask)
 
     def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor | None = None) -> Tensor:
         """Centred noise, float64 [B, N, 3], 0 on padding; keys [B] and ``count`` as for `noise.normal`."""
@@ -98,7 +59,7 @@ class NoiseProcess:
     def deviates(self, seed: int, keys: Tensor, count: Tensor | int, n_atoms: int) -> Deviates:
         """What is random in the noise of molecules of up to ``n_atoms``: more atoms change nothing for the first ones."""
         isotropic = normal(stream(seed, "isotropic"), keys, count, n_atoms)
-        if self.kind == "isotropic":
+        if self.elastic is None:
             return Deviates(isotropic)
         elastic = normal(stream(seed, "elastic"), keys, count, n_atoms, dtype=torch.float32)
         return Deviates(isotropic, elastic, self.elastic.mixture(seed, keys, count))
@@ -111,7 +72,7 @@ class NoiseProcess:
             assert deviates.mixture is not None
             assert factor is not None
             noise = mix(deviates.isotropic, deviates.elastic, deviates.mixture, mask, factor)
-        return _to_expected_norm(noise, mask, deviates.mixture) if self.fixed_norm else noise
+        return _to_expected_norm(noise, mask, deviates.mixture) if self.settings.fixed_norm else noise
 
 
 def _to_expected_norm(noise: Tensor, mask: Tensor, mixture: Tensor | None) -> Tensor:

@@ -11,10 +11,10 @@ import pandas as pd
 
 from morered.datasets import pieces
 from morered.datasets.pieces import Built
-from morered.energies.level import Level
 from morered.energies.sampling import REFERENCE
 from morered.energies.single_point import SinglePoint, single_point
 from morered.parallel import Progress
+from morered.settings.level import Level
 from morered.structures import Column, Structures, as_names
 from morered.units import KCAL_MOL_PER_EV
 

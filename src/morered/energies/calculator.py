@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators.base import CalculationError, Calculator, accepted, one_line
-from morered.energies.level import Level
 from morered.energies.pbe0 import NotConverged, converge, forces
 from morered.energies.single_point import single_point
+from morered.settings.level import Level
+from morered.settings.reading import read
 from morered.structures import Structures
 
 #: def2 basis sets reach from hydrogen to radon.
@@ -26,7 +27,7 @@ class Pbe0(Calculator):
     open_shell: ClassVar[bool] = True
 
     def __init__(self, dispersion: bool, **settings: Any) -> None:
-        self.level = Level.from_dict({**settings, "dispersion": dispersion})
+        self.level = read(Level, {**settings, "dispersion": dispersion})
         self.name = "pbe0+mbd" if dispersion else "pbe0"
         self.description = f"{self.level.name} with PySCF"
 

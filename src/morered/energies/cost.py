@@ -32,7 +32,7 @@ def seconds(level: Mapping[str, Any], max_atoms: int | None = None) -> float | N
     Parameters
     ----------
     level
-        Settings of `morered.energies.level.Level`; the paper's where they are missing.
+        Settings of `morered.settings.level.Level`; the paper's where they are missing.
     max_atoms
         Of the sample.
     """

@@ -20,7 +20,8 @@ from morered.calculators.base import CalculationError, Calculator, accepted
 from morered.calculators.on_surface import OnSurface
 from morered.calculators.relaxers import largest_force
 from morered.energies.calculator import Pbe0
-from morered.energies.level import Level
+from morered.settings.level import Level
+from morered.settings.reading import read
 
 #: Largest force at convergence in eV/Å: 4.5e-4 hartree/bohr, the threshold that quantum chemistry programs use.
 FMAX = 0.023
@@ -61,7 +62,7 @@ class Optimised:
 
 
 def calculator(name: str, level: Mapping[str, Any] | None = None) -> Calculator:
-    """The calculator of an optimisation: PBE0 at a level (see `morered.energies.level.Level`; no dispersion), or another's
+    """The calculator of an optimisation: PBE0 at a level (see `morered.settings.level.Level`; no dispersion), or another's
     name.
     """
     if name == "pbe0":
@@ -71,7 +72,7 @@ def calculator(name: str, level: Mapping[str, Any] | None = None) -> Calculator:
 
 def titles(level: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Names of the calculators for people; PBE0's is its level of theory."""
-    plain = Level.from_dict({**(level or {}), "dispersion": False})
+    plain = read(Level, {**(level or {}), "dispersion": False})
     return {"pbe0": plain.name, "gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
 
 

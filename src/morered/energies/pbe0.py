@@ -17,8 +17,8 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from morered.electrons import parity_problem
-from morered.energies.level import Level
 from morered.extras import needs
+from morered.settings.level import Level
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 

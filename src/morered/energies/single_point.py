@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered.energies import hirshfeld, pbe0
-from morered.energies.level import Level
 from morered.energies.mbd import mbd_energy
+from morered.settings.level import Level
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from morered.energies.level import Level
 from morered.figures.declaration import Files, Plan, Runs
-from morered.study.schema import ConfigError
+from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study
@@ -53,17 +52,13 @@ def sampled(study: Study, figure: str, purpose: str) -> Plan:
     Raises
     ------
     ConfigError
-        If names point nowhere, a method does not relax the test set, or the level of theory is impossible.
+        If names point nowhere, or a method does not relax the test set.
     """
     settings = study.config[purpose]
     testset = settings["testset"] or first_testset(study, figure)
     problems = list(study.unknown(f"{purpose}.testset", testset, "testsets"))
     for place, method in enumerate(settings["methods"] or ()):
         problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
-    try:
-        Level.from_dict({**settings["level"], **({"dispersion": False} if purpose == "worth" else {})})
-    except ValueError as error:
-        problems.append(f"{purpose}.level: {error}")
     if problems:
         raise ConfigError(problems)
     methods = study.methods_of(testset, settings["methods"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from morered.relaxation import DiffusionMethod, Relaxation, relax
-from morered.relaxation.methods import Model
+from morered.settings.relaxation import Model
 from morered.structures import Structures
 
 #: Cap on the steps of the adaptive schedule in the paper.

@@ -24,9 +24,9 @@ from morered.intake import Intake, set_electrons
 from morered.library.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.familiarity import is_noted
-from morered.relaxation.methods import Method
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.verdicts import COLUMNS, Outcome, judge
+from morered.settings.relaxation import Method
 from morered.structures import Structures
 
 #: What differs from run to run, and is in no file of a library.

@@ -28,9 +28,9 @@ from morered.library.items import Item, counted, items
 from morered.library.journal import Done, JournalProblem
 from morered.library.outputs import GrowingFile, OutputProblem
 from morered.parallel import TaskFailure, available_cores, map_processes
-from morered.relaxation.methods import TIMEOUT, DiffusionMethod, Method, PhysicalMethod
-from morered.relaxation.presets import preset
+from morered.relaxation.methods import preset
 from morered.relaxation.stages import relax_stages
+from morered.settings.relaxation import TIMEOUT, DiffusionMethod, Method, PhysicalMethod
 from morered.structures import Structures
 from morered.worker import describe
 
@@ -197,7 +197,7 @@ def relax_chunk(
     count
         Molecules of the library.
     method, finish
-        Names of `morered.relaxation.presets`.
+        Names of `morered.settings.presets`.
     seed, workers
         See `LibraryOptions`.
     """

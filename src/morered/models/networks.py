@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from morered.extras import needs
 from morered.models import gpu
 from morered.models.compile import Execution, call
-from morered.models.config import ModelConfig
 from morered.models.heads import AtomHead, NoiseHead
 from morered.models.layout import Flat, Layout, Padded
 from morered.models.native.inference import infer, packed_weights
@@ -22,6 +21,7 @@ from morered.models.native.ops import positions_only
 from morered.models.native.packing import Packed
 from morered.models.native.representation import represent
 from morered.models.painn import N_ELEMENTS, PaiNN
+from morered.settings.networks import ModelConfig
 
 
 class DiffusionOutput(NamedTuple):

@@ -25,9 +25,10 @@ import torch
 from torch import Tensor
 
 from morered.models import pickled, weights
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.models.painn import N_ELEMENTS
+from morered.settings.networks import ModelConfig
+from morered.settings.reading import read
 
 #: Where a head's parameters stand in a model without its prefix -> what they are called here; in the order of preference.
 _HEADS = {
@@ -108,7 +109,7 @@ def from_state(state: Mapping[str, Tensor]) -> DiffusionNetwork | Potential:
         raise ValueError(f"the output modules ({', '.join(modules) or 'none'}) are no heads of noise, time or energy")
     representation = {name: value for name, value in state.items() if name.startswith("representation.")}
     layers = {f"{part}_layers": _layers(head) for part, head in heads.items()}
-    config = ModelConfig.from_dict({"kind": kind, **_sizes(representation), **layers})
+    config = read(ModelConfig, {"kind": kind, **_sizes(representation), **layers})
     network = build(config).to(state[_ANCHOR].dtype)
     named = representation | {name: value for head in heads.values() for name, value in head.items()}
     if isinstance(network, Potential):

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from morered.escaping import printable
 from morered.files import atomic_path
-from morered.models.config import Engine, ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.settings.networks import Engine, ModelConfig
 
 SUFFIX = ".safetensors"
 _LAYOUT = "1"
@@ -164,7 +164,7 @@ def load(path_or_name: str | os.PathLike[str], device: torch.device | str = "cpu
     path = find(path_or_name)
     metadata, tensors = _read(path)
     try:
-        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        config = ModelConfig.of_header(json.loads(metadata["config"]))
         header = WeightsHeader.from_dict(json.loads(metadata["header"]))
         if engine is not None:
             config = replace(config, engine=engine)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod
+from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod
 from morered.trajectories import Trajectories
 
 #: Points of one curve, at most.

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike
 
 from morered.batching import Batch, pad
 from morered.relaxation.codes import Code
-from morered.relaxation.methods import PotentialMethod
 from morered.relaxation.potentials import BatchedPotential
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.verdicts import Outcome
+from morered.settings.relaxation import PotentialMethod
 from morered.structures import Structures
 from morered.trajectories import Recorder, Trajectories
 

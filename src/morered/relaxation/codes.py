@@ -19,7 +19,6 @@ class Code(IntEnum):
 
     RUNNING = 0
     CONVERGED = 1
-    STEP_PLATEAU = 2
     SETTLED = 3
     STEP_CAP = 4
     NOT_FINITE = 5
@@ -39,7 +38,6 @@ class Code(IntEnum):
 VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
     {
         Code.CONVERGED: "converged",
-        Code.STEP_PLATEAU: "converged",
         Code.SETTLED: "converged",
         Code.STEP_CAP: "step-cap",
         Code.NOT_FINITE: "failed",
@@ -60,7 +58,6 @@ VERDICTS: Mapping[Code, Verdict] = MappingProxyType(
 REASONS: Mapping[Code, str] = MappingProxyType(
     {
         Code.CONVERGED: "converged",
-        Code.STEP_PLATEAU: "the predicted time step no longer falls",
         Code.SETTLED: "the predicted clean structure no longer moves",
         Code.STEP_CAP: "the cap on the steps was reached",
         Code.NOT_FINITE: "a coordinate became infinite or no number",

@@ -18,8 +18,8 @@ from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation import mixing, stopping
 from morered.relaxation.codes import REASONS, Code, constant
-from morered.relaxation.methods import DiffusionMethod
 from morered.relaxation.state import Move, Start, State
+from morered.settings.relaxation import DiffusionMethod
 
 Predict = Callable[..., tuple[Tensor | None, Tensor | None, Tensor | None]]
 """A diffusion network: (numbers, positions, mask, time=None) -> (noise [B, N, 3], times of the atoms, time [B])."""
@@ -78,7 +78,7 @@ class DiffusionRelaxer:
         self._pair_bytes = pair_bytes
         self._kernels = kernels
         self._draws = method.move == "reverse" and method.stochastic
-        self._needs_clean = method.move != "reverse" or method.stop.needs_clean
+        self._needs_clean = method.move != "reverse" or method.stop.settled is not None
         self._phase = 0  # place in the noise drawn ahead, the same for all rows
         self._place = 0  # place in the history of accelerated moves, the same for all rows
         self._table = _coefficients(schedule)
@@ -130,10 +130,9 @@ class DiffusionRelaxer:
             moved = self._towards(clean, noise, step, state)
         taken = state.taken + 1
         code = stopping.check(method.stop, step, clean, taken, state.scratch)
-        if method.stop.needs_clean:
+        if method.stop.settled is not None:
             assert clean is not None
-            ends_clean = code != 0 if method.stop.finish == "clean" else code == int(Code.SETTLED)
-            moved = torch.where(ends_clean[:, None, None], clean, moved)
+            moved = torch.where((code == int(Code.SETTLED))[:, None, None], clean, moved)
         capped = (taken >= method.steps) & (code == 0)
         code = torch.where(capped, constant(Code.STEP_CAP, code.device), code)
         time = row[:, 7]
@@ -145,7 +144,7 @@ class DiffusionRelaxer:
         """A sentence for how a molecule ended."""
         if code is Code.CONVERGED:
             word = "predicted" if self.method.schedule == "adaptive" else "scheduled"
-            return f"the {word} time step reached {self.method.stop.step}"
+            return f"the {word} time step reached 0"
         return REASONS[code]
 
     def bytes_per_molecule(self, n_padded: int) -> int:

@@ -14,10 +14,10 @@ from torch import Tensor
 from morered.batching import Batch
 from morered.relaxation.codes import REASONS, Code, constant
 from morered.relaxation.inverse_hessian import Compact, InverseHessian, Recursive, Scaled, Valence
-from morered.relaxation.methods import PotentialMethod
 from morered.relaxation.mixing import shortened
 from morered.relaxation.potentials import BatchedPotential
 from morered.relaxation.state import Move, Start, State
+from morered.settings.relaxation import PotentialMethod
 
 
 class LbfgsRelaxer:

@@ -8,42 +8,12 @@ Shapes: B batch, N padded atoms, D = 3N coordinates, H history.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from morered.models.native import moves
 from morered.relaxation.state import Rows
-
-
-@dataclass(frozen=True)
-class Mixing:
-    """Settings of the mixing.
-
-    Attributes
-    ----------
-    memory : int
-        H, pairs of differences kept.
-    warmup : int
-        Plain jumps before it begins.
-    max_move : float
-        Å; a mixed move is shortened so that no atom moves further.
-    regularisation : float
-        Added to the diagonal of the normal equations, relative to their mean diagonal: tames directions in which nothing changed.
-    """
-
-    memory: int = 5
-    warmup: int = 3
-    max_move: float = 0.3
-    regularisation: float = 1e-3
-
-    def __post_init__(self) -> None:
-        for name in ("memory", "max_move", "regularisation"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.warmup < 1:
-            raise ValueError(f"warmup must be at least 1, not {self.warmup}: the first jump has no history")
+from morered.settings.relaxation import Mixing
 
 
 def init(mixing: Mixing, positions: Tensor) -> Rows:

@@ -14,7 +14,7 @@ from torch import nn
 from morered.models.compile import Mode, maybe_compile
 from morered.models.networks import Network
 from morered.models.weights import LoadedModel, load
-from morered.relaxation.methods import Model
+from morered.settings.relaxation import Model
 
 
 def loaded(

@@ -24,9 +24,9 @@ from morered.calculators.relaxers import RelaxedOne, relaxer_options, timed_rela
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.engine import Progress
-from morered.relaxation.methods import TIMEOUT, PhysicalMethod
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.verdicts import Outcome
+from morered.settings.relaxation import TIMEOUT, PhysicalMethod
 from morered.structures import Structures
 from morered.trajectories import Recorder, Trajectories
 from morered.worker import describe

@@ -28,7 +28,6 @@ from morered.relaxation.diffusion import DiffusionRelaxer
 from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
 from morered.relaxation.frames import own_frames, turned, turned_back
 from morered.relaxation.lbfgs import LbfgsRelaxer
-from morered.relaxation.methods import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
 from morered.relaxation.noise_left import without_noise
 from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
@@ -38,6 +37,7 @@ from morered.relaxation.restarts import Run, restarted
 from morered.relaxation.screening import refusals
 from morered.relaxation.state import Relaxer
 from morered.relaxation.verdicts import Outcome, judge
+from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.structures import Structures, offsets_of
 from morered.trajectories import Trajectories
 

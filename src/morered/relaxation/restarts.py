@@ -17,7 +17,6 @@ Shapes: M molecules, D doubtful ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from morered.relaxation.codes import REASONS, Code, is_relaxed
 from morered.relaxation.engine import Progress
 from morered.relaxation.shaking import shaken
 from morered.relaxation.verdicts import Outcome
+from morered.settings.relaxation import Restarts
 from morered.structures import Structures, as_names, offsets_of
 from morered.trajectories import Trajectories
 
@@ -41,47 +41,6 @@ Sound = Callable[[Structures, Structures], NDArray[np.bool_]]
 PENALTY = 1.0e4
 #: Ends that another start may mend; memory does not depend on it.
 _BROKEN = (int(Code.NOT_FINITE), int(Code.EXPLODED), int(Code.NOISE_LEFT))
-
-
-@dataclass(frozen=True)
-class Restarts:
-    """When and how a molecule is tried again.
-
-    Attributes
-    ----------
-    tries : int
-        Further starts of a molecule at most; the first result that is not doubtful ends them.
-    width : float
-        Å, of the normal deviates added to the coordinates of the input for each.
-    distance : float
-        Å: a result whose RMSD from the input is larger is doubtful; so is one that broke down.
-    reach : float
-        Å: a result is not doubtful where its RMSD from the input is at most this times the square root of the first predicted
-        time. 0 leaves the predicted time out.
-    clean_below : float
-        A result whose last predicted time, 0 to 1, is not below this is doubtful, however near it lies. 0 leaves that time out.
-    steps : int
-        Cap on the steps of a further start, which also ends where the predicted clean structure changes by less than 0.01 Å; of
-        each molecule the start that came nearest is then relaxed in full. 0: all are relaxed in full.
-    """
-
-    tries: int = 3
-    width: float = 0.1
-    distance: float = 0.6
-    reach: float = 0.0
-    clean_below: float = 0.0
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("tries", "width", "distance"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if not self.reach >= 0:
-            raise ValueError(f"reach must be at least 0, not {self.reach}")
-        if not 0 <= self.clean_below <= 1:
-            raise ValueError(f"clean_below must lie between 0 and 1, not {self.clean_below}")
-        if not self.steps >= 0:
-            raise ValueError(f"steps must be at least 0, not {self.steps}")
 
 
 def restarted(run: Run, restarts: Restarts, seed: int, look: Run | None = None, sound: Sound | None = None) -> Run:

@@ -15,11 +15,11 @@ from morered.checks.table import GEOMETRY, IDENTITY
 from morered.metrics.rmsd import align, rmsd
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import REASONS, Code
-from morered.relaxation.methods import Method
 from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
 from morered.relaxation.results import turned, with_results, without_stale
 from morered.relaxation.verdicts import COLUMNS
+from morered.settings.relaxation import Method
 from morered.structures import Column, Structures
 from morered.trajectories import Trajectories
 

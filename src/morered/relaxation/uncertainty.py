@@ -25,11 +25,11 @@ from morered.batching import batches, pad
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
-from morered.relaxation.methods import DiffusionMethod, Method
 from morered.relaxation.networks import loaded
 from morered.relaxation.recording import Recording
 from morered.relaxation.shaking import shaken
 from morered.relaxation.stages import StagedRelaxation, relax_stages
+from morered.settings.relaxation import DiffusionMethod, Method
 from morered.structures import Column, Structures
 
 #: Å. How far a further run of a method without noise of its own starts from the input, per coordinate.

@@ -8,13 +8,13 @@ shared.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from morered.extras import needs
-from morered.study.schema import ConfigError
+from morered.settings.base import merged
+from morered.settings.reading import ConfigError
 
 with needs("workflow"):
     import yaml
@@ -116,14 +116,5 @@ def _add_entry(
                 )
             if uses or changed:
                 renamed[kind][name] = f"{name}@{label}"
-                expanded[kind][renamed[kind][name]] = {**merge(thing, changed or {}), **uses}
+                expanded[kind][renamed[kind][name]] = {**merged(thing, changed or {}), **uses}
     return tuple(renamed["methods"].get(name, name) for name in methods)
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
-    """``base`` with ``changes`` laid over it, mappings merged key by key."""
-    merged = dict(copy.deepcopy(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else copy.deepcopy(value)
-    return merged

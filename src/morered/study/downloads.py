@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from morered.datasets import sources
-from morered.study.schema import ConfigError
+from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study
@@ -32,7 +32,7 @@ class Listed(NamedTuple):
 def files_of(settings: Mapping[str, Any]) -> list[str]:
     """Names of the files that a dataset with these settings is made from, as published."""
     if settings["kind"] == "qm7x":
-        return [f"{name}.xz" for name in settings["files"]] + ["DupMols.dat"] * settings["remove_duplicates"]
+        return [f"{name}.xz" for name in settings["files"]] + ["DupMols.dat"]
     if settings["kind"] == "qm9" and settings["source"] == "figshare":
         return ["dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"]
     return []

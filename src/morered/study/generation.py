@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from morered.study.schema import ConfigError
+from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study
@@ -31,9 +31,8 @@ def dataset(study: Study) -> str:
 
 
 def seed(study: Study) -> int:
-    """Seed of compositions and noise."""
-    own = study.config["generation"]["seed"]
-    return study.config["seed"] if own is None else own
+    """Seed of compositions and noise: the study's."""
+    return study.config["seed"]
 
 
 def folder(study: Study, sampler: str = "") -> str:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from morered.figures.declaration import declared
+from morered.settings.level import LevelSettings
+from morered.settings.presets import started
+from morered.settings.reading import ConfigError, read
+from morered.settings.study import StudySettings
 from morered.study import generation
 from morered.study.ablations import Ablation, expand, load_files
-from morered.study.schema import ConfigError, Schema, check, stated
 
 Settings = dict[str, Any]
 
@@ -19,7 +22,7 @@ Settings = dict[str, Any]
 _NOT_OF_THE_MINIMA = ("displaced", "chunks", "timeout")
 _NOT_OF_THE_SOURCE = (*_NOT_OF_THE_MINIMA, "split")
 # Settings of a method that its runs do not depend on.
-_BOOKKEEPING = ("testsets", "chunks", "seeds")
+_BOOKKEEPING = ("preset", "testsets", "chunks", "seeds")
 
 
 class Study:
@@ -31,13 +34,13 @@ class Study:
         For faults of the config; the message lists them with the paths of their keys.
     """
 
-    def __init__(self, config: Mapping[str, Any], schema: Schema, ablations_dir: str | Path = "config/ablations") -> None:
+    def __init__(self, config: Mapping[str, Any], ablations_dir: str | Path = "config/ablations") -> None:
         complete = load_files(json.loads(json.dumps(config)), ablations_dir)
-        check(complete, schema)
-        self.stated, self.ablations = expand(complete)
-        self.config = check(self.stated, schema)
-        self.schema = schema
-        self.name: str = self.config["study"]
+        read(StudySettings, _started(complete))
+        expanded, self.ablations = expand(complete)
+        self.settings = read(StudySettings, _seeded(_started(expanded)))
+        self.config = self.settings.to_dict()
+        self.name = self.settings.study
         problems = list(self._dangling()) or list(self._lacking())
         if problems:
             raise ConfigError(problems)
@@ -57,30 +60,31 @@ class Study:
         return self.config["methods"][name]
 
     def testset(self, name: str) -> Settings:
-        """Settings of a test set, defaults filled in; its seed is the study's where it has none."""
-        settings = self.config["testsets"][name]
-        return {**settings, "seed": self.config["seed"] if settings["seed"] is None else settings["seed"]}
+        """Settings of a test set, defaults filled in, and the seed of its sample, displacements and noise: the study's."""
+        return {**self.config["testsets"][name], "seed": self.config["seed"]}
 
     def network_settings(self, name: str) -> Settings:
         """What a model's training depends on, without what is at its default: a new default retrains nothing."""
-        settings = stated(self.stated["models"][name], self.schema, "model")
-        settings["training"] = {"seed": self.config["seed"], **settings.get("training", {})}
+        model = self.settings.models[name]
+        settings = model.stated()
+        settings["training"] = {**settings.get("training", {}), "seed": model.training.seed}
         return {key: value for key, value in settings.items() if key not in ("dataset", "source")}
 
     def method_settings(self, name: str) -> Settings:
         """What a method's runs depend on, without what is at its default and without the models' names."""
-        settings = stated(self.stated["methods"][name], self.schema, "method")
+        method = self.settings.methods[name]
+        settings = {"relaxer": method.relaxer, **method.stated()}
         return {key: value for key, value in settings.items() if key not in (*_BOOKKEEPING, "noise", "time", "model")}
 
     def sampling(self, purpose: str) -> Settings:
         """What the sample of inputs depends on that is computed for ``purpose`` ("energies" or "worth")."""
         settings = self.config[purpose]
-        seed = self.config["seed"] if settings["seed"] is None else settings["seed"]
-        return {"molecules": settings["molecules"], "max_atoms": settings["max_atoms"], "seed": seed}
+        return {"molecules": settings["molecules"], "max_atoms": settings["max_atoms"], "seed": self.config["seed"]}
 
     def level(self, purpose: str) -> Settings:
         """The level of theory of ``purpose`` ("energies" or "worth"), without what is at its default."""
-        return stated(self.config[purpose]["level"], self.schema, "level")
+        level: LevelSettings = getattr(self.settings, purpose).level
+        return level.stated()
 
     # ----------------------------------------------------------------- what belongs together
 
@@ -127,7 +131,8 @@ class Study:
 
     def models_of(self, method: str) -> dict[str, str]:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
-        return {role: self.method(method)[role] for role in ("noise", "time", "model") if role in self.method(method)}
+        settings = self.method(method)
+        return {role: settings[role] for role in ("noise", "time", "model") if settings.get(role) is not None}
 
     def time_predictors(self, testset: str) -> dict[str, str]:
         """Name of a panel -> method, the first for each model that predicts times: what figure 3a compares."""
@@ -171,7 +176,7 @@ class Study:
 
     def data_dir(self, dataset: str) -> str:
         """Folder of a dataset, shared by studies and keyed by what the minima and the split depend on."""
-        own = stated(self.stated["datasets"][dataset], self.schema, "dataset")
+        own = self.settings.datasets[dataset].stated()
         settings = {key: value for key, value in own.items() if key not in _NOT_OF_THE_MINIMA}
         return f"results/data/{dataset.split('@')[0]}-{digest(settings)}"
 
@@ -182,7 +187,7 @@ class Study:
         """
         settings = self.dataset(dataset)
         if settings["kind"] in ("custom", "organic"):
-            own = stated(self.stated["datasets"][dataset], self.schema, "dataset")
+            own = self.settings.datasets[dataset].stated()
             made_of = {key: value for key, value in own.items() if key not in _NOT_OF_THE_SOURCE}
             return f"results/data/raw/{dataset.split('@')[0]}-{digest(made_of)}"
         table = settings.get("sources")
@@ -190,7 +195,7 @@ class Study:
 
     def displaced(self, dataset: str) -> str:
         """Displaced structures of a dataset's training and validation graphs, made here, with energies and forces."""
-        settings = stated(self.stated["datasets"][dataset], self.schema, "dataset").get("displaced", {})
+        settings = self.settings.datasets[dataset].stated().get("displaced", {})
         return f"{self.data_dir(dataset)}/displaced-{digest(settings)}.h5"
 
     def labelled(self, dataset: str) -> str:
@@ -208,7 +213,7 @@ class Study:
 
     def augmentation(self, model: str) -> str | None:
         """Minima of another dataset that a model is trained on as well."""
-        settings = stated(self.stated["models"][model], self.schema, "model").get("augment")
+        settings = self.settings.models[model].stated().get("augment")
         if settings is None:
             return None
         made_of = {**settings, "dataset": self.data_dir(settings["dataset"])}
@@ -289,18 +294,40 @@ class Study:
         fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt"), "model": ("mlff",)}
         for name, method in config["methods"].items():
             for role, kinds in fitting.items():
-                if role not in method:
+                if method.get(role) is None:
                     continue
                 faults = list(names(f"methods.{name}.{role}", method[role], "models"))
                 yield from faults
                 kind = None if faults else config["models"][method[role]]["kind"]
                 if kind is not None and kind not in kinds:
                     yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {kind}, not {' or '.join(kinds)}"
-            if method["relaxer"] == "morered" and method["schedule"] != "fixed" and "time" not in method:
+            if method["relaxer"] == "morered" and method["schedule"] != "fixed" and method["time"] is None:
                 yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
             for testset in method["testsets"] or ():
                 yield from names(f"methods.{name}.testsets", testset, "testsets")
         yield from generation.dangling(self)
+
+
+def _started(config: Settings) -> Settings:
+    """The config with the settings of the presets that its methods name; models are the study's own."""
+    methods = config.get("methods")
+    if not isinstance(methods, Mapping):
+        return config
+    begun = dict(methods)
+    for name, method in methods.items():
+        if isinstance(method, Mapping) and method.get("preset") is not None:
+            begun[name] = {**started(method, f"methods.{name}", models=False), "preset": method["preset"]}
+    return {**config, "methods": begun}
+
+
+def _seeded(config: Settings) -> Settings:
+    """The config with its seed for every training that has none of its own."""
+    seed = config.get("seed", 0)
+    models = {
+        name: {**model, "training": {"seed": seed, **(model.get("training") or {})}}
+        for name, model in config.get("models", {}).items()
+    }
+    return {**config, "models": models}
 
 
 def _joined(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from morered.training.config import TrainingConfig
+from morered.settings.training import TrainingConfig
 
 if TYPE_CHECKING:
     from morered.training.run import TrainingInterrupted, train

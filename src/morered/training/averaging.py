@@ -23,9 +23,8 @@ class WeightAveraging:
         The network's state (averaged) with the lowest validation loss, on the CPU; None before the first finite one.
     """
 
-    def __init__(self, decay: float, warmup: bool) -> None:
+    def __init__(self, decay: float) -> None:
         self.decay = decay
-        self.warmup = warmup
         self.updates = 0
         self.average: list[Tensor] = []
         self.best: State | None = None
@@ -47,7 +46,7 @@ class WeightAveraging:
 
     def update(self, network: nn.Module) -> None:
         """Move towards the weights."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))  # the average of a short run does not lag behind
         self.updates += 1
         torch._foreach_lerp_(self.average, [p.detach() for p in network.parameters()], 1 - decay)
 

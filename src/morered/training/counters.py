@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from morered.training.config import TrainingConfig
+from morered.settings.training import TrainingConfig
 
 _WINDOW = 100  # batches in the running mean of the loss
 _SETTLING = 20  # batches before a loss can count as exploding
@@ -111,11 +111,10 @@ class Counters:
         self.sums, self.summed = {}, 0
         return means
 
-    def fraction(self, config: TrainingConfig, batches_per_epoch: int) -> float:
+    def fraction(self, config: TrainingConfig) -> float:
         """How much of the run is done, by the limit that comes first; 0 without limits, 1 or more at the end."""
         done = [
             self.batches / config.max_steps if config.max_steps else 0.0,
-            self.batches / (config.max_epochs * batches_per_epoch) if config.max_epochs else 0.0,
             self.seconds / config.max_time if config.max_time else 0.0,
         ]
         return max(done)

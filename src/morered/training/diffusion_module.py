@@ -12,11 +12,12 @@ from torch import Tensor
 from morered.diffusion.forward import diffuse
 from morered.diffusion.losses import joint_loss, noise_errors, time_errors
 from morered.diffusion.noise import random_steps, stream
+from morered.diffusion.process import NoiseProcess
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.networks import DiffusionNetwork, DiffusionOutput
+from morered.settings.training import TrainingConfig
 from morered.structures import Structures
 from morered.training.ahead import Drawn, DrawsAhead
-from morered.training.config import TrainingConfig
 from morered.training.data import Bucket, diffusion_buckets
 from morered.training.module import TrainingModule
 
@@ -45,6 +46,7 @@ class DiffusionModule(TrainingModule):
     def __init__(self, network: DiffusionNetwork, config: TrainingConfig, data: Structures, validation: Structures) -> None:
         super().__init__(network, config, data, validation)
         d = network.config.diffusion
+        self._process = NoiseProcess(config.noise)
         self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
         self._noisy: list[Noisy] = []
         self._ahead = DrawsAhead(self._keys, self._draw, config.batch_size)
@@ -52,7 +54,7 @@ class DiffusionModule(TrainingModule):
     def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
         """Centred minima, with the factors of elastic noise where the config asks for it."""
         self._schedule = self._schedule.to(device)
-        return diffusion_buckets(structures, self.config.noise, device)
+        return diffusion_buckets(structures, self._process, device)
 
     def counts(self, molecules: int) -> dict[str, float]:
         """Atoms."""
@@ -80,7 +82,7 @@ class DiffusionModule(TrainingModule):
         rank[torch.argsort(keys, stable=True)] = torch.arange(len(keys), device=keys.device)
         steps = (rank * self._schedule.T) // max(1, len(keys))
         parts = steps.split([len(bucket) for bucket in buckets])
-        noise = self.config.noise
+        noise = self._process
         self._noisy = [
             self._diffuse(bucket, Drawn(step, noise.deviates(_VALIDATION_SEED, bucket.keys, 0, bucket.numbers.shape[1])))
             for bucket, step in zip(buckets, parts, strict=True)
@@ -133,13 +135,13 @@ class DiffusionModule(TrainingModule):
     def _draw(self, keys: Tensor, numbers: Tensor, n_atoms: int) -> Drawn:
         seed, config = self.config.seed, self.config
         steps = random_steps(stream(seed, "steps"), keys, numbers, self._schedule.T, config.step_power)
-        return Drawn(steps, config.noise.deviates(stream(seed, "noise"), keys, numbers, n_atoms))
+        return Drawn(steps, self._process.deviates(stream(seed, "noise"), keys, numbers, n_atoms))
 
     def _diffuse(self, bucket: Bucket, drawn: Drawn) -> Noisy:
         numbers, step = bucket.numbers.long(), drawn.steps
         mask = numbers > 0
         with torch.autocast(numbers.device.type, enabled=False):
-            noise = self.config.noise.shape(drawn.deviates, mask, bucket.extra.get("factor"))
+            noise = self._process.shape(drawn.deviates, mask, bucket.extra.get("factor"))
             positions = diffuse(bucket.positions, step, noise, self._schedule)
         return Noisy(numbers, positions.float(), mask, step, self._schedule.time(step).float(), noise.float())
 

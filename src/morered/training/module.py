@@ -15,8 +15,8 @@ from torch import Tensor
 
 from morered.models.compile import maybe_compile
 from morered.models.networks import DiffusionNetwork, Potential
+from morered.settings.training import TrainingConfig
 from morered.structures import Structures
-from morered.training.config import TrainingConfig
 from morered.training.counters import Counters
 from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks
 from morered.training.processes import Processes
@@ -122,7 +122,7 @@ class TrainingModule(ABC):
     @property
     def fraction(self) -> float:
         """How much of the run is done, see `Counters.fraction`."""
-        return self.counters.fraction(self.config, self.plan.batches_per_epoch)
+        return self.counters.fraction(self.config)
 
     @property
     def epoch(self) -> float:
@@ -136,9 +136,7 @@ class TrainingModule(ABC):
 
     def optimizer(self) -> torch.optim.Optimizer:
         """AdamW (Appendix C.2)."""
-        return torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
-        )
+        return torch.optim.AdamW(self.network.parameters(), lr=self.config.learning_rate, weight_decay=0.0, fused=True)
 
     def train_on(self, draw: Draw, optimizer: torch.optim.Optimizer) -> bool:
         """One step of the optimiser; whether it was taken, and the batch not skipped."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from morered.models.networks import Potential
+from morered.settings.training import TrainingConfig
 from morered.structures import Structures
-from morered.training.config import TrainingConfig
 from morered.training.data import Bucket, atomic_references, potential_buckets
 from morered.training.module import TrainingModule
 

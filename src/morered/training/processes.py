@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from morered.training.config import TrainingConfig
+from morered.settings.training import TrainingConfig
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from morered.training.config import TrainingConfig
+from morered.settings.training import TrainingConfig
 
 
 class LearningRate:
@@ -20,7 +20,7 @@ class LearningRate:
         # the scheduler works on a rate of 1: what it leaves of it is the factor for the real one
         self._unit = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
         self._plateau = ReduceLROnPlateau(
-            self._unit, factor=p.factor, patience=p.patience, cooldown=p.cooldown, threshold=p.threshold, eps=0.0
+            self._unit, factor=p.factor, patience=p.patience, cooldown=p.cooldown, threshold=0.0, eps=0.0
         )
 
     @property

@@ -16,13 +16,13 @@ import torch
 from morered.code_digest import code_digest
 from morered.diffusion.noise import stream
 from morered.models import weights
-from morered.models.config import ModelConfig
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.settings.networks import ModelConfig
+from morered.settings.training import TrainingConfig
 from morered.structures import Structures
 from morered.training import data as training_data
 from morered.training.averaging import State, WeightAveraging
 from morered.training.checkpoints import LAST, Checkpoints, Part, TrainingInterrupted
-from morered.training.config import TrainingConfig
 from morered.training.counters import Counters
 from morered.training.diffusion_module import DiffusionModule
 from morered.training.logs import Logs
@@ -39,7 +39,7 @@ CHECKPOINTS = "checkpoints"
 
 #: Settings that say how far and where a run goes, not what it computes: changing them continues it.
 _NOT_IDENTITY = (
-    "max_epochs", "max_steps", "max_time", "early_stopping", "device", "devices", "precision", "compile", "checkpoint_minutes",
+    "max_steps", "max_time", "early_stopping", "device", "devices", "precision", "compile", "checkpoint_minutes",
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def train(
         final.load_state_dict(best)
         weights.save(path, final, _header(module, data, dataset, split_digest, about))
 
-    average, rate, logs = WeightAveraging(config.ema_decay, config.ema_warmup), LearningRate(config), Logs(folder)
+    average, rate, logs = WeightAveraging(config.ema_decay), LearningRate(config), Logs(folder)
     parts: dict[str, Part] = {"average": average, "rate": rate, "logs": logs}
     identity = _identity(model, config, digest)
     checkpoints = Checkpoints(folder / CHECKPOINTS, identity, config.checkpoint_minutes, parts, write, requeue_job)

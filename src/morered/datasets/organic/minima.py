@@ -24,8 +24,8 @@ from morered.datasets.organic.choice import Entry
 from morered.datasets.pieces import Built
 from morered.metrics.rmsd import rmsd
 from morered.metrics.stereo import stereo_kept
-from morered.relaxation.methods import PotentialMethod
 from morered.relaxation.relax import relax
+from morered.settings.relaxation import PotentialMethod
 from morered.structures import Column, Structures
 
 #: Raised by hand when what is built changes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from morered.figures.declaration import Figure, Files, Order, Plan
-from morered.study.schema import ConfigError
+from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study

@@ -44,15 +44,15 @@ def draw(order: Order) -> None:
     """Figure and table."""
     import pandas as pd
 
-    from morered.energies.level import Level
     from morered.figures.catalogue.fig6 import drawing
+    from morered.settings.level import Level
 
     drawing.make(
         pd.read_csv(order.files["energies"]),
         order.stem,
         order.page,
         testset=order.plan["testset"],
-        level=Level.from_dict(order.settings["level"]).name,
+        level=Level(**order.settings["level"]).name,
         note=order.settings["note"],
     )
 

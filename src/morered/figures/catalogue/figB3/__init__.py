@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from morered.figures.choices import first_testset, runs_shown
 from morered.figures.declaration import Figure, Order, Plan
-from morered.study.schema import ConfigError
+from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from morered.figures.declaration import Figure, Files, Order, Plan
+from morered.settings.reading import ConfigError
 from morered.study import generation
-from morered.study.schema import ConfigError
 
 if TYPE_CHECKING:
     from morered.study.study import Study

@@ -1,0 +1,111 @@
+"""How a network is trained. The defaults are the paper's (Appendix C.2) and those of the authors' published code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from morered.settings.base import Kinds, Settings, group, key
+from morered.settings.networks import Kind
+from morered.settings.noise import ElasticNoise, IsotropicNoise, used
+
+
+@dataclass(frozen=True)
+class Plateau(Settings):
+    """When the learning rate falls on a plateau."""
+
+    factor: float = key(0.5, "The learning rate is multiplied by this.", gt=0, lt=1)
+    patience: int = key(150, "Validations without a lower loss before it falls.", ge=0)
+    cooldown: int = key(10, "Validations after it fell in which it does not fall again.", ge=0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """Settings of a training run of a diffusion model.
+
+    The decay at step n is at most (1 + n) / (10 + n), so that the average of a short run does not lag behind. A batch with a
+    non-finite loss or gradient is skipped as well. ``compile`` is explained in `morered.models.compile.maybe_compile`: results
+    agree to rounding. Where auto turns to ``torch.compile`` in the middle of a run (GPUs), two runs of one seed agree to rounding
+    only. Validation steps are uniform whatever ``step_power`` is.
+    """
+
+    batch_size: int = key(128, "Molecules in a batch, on all devices together.", ge=1)
+    learning_rate: float = key(1e-4, "Learning rate of AdamW.", gt=0)
+    schedule: Literal["plateau", "cosine", "constant"] = key(
+        "plateau", "plateau: halved when the validation loss stagnates; cosine: to 0 at the end of the run; constant."
+    )
+    plateau: Plateau = group(Plateau, "When the learning rate falls on a plateau.")
+    warmup_steps: int = key(0, "Batches over which the learning rate rises.", ge=0)
+    ema_decay: float = key(0.999, "Decay of the averaged weights that are validated and used, smaller at first.", ge=0, lt=1)
+    clip: float | None = key(0.5, "Largest norm of the gradient; null: any.", gt=0)
+    skip_factor: float = key(10.0, "A batch whose loss exceeds so many times the running mean is skipped.", gt=1)
+    early_stopping: int | None = key(300, "Stop after so many validations without a lower loss; null: never.", ge=1)
+    max_steps: int | None = key(None, "Limit in batches.", ge=1)
+    max_time: float | None = key(None, "Limit in seconds of training, interruptions not counted.", gt=0)
+    validate_every: int | None = key(None, "Batches between validations; null: one epoch.", ge=1)
+    seed: int = key(0, "Seed of weights, order, steps and noise; in a config the study's where not given.", ge=0)
+    init: str | None = key(
+        None, "What to start from: another model of the study, a weights file, or the name of shipped weights."
+    )
+    eta: float = key(0.9, "Weight of the noise loss in the joint loss (section 2.4).", ge=0, le=1)
+    noise: Annotated[IsotropicNoise | ElasticNoise, Kinds("kind", "isotropic")] = group(
+        IsotropicNoise, "Noise of the training and validation inputs."
+    )
+    step_power: int = key(
+        1, "Training steps are T u^step_power with u uniform; 1 as in Algorithm 1, 2 draws half of them below T/4.", ge=1
+    )
+    forces_weight: float = key(0.95, "Weight of the forces in the MLFF's loss; the energy has the rest.", ge=0, le=1)
+    precision: Literal["float32", "tf32", "bf16"] = key("float32", "tf32 and bf16 are faster on GPUs and less accurate.")
+    compile: Literal["auto", "always", "never"] = key("auto", "Whether the network is compiled.")
+    device: Literal["auto", "cpu", "gpu"] = key("auto", "auto takes a GPU if there is one.")
+    devices: int = key(1, "Devices that train one model together (DDP).", ge=1)
+    checkpoint_minutes: float = key(5.0, "Minutes between checkpoints.", ge=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.schedule == "cosine" and not self.is_limited:
+            raise ValueError("schedule: the cosine schedule needs an end: set max_steps or max_time")
+        if self.early_stopping is None and not self.is_limited:
+            raise ValueError("early_stopping: the run has no end: set early_stopping, max_steps or max_time")
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether steps or time are limited."""
+        return not self.max_steps is self.max_time is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; what `training_config` reads."""
+        return super().to_dict() | {"noise": used(self.noise)}
+
+
+@dataclass(frozen=True)
+class PotentialPlateau(Plateau):
+    """When the learning rate of a force field falls."""
+
+    patience: int = key(15, "Validations without a lower loss before it falls.", ge=0)
+
+
+@dataclass(frozen=True)
+class PotentialTraining(TrainingConfig):
+    """Settings of a training run of a force field, where they differ (Appendix C.2); gradients are clipped for diffusion only."""
+
+    batch_size: int = key(10, "Molecules in a batch, on all devices together.", ge=1)
+    learning_rate: float = key(1e-3, "Learning rate of AdamW.", gt=0)
+    plateau: PotentialPlateau = group(PotentialPlateau, "When the learning rate falls on a plateau.")
+    clip: float | None = key(None, "Largest norm of the gradient; null: any.", gt=0)
+    skip_factor: float = key(1000.0, "A batch whose loss exceeds so many times the running mean is skipped.", gt=1)
+    early_stopping: int | None = key(30, "Stop after so many validations without a lower loss; null: never.", ge=1)
+
+
+def training_config(values: Mapping[str, Any], kind: Kind = "morered-jt") -> TrainingConfig:
+    """Read settings; what is not given is at the default of this kind of model.
+
+    Raises
+    ------
+    ConfigError
+        For unknown keys, wrong types and impossible values; the message names the keys.
+    """
+    from morered.settings.reading import read
+
+    return read(PotentialTraining if kind == "mlff" else TrainingConfig, values, "training")
