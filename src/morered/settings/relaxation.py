@@ -183,7 +183,7 @@ class _Potential(Settings):
     """The field that comes first."""
 
     potential: Any = key(
-        meaning="mlff: the project's own force field; so3lr, aimnet2: pretrained ones; another batched calculator; or from Python "
+        meaning="mlff: the project's own; so3lr, aimnet2: pretrained ones; another batched calculator; or from Python "
         "a potential itself, see `morered.calculators.given`.",
         alias="relaxer",
     )
