@@ -48,9 +48,9 @@ def reason_to_stream(arguments: argparse.Namespace, stages: Sequence[Method]) ->
 
 
 def _whole(arguments: argparse.Namespace) -> str | None:
-    """What is asked for that needs all molecules at once; None where nothing is."""
-    for name in ("html", "trajectory", "seeds"):
-        if getattr(arguments, name):
+    """What is asked for that a stream does not give; None where nothing is."""
+    for name in ("html", "trajectory", "seeds", "freeze"):
+        if getattr(arguments, name, None):
             return f"--{name}"
     kind = "extxyz" if arguments.output == "-" else format_of(arguments.output)
     return None if kind in ("sdf", "extxyz") else f"the format of {arguments.output}"

@@ -303,7 +303,7 @@ def _relax_all(
     all_items = items(sources, smiles, options.format, summary.remarks)
     left = islice(all_items, first + done.molecules, max(last, first + done.molecules))
     size = batch_size(relaxing.stages, options.device)
-    total = min(counted(sources, smiles, options.format), last) - first if options.progress else None
+    total = None if not options.progress else last - first if options.window else counted(sources, smiles, options.format)
     saved = time.monotonic()
     with _bar(options.progress, total, done.molecules) as advance:
         for texts in _results(relaxing, batched(left, size), options):
