@@ -20,7 +20,7 @@ import pytest
 
 from datasets_support import Server, serving, write_qm7x
 from morered import formats, storage
-from morered.datasets import qm7, qm7x, splits
+from morered.datasets import qm7, splits
 from morered.datasets.sources import COLUMNS
 from morered.study import Study
 
@@ -234,20 +234,6 @@ def test_qm9_comes_from_its_server_or_from_the_package(workflow_in, tmp_path):
     workflow.write({**config, "datasets": {"qm9": {"kind": "qm9", "source": "qm9pack"}}})
     offline = Study(workflow.config)
     assert workflow.planned(f"{offline.data_dir('qm9')}/minima.h5") == {"prepare_qm9": 1}
-
-
-def test_all_of_qm7x_is_checked_to_be_all(workflow_in, tmp_path):
-    """Eight parsed files are there, of the published table, and hold too little."""
-    config = {"study": "whole", "datasets": {"qm7x": {"kind": "qm7x", "remove_duplicates": False}}, "figures": []}
-    workflow, study = workflow_in(tmp_path, config), Study(config)
-    raw = tmp_path / study.raw_dir("qm7x")
-    raw.mkdir(parents=True)
-    for number, name in enumerate(qm7x.FILES, start=1):
-        write_qm7x(tmp_path / "part.hdf5", [(number, 1, 1)], displaced=3, elements=[1, 8, 1])
-        qm7x.parse_file(tmp_path / "part.hdf5", raw / f"{name}.h5")
-    printed = workflow.run("--", f"{study.data_dir('qm7x')}/minima.h5", succeed=False)
-    assert "QM7-X holds 6950 molecules, 41537 minima and 4195237 structures" in printed
-    assert "8, 8 and 32; " in printed
 
 
 @pytest.mark.parametrize(
