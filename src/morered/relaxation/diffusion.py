@@ -18,6 +18,7 @@ from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation import mixing, stopping
 from morered.relaxation.codes import REASONS, Code, constant
+from morered.relaxation.holding import held
 from morered.relaxation.methods import DiffusionMethod
 from morered.relaxation.state import Move, Start, State
 
@@ -120,7 +121,7 @@ class DiffusionRelaxer:
         step, noise, predicted = self._predict(state)
         row = self._table[step]
         keep, follow, sigma, _, _, unscale, remove = row[:, :7, None, None].unbind(1)
-        clean = torch.addcmul(unscale * x, remove, noise) if self._needs_clean else None
+        clean = held(torch.addcmul(unscale * x, remove, noise), state.batch) if self._needs_clean else None
         if method.move == "reverse":
             moved = torch.addcmul(keep * x, follow, noise)
             if self._draws:
@@ -134,6 +135,8 @@ class DiffusionRelaxer:
             assert clean is not None
             ends_clean = code != 0 if method.stop.finish == "clean" else code == int(Code.SETTLED)
             moved = torch.where(ends_clean[:, None, None], clean, moved)
+        if method.move in ("reverse", "ddim"):
+            moved = held(moved, state.batch)
         capped = (taken >= method.steps) & (code == 0)
         code = torch.where(capped, constant(Code.STEP_CAP, code.device), code)
         time = row[:, 7]
