@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from morered.calculators import Calculator
 from morered.calculators.given import AseLike, BatchFunction
-from morered.checks.known import with_stated_bonds
 from morered.formats import Record, electronic
-from morered.intake import complete, set_electrons
+from morered.frozen import FreezeProblem, fixed_by_ase
+from morered.intake import complete, set_electrons, set_frozen, with_statements
 from morered.properties import is_of_geometry
 from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted
 from morered.relaxation import relax as relax_structures
@@ -70,6 +70,7 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     charge: int | None = None,
     unpaired: int | None = None,
     conformers: Sequence[int] | None = None,
+    freeze: str | None = None,
     seed: int | None = None,
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
@@ -83,7 +84,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     Parameters
     ----------
     molecules : Atoms, RDKit molecule, sequence of either, or Structures
-        Without periodic boundaries and constraints, which this relaxation would not honour.
+        Without periodic boundaries. Atoms that ASE's FixAtoms holds keep their coordinates exactly, and the others relax around
+        them; the result then stands where these are, and is not superposed on the input.
     method
         A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
         "mmff94-openbabel", or a name that another package brings, `morered.plugins`), a mapping as in a config's ``methods``, or
@@ -102,6 +104,9 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         ``unpaired``, and an RDKit molecule by its atoms. One that states another is refused.
     conformers
         Ids of the conformers of RDKit molecules that are relaxed; all by default.
+    freeze
+        Atoms that keep their coordinates, in every molecule: a list of numbers from 1, such as "1-4,7", or, for RDKit molecules,
+        a SMARTS pattern. Structures have the column `morered.frozen.FROZEN` for that.
     seed, device, batch_size, workers, compile, recording, progress
         See `morered.relaxation.relax`.
 
@@ -118,8 +123,8 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     morered.relaxation.RelaxationInterrupted
         On Ctrl-C; it carries what is done.
     ValueError
-        If the method or its settings are wrong, Atoms are periodic or constrained, Structures have another charge than that
-        given, or there is no conformer of a chosen id.
+        If the method or its settings are wrong, Atoms are periodic or have other constraints, Structures have another charge
+        than that given, or there is no conformer of a chosen id.
     """
     chosen = _method(method, weights)
     options: dict[str, Any] = {
@@ -132,17 +137,20 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         "progress": progress,
     }
     if isinstance(molecules, Structures):
+        if freeze is not None:
+            raise ValueError("freeze: Structures have a column for frozen atoms, see morered.frozen.with_frozen")
         return _relax(_with_electrons(molecules, charge, unpaired), chosen, finish, options)
     alone = isinstance(molecules, Atoms) or _is_rdkit(molecules)
-    given: list[Any] = [molecules] if alone else list(molecules)  # type: ignore[call-overload]
+    given: list[Any] = [molecules] if alone else list(molecules)
+    copies: list[Any]
     if any(map(_is_rdkit, given)):
         if not all(map(_is_rdkit, given)):
             raise ValueError("give RDKit molecules or Atoms, not both in one list")
-        copies = _relax_rdkit(given, conformers, (charge, unpaired), chosen, finish, options)
+        copies = _relax_rdkit(given, conformers, (charge, unpaired, freeze), chosen, finish, options)
     else:
-        records = _records(given, charge, unpaired)
+        records = _records(given, charge, unpaired, freeze)
         relaxed = complete(records, _relax(_structures(records), chosen, finish, options).structures)
-        copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
+        copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]  # type: ignore[misc]
     return copies[0] if alone else copies
 
 
@@ -164,7 +172,7 @@ def _is_rdkit(molecule: object) -> bool:
 def _relax_rdkit(
     molecules: list[Mol],
     conformers: Sequence[int] | None,
-    electrons: tuple[int | None, int | None],
+    stated: tuple[int | None, int | None, str | None],
     method: Method,
     finish: MethodLike | None,
     options: Mapping[str, Any],
@@ -172,7 +180,8 @@ def _relax_rdkit(
     from morered.rdkit_molecules import Ensembles
 
     ensembles = Ensembles(molecules, conformers, _content)
-    set_electrons(ensembles.records, *electrons)
+    set_electrons(ensembles.records, *stated[:2])
+    set_frozen(ensembles.records, stated[2])
     relaxed = _relax(_structures(ensembles.records), method, finish, options).structures
     return ensembles.with_results(complete(ensembles.records, relaxed))
 
@@ -293,8 +302,8 @@ def _with_electrons(structures: Structures, charge: int | None, unpaired: int | 
     return structures
 
 
-def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> list[Record]:
-    """What is relaxed of each of the Atoms, and which have a charge or a multiplicity that cannot be."""
+def _records(given: list[Atoms], charge: int | None, unpaired: int | None, freeze: str | None = None) -> list[Record]:
+    """What is relaxed of each of the Atoms, and which have a charge, a multiplicity or frozen atoms that cannot be."""
     records: list[Record] = []
     seen: Counter[str] = Counter()
     for i, atoms in enumerate(given):
@@ -302,8 +311,10 @@ def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> li
             raise ValueError(
                 f"molecule {i + 1} is periodic: only molecules in free space are relaxed; set pbc to False if it is one"
             )
-        if atoms.constraints:
-            raise ValueError(f"molecule {i + 1} has constraints, which would not be honoured: remove them first")
+        try:
+            frozen = fixed_by_ase(atoms)
+        except FreezeProblem as problem:
+            raise ValueError(f"molecule {i + 1}: {problem}") from None
         name = _name(atoms)
         seen[name] += 1
         record = Record(
@@ -312,6 +323,7 @@ def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> li
             "Atoms",
             numbers=np.where((z := atoms.numbers) < 256, z, 0).astype(np.uint8),
             positions=np.array(atoms.positions, dtype=np.float64),
+            frozen=frozen,
         )
         try:
             record.charge = electronic.charge_of(atoms.info, atoms.arrays)
@@ -320,11 +332,12 @@ def _records(given: list[Atoms], charge: int | None, unpaired: int | None) -> li
             record.fail(str(problem))
         records.append(record)
     set_electrons(records, charge, unpaired)
+    set_frozen(records, freeze)
     return records
 
 
 def _structures(records: Sequence[Record]) -> Structures:
-    """The good ones, with charges, unpaired electrons and bonds where one of them states any."""
+    """The good ones, with charges, unpaired electrons, bonds and frozen atoms where one of them states any."""
     good = [record for record in records if record.problem is None and record.numbers is not None]
     structures = Structures.build(
         [record.numbers for record in good if record.numbers is not None],
@@ -333,7 +346,7 @@ def _structures(records: Sequence[Record]) -> Structures:
     )
     if any(record.charge is not None or record.unpaired is not None for record in good):
         structures = structures.with_electrons([r.charge or 0 for r in good], [r.unpaired or 0 for r in good])
-    return with_stated_bonds(structures, {record.name: record.template for record in good if record.template is not None})
+    return with_statements(structures, good)
 
 
 def _name(atoms: Atoms) -> str:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morered.diffusion.noise import molecule_keys
-from morered.structures import Index, Structures
+from morered.frozen import FROZEN
+from morered.structures import ELECTRONIC, Index, Structures
 
 #: Padded sizes. Between 12 and 20 atoms, where QM7 and QM7-X have nine of ten molecules, every second size is one.
 BUCKETS: tuple[int, ...] = (8, 12, 14, 16, 18, 20, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -41,6 +42,8 @@ class Batch:
         [B] int64, `molecule_keys` of the ids: what the noise of a molecule is keyed by.
     electrons : Tensor or None
         [B, 2] int64, total charge in e and unpaired electrons; None stands for neutral molecules of which nothing is stated.
+    frozen : Tensor or None
+        [B, N] bool, atoms that no relaxation moves; None where there are none.
     """
 
     numbers: Tensor
@@ -48,6 +51,7 @@ class Batch:
     mask: Tensor
     keys: Tensor
     electrons: Tensor | None = None
+    frozen: Tensor | None = None
 
     def __len__(self) -> int:
         return self.numbers.shape[0]
@@ -64,19 +68,22 @@ class Batch:
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
         """The same batch elsewhere; ``dtype`` is that of the positions."""
-        electrons = None if self.electrons is None else self.electrons.to(device)
-        return Batch(
-            self.numbers.to(device), self.positions.to(device, dtype), self.mask.to(device), self.keys.to(device), electrons
-        )
+        numbers, mask, keys = (values.to(device) for values in (self.numbers, self.mask, self.keys))
+        electrons, frozen = (None if values is None else values.to(device) for values in (self.electrons, self.frozen))
+        return Batch(numbers, self.positions.to(device, dtype), mask, keys, electrons, frozen)
 
     def with_positions(self, positions: Tensor) -> Batch:
         """The same molecules with other positions [B, N, 3] in Å."""
-        return Batch(self.numbers, positions, self.mask, self.keys, self.electrons)
+        return Batch(self.numbers, positions, self.mask, self.keys, self.electrons, self.frozen)
+
+    def loose(self, vectors: Tensor) -> Tensor:
+        """Moves or forces [B, N, 3] with zeros on frozen atoms."""
+        return vectors if self.frozen is None else torch.where(self.frozen[..., None], 0.0, vectors)
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """The chosen molecules of the batch, padded as before."""
-        electrons = None if self.electrons is None else self.electrons[index]
-        return Batch(self.numbers[index], self.positions[index], self.mask[index], self.keys[index], electrons)
+        electrons, frozen = (None if values is None else values[index] for values in (self.electrons, self.frozen))
+        return Batch(self.numbers[index], self.positions[index], self.mask[index], self.keys[index], electrons, frozen)
 
 
 def bucket_of(n_atoms: int) -> int:
@@ -125,7 +132,10 @@ def pad(
     ValueError
         If a molecule has more than ``n_padded`` atoms.
     """
-    chosen = structures.without_columns() if index is None else structures.without_columns()[index]
+    chosen = structures.without_columns()
+    if FROZEN in structures.columns:
+        chosen = chosen.with_columns({FROZEN: structures.columns[FROZEN]})
+    chosen = chosen if index is None else chosen[index]
     sizes = chosen.sizes
     largest = int(sizes.max(initial=0))
     n_padded = bucket_of(largest) if n_padded is None else n_padded
@@ -135,6 +145,13 @@ def pad(
     mask = np.arange(n_padded) < sizes[:, None]
     numbers = np.zeros(mask.shape, dtype=np.int64)
     positions = np.zeros((*mask.shape, 3), dtype=np.float64)
+    frozen = None
+    if FROZEN in chosen.columns:
+        held = np.zeros(mask.shape, dtype=bool)
+        held[mask] = chosen.columns[FROZEN].values
+        frozen = torch.from_numpy(held).to(device)
+    stated = any(name in chosen.columns for name in ELECTRONIC)
+    electrons = np.stack([chosen.charges, chosen.unpaired], axis=1) if stated else None
     numbers[mask] = chosen.numbers
     positions[mask] = chosen.positions
     return Batch(
@@ -142,7 +159,8 @@ def pad(
         positions=torch.from_numpy(positions).to(device, dtype),
         mask=torch.from_numpy(mask).to(device),
         keys=torch.from_numpy(molecule_keys(chosen.ids)).to(device),
-        electrons=torch.from_numpy(np.stack([chosen.charges, chosen.unpaired], axis=1)).to(device) if chosen.columns else None,
+        electrons=None if electrons is None else torch.from_numpy(electrons).to(device),
+        frozen=frozen,
     )
 
 

@@ -17,6 +17,7 @@ from morered.checks.known import with_stated_bonds
 from morered.formats import Carried, Reading, Record
 from morered.formats.electronic import ElectronsProblem, check
 from morered.formats.sources import label_of
+from morered.frozen import FreezeProblem, chosen_atoms, with_frozen
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import Code
 from morered.relaxation.results import without_stale
@@ -33,8 +34,8 @@ class Intake:
 
     @cached_property
     def structures(self) -> Structures:
-        """The good molecules with the bonds that their source states; what else came with them stays in the records."""
-        return with_stated_bonds(self.reading.structures().without_columns(), self.reading.templates)
+        """The good molecules with the bonds that their source states, and frozen atoms; the rest stays in the records."""
+        return with_statements(self.reading.structures().without_columns(), self.reading.good)
 
     @property
     def problems(self) -> list[str]:
@@ -105,17 +106,20 @@ def gather(
     charge: int | None = None,
     unpaired: int | None = None,
     max_unpacked: int = formats.MAX_UNPACKED,
+    freeze: str | None = None,
 ) -> Intake:
     """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
 
     ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding. ``charge`` (e) and
-    ``unpaired`` electrons are those of molecules that state none; one that states another is broken.
+    ``unpaired`` electrons are those of molecules that state none; one that states another is broken. ``freeze`` names atoms of
+    every molecule that keep their places (`morered.frozen.chosen_atoms`).
     """
     readings = [_read(source, format, seed, max_unpacked) for source in sources]
     if smiles:
         readings.append(Reading("SMILES", [embedded(text, index, seed) for index, text in enumerate(smiles)]))
     records = [record for reading in readings for record in reading.records]
     set_electrons(records, charge, unpaired)
+    set_frozen(records, freeze)
     notes = [note for reading in readings for note in reading.notes]
     return Intake(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
 
@@ -146,6 +150,40 @@ def set_electrons(records: Sequence[Record], charge: int | None, unpaired: int |
             check(record.numbers, record.charge, record.unpaired)
         except ElectronsProblem as problem:
             record.fail(str(problem))
+
+
+def set_frozen(records: Sequence[Record], freeze: str | None) -> None:
+    """Freeze atoms of good records: those that ASE's column ``move_mask`` holds, and those that ``freeze`` names.
+
+    One in which they cannot be found is marked as broken.
+    """
+    for record in records:
+        if record.problem is not None or record.numbers is None:
+            continue
+        held = np.zeros(len(record.numbers), bool) if record.frozen is None else record.frozen
+        movable = record.arrays.get("move_mask")
+        if movable is not None and movable.dtype == bool:
+            if movable.ndim > 1 and (movable.any(axis=1) != movable.all(axis=1)).any():
+                record.fail("its move_mask holds single coordinates of atoms, which cannot be honoured: only whole atoms can")
+                continue
+            held = held | ~movable.reshape(len(held), -1).all(axis=1)
+        try:
+            if freeze is not None:
+                held = held | chosen_atoms(freeze, len(held), record.template)
+        except FreezeProblem as problem:
+            record.fail(str(problem))
+            continue
+        record.frozen = held if held.any() else None
+
+
+def with_statements(structures: Structures, good: Sequence[Record]) -> Structures:
+    """The molecules of good records with the bonds that their sources state, and with their frozen atoms."""
+    structures = with_stated_bonds(structures, {record.name: record.template for record in good if record.template is not None})
+    if all(record.frozen is None for record in good):
+        return structures
+    none = [np.zeros(n, bool) for n in structures.sizes.tolist()]
+    frozen = [blank if record.frozen is None else record.frozen for blank, record in zip(none, good, strict=True)]
+    return with_frozen(structures, np.concatenate(frozen))
 
 
 def complete(records: Sequence[Record], relaxed: Structures) -> Structures:

@@ -7,7 +7,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from morered.checks.judged import check
-from morered.checks.known import STATED, stated_bonds, with_stated_bonds, without_stated_bonds
+from morered.checks.known import STATED, stated_bonds, with_stated_bonds, without_stated
 from morered.checks.table import CHECKS, GEOMETRY, IDENTITY
 from morered.datasets import qm7
 from morered.structures import Structures
@@ -106,7 +106,7 @@ def test_stated_bonds_count_more_than_distances():
     result = structures.with_positions(swapped)
     assert check(result, stated.with_positions(swapped)).passed["bonds_kept"][0] == 0
     assert check(result, result).passed["bonds_kept"][0] == 1
-    assert STATED not in without_stated_bonds(stated).columns
+    assert STATED not in without_stated(stated).columns
     assert with_stated_bonds(structures, {}) is structures
 
 

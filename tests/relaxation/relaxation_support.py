@@ -38,7 +38,8 @@ class Oracle(nn.Module):
     def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None = None) -> DiffusionOutput:
         assert positions.dtype == self.dtype
         self.calls.append(len(numbers))
-        x = positions.double()
+        x = positions.double()  # which need not be centred where atoms are frozen
+        x = torch.where(mask[..., None], x - x.sum(1, keepdim=True) / mask.sum(1)[:, None, None], 0.0)
         n = numbers.shape[1]
         # Zeros on padding, which change no rotation.
         known = [self.minima[row.tobytes().rstrip(b"\0")] for row in _bytes(numbers)]

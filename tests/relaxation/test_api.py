@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule as g2_molecule
-from ase.constraints import FixAtoms
+from ase.constraints import FixedLine
 from ase.io import read
 from relaxation_support import Oracle, model
 
@@ -91,8 +91,8 @@ def test_what_would_not_be_honoured_is_refused(atoms: list[Atoms], method: Diffu
     with pytest.raises(ValueError, match="molecule 2 is periodic"):
         morered.relax([atoms[0], crystal], method)
     fixed = atoms[0].copy()
-    fixed.set_constraint(FixAtoms([0]))
-    with pytest.raises(ValueError, match="molecule 1 has constraints"):
+    fixed.set_constraint(FixedLine(0, [0, 0, 1]))
+    with pytest.raises(ValueError, match="molecule 1: its constraint FixedLine cannot be honoured"):
         morered.relax(fixed, method)
 
 

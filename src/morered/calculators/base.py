@@ -87,6 +87,8 @@ class Calculator(ABC):
         Whether it takes molecules with a total charge.
     open_shell
         Whether it takes molecules with unpaired electrons.
+    takes_bonds
+        Whether `surface` takes the bonds that a molecule's source states, as ``bonds`` [E, 2].
     description
         One line for people.
     """
@@ -97,6 +99,7 @@ class Calculator(ABC):
     batched: ClassVar[bool] = False
     charged: ClassVar[bool] = False
     open_shell: ClassVar[bool] = False
+    takes_bonds: ClassVar[bool] = False
 
     def refusals(self, structures: Structures) -> list[str | None]:
         """Why each molecule cannot be calculated with this method, [M]; None for those that can.

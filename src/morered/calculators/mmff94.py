@@ -7,6 +7,7 @@ from then on, wherever the atoms go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,9 @@ from rdkit import rdBase
 from rdkit.Chem import rdForceFieldHelpers, rdtrajectory
 
 from morered.calculators.base import CalculationError, Calculator, accepted
+from morered.checks.known import stated_bonds
 from morered.perception import ion_or_molecule
+from morered.structures import Structures
 from morered.units import EV_PER_KCAL_MOL
 
 #: What MMFF94 has parameters for in organic molecules, and the ions of metals and halogens that it knows beside them.
@@ -32,6 +35,7 @@ class Mmff94(Calculator):
     elements = ELEMENTS
     description = "MMFF94 (RDKit), bonds as stated or perceived from coordinates"
     charged: ClassVar[bool] = True
+    takes_bonds: ClassVar[bool] = True
 
     def surface(
         self,
@@ -59,6 +63,23 @@ class Mmff94(Calculator):
         """
         molecule = accepted(self, numbers, positions, charge, unpaired)
         return Mmff94Surface(molecule.numbers, molecule.positions.astype(np.float64), charge, bonds)
+
+    def _evaluate(
+        self, structures: Structures, accepted: NDArray[np.int64], forces: bool
+    ) -> Iterator[tuple[int, float, NDArray[np.float64] | None, str | None]]:
+        pairs, stated = stated_bonds(structures)
+        owner = structures.molecule_index[pairs[:, 0]]
+        charges = structures.charges.tolist()
+        for m in accepted.tolist():
+            _, numbers, positions = structures.molecule(m)
+            bonds = pairs[owner == m] - int(structures.offsets[m]) if stated[m] else None
+            try:
+                surface = Mmff94Surface(numbers, np.asarray(positions, np.float64), charges[m], bonds)
+                energy, force = surface.evaluate(positions)
+            except CalculationError as error:
+                yield m, np.nan, None, str(error)
+            else:
+                yield m, energy, force if forces else None, None
 
 
 class Mmff94Surface:
@@ -100,6 +121,11 @@ class Mmff94Surface:
         if not (np.isfinite(energy) and np.all(np.isfinite(forces))):
             raise CalculationError("MMFF94 gave an energy or forces that are not finite")
         return energy * EV_PER_KCAL_MOL, forces * EV_PER_KCAL_MOL
+
+    def freeze(self, frozen: NDArray[np.bool_]) -> None:
+        """Keep atoms, [N], in their places in `descend`."""
+        for atom in np.flatnonzero(frozen).tolist():
+            self._force_field.AddFixedPoint(atom)
 
     def descend(self, steps: int, tolerance: float, record: bool = False) -> tuple[int, NDArray[np.float64]]:
         """Go downhill by RDKit's minimiser (BFGS) from where it ended last, at first from where the molecule was set up.

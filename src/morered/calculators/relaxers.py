@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from ase import Atoms
+from ase.constraints import FixAtoms
 from ase.optimize import LBFGS
 from numpy.typing import ArrayLike, NDArray
 
@@ -107,17 +108,46 @@ class RelaxedOne:
     forces: NDArray[np.float64] | None = None
 
 
-def relax_one(
-    numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0, *, relaxer: str, **options: Any
-) -> RelaxedOne:
-    """Relax one molecule.
+class Task(NamedTuple):
+    """One molecule to relax.
 
-    Parameters
+    Attributes
     ----------
     numbers, positions
         [N] and [N, 3] in Å.
     charge, unpaired
         Total charge in e and unpaired electrons.
+    bonds
+        [E, 2], who is bonded to whom where the source states it, for methods that need bonds.
+    frozen
+        [N] bool, atoms that keep their places; None for none.
+    """
+
+    numbers: ArrayLike
+    positions: ArrayLike
+    charge: int = 0
+    unpaired: int = 0
+    bonds: NDArray[np.integer] | None = None
+    frozen: NDArray[np.bool_] | None = None
+
+
+def relax_one(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    charge: int = 0,
+    unpaired: int = 0,
+    bonds: NDArray[np.integer] | None = None,
+    frozen: NDArray[np.bool_] | None = None,
+    *,
+    relaxer: str,
+    **options: Any,
+) -> RelaxedOne:
+    """Relax one molecule.
+
+    Parameters
+    ----------
+    numbers, positions, charge, unpaired, bonds, frozen
+        See `Task`.
     relaxer
         ``"mmff94"``, ``"gfn1"``, ``"gfn2"``, ``"so3lr"`` or ``"mlff"``, or any other calculator's name.
     **options
@@ -133,9 +163,10 @@ def relax_one(
     for option in options:
         if option not in known:
             raise ValueError(f"relaxer {relaxer!r} has no option {option!r}; there are: {', '.join(known)}")
+    molecule = Task(numbers, positions, charge, unpaired, bonds, frozen)
     if relaxer == "mmff94":
-        return relax_mmff94(numbers, positions, charge, unpaired, **options)
-    return relax_lbfgs(numbers, positions, charge, unpaired, calculator=relaxer, **options)
+        return relax_mmff94(molecule, **options)
+    return relax_lbfgs(molecule, calculator=relaxer, **options)
 
 
 def relaxer_options(relaxer: str) -> dict[str, Any]:
@@ -153,26 +184,22 @@ def relaxer_options(relaxer: str) -> dict[str, Any]:
     return own | calculator_options(relaxer) | _DEFAULTS.get(relaxer, {})
 
 
-#: Numbers [N], positions [N, 3] in Å, and where they are not 0 total charge and unpaired electrons.
-Task = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, int, int]
+def relax_molecule(molecule: Task | tuple[ArrayLike, ArrayLike], **options: Any) -> RelaxedOne:
+    """`relax_one` of a molecule, at least its numbers and positions.
 
-
-def relax_molecule(molecule: Task, **options: Any) -> RelaxedOne:
-    """`relax_one` of a molecule: a task for `morered.parallel.map_processes`, through `functools.partial`."""
+    A task for `morered.parallel.map_processes`, through `functools.partial`.
+    """
     return relax_one(*molecule, **options)
 
 
-def timed_relax_molecule(molecule: Task, **options: Any) -> tuple[RelaxedOne, float]:
+def timed_relax_molecule(molecule: Task | tuple[ArrayLike, ArrayLike], **options: Any) -> tuple[RelaxedOne, float]:
     """`relax_molecule` with the seconds it took."""
     begin = time.perf_counter()
     return relax_molecule(molecule, **options), time.perf_counter() - begin
 
 
 def relax_lbfgs(
-    numbers: ArrayLike,
-    positions: ArrayLike,
-    charge: int = 0,
-    unpaired: int = 0,
+    molecule: Task,
     *,
     calculator: str,
     fmax: float = FMAX,
@@ -184,8 +211,8 @@ def relax_lbfgs(
 
     Parameters
     ----------
-    numbers, positions, charge, unpaired
-        As for `relax_one`.
+    molecule
+        What is relaxed.
     calculator
         Its name.
     fmax
@@ -198,14 +225,11 @@ def relax_lbfgs(
         Of the calculator. SO3LR and the MLFF run in float64 unless told otherwise.
     """
     chosen = _calculator(calculator, tuple(sorted((_DEFAULTS.get(calculator, {}) | options).items())))
-    return _relax(numbers, positions, (charge, unpaired), chosen, _lbfgs, fmax, steps, record)
+    return _relax(molecule, chosen, _lbfgs, fmax, steps, record)
 
 
 def relax_mmff94(
-    numbers: ArrayLike,
-    positions: ArrayLike,
-    charge: int = 0,
-    unpaired: int = 0,
+    molecule: Task,
     *,
     variant: Literal["paper", "tight", "rdkit"] = "paper",
     fmax: float = FMAX,
@@ -216,8 +240,9 @@ def relax_mmff94(
 
     Parameters
     ----------
-    numbers, positions, charge, unpaired
-        As for `relax_one`; Open Babel's MMFF94 takes neutral molecules only, RDKit's ions too, and both no radicals.
+    molecule
+        Open Babel's MMFF94 takes neutral molecules only and perceives their bonds itself; RDKit's takes ions too and the bonds
+        that are stated. Neither takes radicals, and "paper" no frozen atoms.
     variant
         ``"paper"``: Open Babel's conjugate gradients to its own stop, on whatever bonds it perceives; ``fmax`` is not used.
         ``"tight"``: L-BFGS to ``fmax`` on sound bonds. ``"rdkit"``: RDKit's minimiser to ``fmax``, without Open Babel.
@@ -233,10 +258,10 @@ def relax_mmff94(
         raise ValueError(f"MMFF94 has the variants {', '.join(map(repr, MMFF94_VARIANTS))}, not {variant!r}")
     if variant == "rdkit":
         calculator = _calculator("mmff94", ())
-        return _relax(numbers, positions, (charge, unpaired), calculator, _rdkit, fmax, steps, record)
+        return _relax(molecule, calculator, _rdkit, fmax, steps, record)
     tight = variant == "tight"
     calculator = _calculator("mmff94-openbabel", (("check_bonds", tight),))
-    return _relax(numbers, positions, (charge, unpaired), calculator, _lbfgs if tight else _open_babel, fmax, steps, record)
+    return _relax(molecule, calculator, _lbfgs if tight else _open_babel, fmax, steps, record)
 
 
 # --------------------------------------------------------------------- the course of a relaxation
@@ -245,9 +270,10 @@ def relax_mmff94(
 class _Path:
     """A surface that remembers the geometries it was evaluated at as steps of a relaxation."""
 
-    def __init__(self, surface: Surface, record: bool) -> None:
+    def __init__(self, surface: Surface, record: bool, frozen: NDArray[np.bool_] | None = None) -> None:
         self.surface = surface
         self.record = record
+        self.frozen = frozen
         self.steps = 0
         self.fmax = self.first_fmax = self.energy = np.nan
         self.positions: NDArray[np.float64] | None = None  # of the last evaluation
@@ -256,7 +282,8 @@ class _Path:
 
     def evaluate(self, positions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         energy, forces = self.surface.evaluate(positions)
-        self.energy, self.forces, self.fmax = energy, forces, largest_force(forces)
+        free = forces if self.frozen is None else forces[~self.frozen]
+        self.energy, self.forces, self.fmax = energy, forces, largest_force(free)
         if self.positions is None:
             self.first_fmax = self.fmax
         self.positions = np.array(positions, dtype=np.float64)
@@ -277,9 +304,7 @@ Optimiser = Callable[[NDArray[np.integer], NDArray[np.float64], _Path, float, in
 
 
 def _relax(
-    numbers: ArrayLike,
-    positions: ArrayLike,
-    electrons: tuple[int, int],
+    given: Task,
     calculator: Calculator,
     optimise: Optimiser,
     fmax: float,
@@ -288,12 +313,14 @@ def _relax(
 ) -> RelaxedOne:
     if not fmax > 0 or steps < 0:
         raise ValueError(f"fmax must be positive and steps not negative, not {fmax} and {steps}")
-    numbers, start = np.asarray(numbers, dtype=np.int64), np.array(positions, dtype=np.float64)
+    numbers, start = np.asarray(given.numbers, dtype=np.int64), np.array(given.positions, dtype=np.float64)
+    electrons = given.charge, given.unpaired
+    stated: dict[str, Any] = {"bonds": given.bonds} if calculator.takes_bonds else {}
     path: _Path | None = None
     try:
         molecule = accepted(calculator, numbers, start, *electrons)
         radical = radical_note(int(electron_counts(molecule)[0]), *electrons)
-        path = _Path(calculator.surface(numbers, start, *electrons), record)
+        path = _Path(calculator.surface(numbers, start, *electrons, **stated), record, given.frozen)
         converged = optimise(numbers, start, path, fmax, steps)
     except CalculationError as error:
         refused = error.stage in ("input", "perception", "setup") and (path is None or path.positions is None)
@@ -330,7 +357,9 @@ def largest_force(forces: NDArray[np.floating]) -> float:
 
 
 def _lbfgs(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path, fmax: float, steps: int) -> bool:
-    optimiser = LBFGS(Atoms(numbers, start, calculator=OnSurface(path)), logfile=None)  # type: ignore[arg-type]
+    fixed = None if path.frozen is None else FixAtoms(mask=path.frozen)
+    atoms = Atoms(numbers, start, calculator=OnSurface(path), constraint=fixed)  # type: ignore[arg-type]
+    optimiser = LBFGS(atoms, logfile=None)  # type: ignore[arg-type]
     try:
         return bool(optimiser.run(fmax=fmax, steps=steps))
     finally:
@@ -342,6 +371,10 @@ def _open_babel(numbers: NDArray[np.integer], start: NDArray[np.float64], path: 
 
     surface = path.surface
     assert isinstance(surface, Mmff94Surface)
+    if path.frozen is not None:
+        raise CalculationError(
+            "Open Babel's own minimiser keeps no atoms in their places; --method mmff94 and mmff94-openbabel do", "setup"
+        )
     path.evaluate(start)
     force_field = surface.claim()
     going = steps > 0
@@ -363,6 +396,8 @@ def _rdkit(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path
 
     surface = path.surface
     assert isinstance(surface, Mmff94Surface)
+    if path.frozen is not None:
+        surface.freeze(path.frozen)
     path.evaluate(start)
     tolerance = 0.1 * fmax / EV_PER_KCAL_MOL  # RDKit scales forces by the energy before it compares: sometimes it stops too early
     for _ in range(_TRIES):

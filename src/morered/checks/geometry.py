@@ -46,11 +46,19 @@ class Faults:
         [F], how far it is outside, in units of `UNIT_LENGTH` or `UNIT_ANGLE`.
     tell : callable
         A sentence for the f-th of them.
+    atoms : NDArray
+        [F, K], the atoms of each, as rows of the per-atom arrays.
     """
 
     molecules: NDArray[np.int64]
     excess: NDArray[np.float64]
     tell: Callable[[int], str]
+    atoms: NDArray[np.int64]
+
+    def beside(self, frozen: NDArray[np.bool_]) -> Faults:
+        """Those that are not of frozen atoms, [A], alone: these are as they were given."""
+        kept = np.flatnonzero(~frozen[self.atoms].all(axis=1))
+        return Faults(self.molecules[kept], self.excess[kept], lambda f: self.tell(int(kept[f])), self.atoms[kept])
 
     def total(self, n_molecules: int) -> NDArray[np.float64]:
         """Sum of the excess of each molecule, [M]; 0 where nothing is outside."""
@@ -79,7 +87,7 @@ def lengths(bonded: Bonded) -> Faults:
         e = off[f]
         return f"the bond {_named(structures, pairs[e])} is {found_lengths[e]:.2f} Å, {low[e]:.2f} to {high[e]:.2f} Å is usual"
 
-    return Faults(structures.molecule_index[pairs[off, 0]], excess[off] / UNIT_LENGTH, tell)
+    return Faults(structures.molecule_index[pairs[off, 0]], excess[off] / UNIT_LENGTH, tell, pairs[off])
 
 
 def angles(bonded: Bonded) -> Faults:
@@ -99,7 +107,9 @@ def angles(bonded: Bonded) -> Faults:
         atoms = np.array([ends[g, 0], centres[g], ends[g, 1]])
         return f"the angle {_named(structures, atoms)} is {found_angles[g]:.0f}°, {low[g]:.0f}° to {high[g]:.0f}° is usual"
 
-    return Faults(structures.molecule_index[centres[off]], excess[off] / UNIT_ANGLE, tell)
+    return Faults(
+        structures.molecule_index[centres[off]], excess[off] / UNIT_ANGLE, tell, np.column_stack([ends[off], centres[off]])
+    )
 
 
 def contacts(bonded: Bonded) -> Faults:
@@ -120,7 +130,7 @@ def contacts(bonded: Bonded) -> Faults:
     def tell(f: int) -> str:
         return f"{_named(structures, pairs[f], ' and ')} are {near[f]:.2f} Å apart, at least {limits[f]:.2f} Å is possible"
 
-    return Faults(structures.molecule_index[pairs[:, 0]], (limits - near) / UNIT_LENGTH, tell)
+    return Faults(structures.molecule_index[pairs[:, 0]], (limits - near) / UNIT_LENGTH, tell, pairs)
 
 
 # --------------------------------------------------------------------- angles and their kinds

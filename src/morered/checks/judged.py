@@ -15,6 +15,7 @@ from morered.checks.bonds import Bonded
 from morered.checks.geometry import faults
 from morered.checks.identity import Identity, alone, compare
 from morered.checks.table import CHECKS, IDENTITY
+from morered.frozen import FROZEN, frozen_atoms
 from morered.metrics.stereo import stereo_kept
 from morered.structures import Structures
 
@@ -55,8 +56,9 @@ def check(results: Structures, inputs: Structures | None = None) -> Checks:
     results
         M molecules with finite coordinates.
     inputs
-        The same atoms as they were given, with the bonds that their source states (`morered.checks.known`), if any. Without
-        them it is asked that each molecule is in one piece.
+        The same atoms as they were given, with the bonds that their source states (`morered.checks.known`), if any, and frozen
+        atoms, of whose lengths, angles and contacts among themselves nothing is asked. Without inputs it is asked that each
+        molecule is in one piece.
 
     Returns
     -------
@@ -72,7 +74,10 @@ def check(results: Structures, inputs: Structures | None = None) -> Checks:
         passed["stereo_kept"][same] = stereo_kept(inputs.without_columns()[same], bare[same], _chosen(identity.bonded, same))
     impossible: list[str | None] = [None] * n
     strain = np.zeros(n)
+    frozen = None if inputs is None or FROZEN not in inputs.columns else frozen_atoms(inputs)
     for name, fault in faults(identity.bonded):
+        if frozen is not None:
+            fault = fault.beside(frozen)
         passed[name] = np.ones(n, np.int8)
         passed[name][fault.molecules] = 0
         strain += fault.total(n)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from morered.frozen import FROZEN
 from morered.structures import Column, Structures
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Name of the column, [A, K] int32.
 STATED = "stated_neighbours"
+_STATEMENTS = (STATED, FROZEN)
 #: Kinds of bonds, as RDKit names them, that are none between neighbours.
 _NO_BONDS = ("ZERO", "HYDROGEN", "IONIC", "OTHER", "UNSPECIFIED")
 
@@ -52,11 +54,17 @@ def with_stated_bonds(structures: Structures, templates: Mapping[str, Chem.Mol])
     return structures.with_columns({STATED: Column(values, per_atom=True)})
 
 
-def without_stated_bonds(structures: Structures) -> Structures:
-    """The molecules without that column, which is no result."""
-    if STATED not in structures.columns:
+def stated_alone(structures: Structures) -> Structures:
+    """The molecules without columns but what a relaxation must know of them: stated bonds and frozen atoms."""
+    kept = {name: structures.columns[name] for name in _STATEMENTS if name in structures.columns}
+    return structures.without_columns().with_columns(kept)
+
+
+def without_stated(structures: Structures) -> Structures:
+    """The molecules without stated bonds and frozen atoms, which are no results."""
+    if not any(name in structures.columns for name in _STATEMENTS):
         return structures
-    columns = {name: column for name, column in structures.columns.items() if name != STATED}
+    columns = {name: column for name, column in structures.columns.items() if name not in _STATEMENTS}
     return structures.without_columns().with_columns(columns)
 
 

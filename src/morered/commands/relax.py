@@ -35,6 +35,7 @@ EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
   morered relax library.smi.gz -o out.sdf --resume      a library of any size, on all cores; goes on after a kill
+  morered relax in.sdf -o out.sdf --freeze '[#6]'       hydrogens alone; --freeze 1-4,7 by number
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
 methods:
@@ -117,6 +118,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
         "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
     )
+    parser.add_argument(
+        "--freeze",
+        metavar="ATOMS",
+        help="atoms of every molecule that keep their coordinates exactly, while the rest relaxes around them: numbers from 1, "
+        "such as 1-4,7, or a SMARTS pattern where the source states bonds (SDF, SMILES); so do those that ASE's FixAtoms or "
+        "move_mask holds in a file",
+    )
     electrons(parser)
     add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
@@ -161,6 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.charge,
         arguments.unpaired,
         arguments.max_unpacked,
+        freeze=arguments.freeze,
     )
     tell("relax", (*given.notes, *given.problems))
     options: dict[str, Any] = {

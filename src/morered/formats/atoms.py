@@ -17,6 +17,7 @@ from morered.formats.columns import rows_of, units_of
 from morered.formats.pdb import read_pdb
 from morered.formats.records import Reading, Record
 from morered.formats.sources import SourceProblem, label_of, require_file, stem_of
+from morered.frozen import FreezeProblem, fixed_by_ase
 from morered.structures import ELECTRONIC, Structures
 
 _OWN_INFO = ("name", "id", "reference", "units")
@@ -77,7 +78,7 @@ def record_of(atoms: Atoms, index: int, source: str, stem: str) -> Record:
     results, arrays = _results(atoms)
     arrays = {key: value for key, value in atoms.arrays.items() if key not in _OWN_ARRAYS} | arrays
     units = info.get("units")
-    return Record(
+    record = Record(
         name,
         index,
         source,
@@ -88,6 +89,11 @@ def record_of(atoms: Atoms, index: int, source: str, stem: str) -> Record:
         units={str(key): str(unit) for key, unit in units.items()} if isinstance(units, dict) else {},
         reference=str(info["reference"]) if "reference" in info else None,
     )
+    try:
+        record.frozen = fixed_by_ase(atoms)
+    except FreezeProblem as problem:
+        record.fail(str(problem))
+    return record
 
 
 def _results(atoms: Atoms) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -36,7 +36,7 @@ class Record:
     good record; numbers [N] and positions [N, 3] (Å) are there where they could be read. ``info`` holds per-molecule values,
     ``arrays`` per-atom ones [N, ...], ``units`` their units where known; ``template`` is an RDKit molecule with the source's
     own bonds (SDF). ``charge`` (e) and ``unpaired`` electrons are None where nothing states them; ``texts`` holds values of
-    ``info`` as the source wrote them.
+    ``info`` as the source wrote them. ``frozen`` atoms, [N] bool, keep their places; None for none.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Record:
     charge: int | None = None
     unpaired: int | None = None
     texts: dict[str, str] = field(default_factory=dict)
+    frozen: NDArray[np.bool_] | None = None
 
     @property
     def where(self) -> str:

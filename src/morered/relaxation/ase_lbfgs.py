@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.constraints import FixAtoms
 from ase.optimize import LBFGS
 from numpy.typing import ArrayLike
 
 from morered.batching import Batch, pad
+from morered.frozen import frozen_atoms
 from morered.relaxation.codes import Code
 from morered.relaxation.potentials import BatchedPotential
 from morered.relaxation.recording import UNITS, Recording
@@ -96,7 +98,9 @@ def _relax(
     recording: Recording | None,
 ) -> None:
     _, numbers, positions = structures.molecule(m)
-    atoms = Atoms(numbers, np.array(positions, dtype=np.float64), calculator=calculator)
+    held = frozen_atoms(structures)[int(structures.offsets[m]) : int(structures.offsets[m + 1])]
+    fixed = FixAtoms(mask=held) if held.any() else None
+    atoms = Atoms(numbers, np.array(positions, dtype=np.float64), calculator=calculator, constraint=fixed)
     rules: dict[str, Any] = {name: getattr(method, name) for name in ("maxstep", "memory", "damping", "alpha")} | {
         "logfile": None
     }

@@ -18,6 +18,7 @@ from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation import mixing, stopping
 from morered.relaxation.codes import REASONS, Code, constant
+from morered.relaxation.holding import held
 from morered.relaxation.state import Move, Start, State
 from morered.settings.relaxation import DiffusionMethod
 
@@ -120,7 +121,7 @@ class DiffusionRelaxer:
         step, noise, predicted = self._predict(state)
         row = self._table[step]
         keep, follow, sigma, _, _, unscale, remove = row[:, :7, None, None].unbind(1)
-        clean = torch.addcmul(unscale * x, remove, noise) if self._needs_clean else None
+        clean = held(torch.addcmul(unscale * x, remove, noise), state.batch) if self._needs_clean else None
         if method.move == "reverse":
             moved = torch.addcmul(keep * x, follow, noise)
             if self._draws:
@@ -133,6 +134,8 @@ class DiffusionRelaxer:
         if method.stop.settled is not None:
             assert clean is not None
             moved = torch.where((code == int(Code.SETTLED))[:, None, None], clean, moved)
+        if method.move in ("reverse", "ddim"):
+            moved = held(moved, state.batch)
         capped = (taken >= method.steps) & (code == 0)
         code = torch.where(capped, constant(Code.STEP_CAP, code.device), code)
         time = row[:, 7]

@@ -110,8 +110,12 @@ class Valence:
         size = positions[0].numel()
         inverse = np.zeros((len(batch), size, size))
         arrays = (batch.numbers.cpu().numpy(), positions.cpu().double().numpy(), batch.sizes.tolist())
+        frozen = None if batch.frozen is None else batch.frozen.cpu().numpy()
         for m, (numbers, points, n) in enumerate(zip(*arrays, strict=True)):
             matrix = valence.hessian(numbers[:n], points[:n])
+            if frozen is not None:  # what no step moves does not give way
+                held = np.repeat(frozen[m, :n], 3)
+                matrix[held, :] = matrix[:, held] = 0.0
             matrix[np.diag_indices(3 * n)] += self.SOFTEST
             inverse[m, : 3 * n, : 3 * n] = np.linalg.inv(matrix)
         return {"h0": torch.from_numpy(inverse).to(positions)}

@@ -56,14 +56,14 @@ class LbfgsRelaxer:
         """Forces at the current positions; then a move of the molecules that need one."""
         method, batch = self.method, state.batch
         energy, forces = self._potential.energy_forces(batch)
-        forces = torch.where(batch.mask[..., None], forces.to(torch.float64), 0.0)
+        forces = batch.loose(torch.where(batch.mask[..., None], forces.to(torch.float64), 0.0))
         fmax = largest_forces(forces)
         converged = fmax < method.fmax
         capped = ~converged & (state.taken >= method.steps)
         code = torch.where(converged, constant(Code.CONVERGED, fmax.device), constant(Code.RUNNING, fmax.device))
         code = torch.where(capped, constant(Code.STEP_CAP, fmax.device), code)
         code = torch.where(torch.isfinite(fmax), code, constant(Code.NO_FORCES, fmax.device))
-        direction = self._direction(state, forces.flatten(1)).reshape(forces.shape)
+        direction = batch.loose(self._direction(state, forces.flatten(1)).reshape(forces.shape))
         move = shortened(direction, method.maxstep) * method.damping
         running = code == 0
         first = torch.where(state.taken == 0, fmax, state.results["first_fmax"])

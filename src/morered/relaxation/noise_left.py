@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from morered.frozen import has_frozen
 from morered.relaxation.codes import Code, is_relaxed
 from morered.relaxation.engine import Progress
 from morered.relaxation.restarts import Run
@@ -23,10 +24,12 @@ def without_noise(run: Run, clean_below: float) -> Run:
         outcome, trajectories, interrupted = run(structures, tell)
         times = outcome.results["last_time"]
         relaxed = np.array([is_relaxed(Code(code)) for code in outcome.code.tolist()], dtype=bool)
+        anchored = has_frozen(structures)
         noisy = relaxed & (times >= clean_below)
         outcome.code[noisy] = int(Code.NOISE_LEFT)
         for m in np.flatnonzero(noisy).tolist():
-            outcome.reasons[m] = f"noise is left: the model takes the result for time {times[m]:.2f}, no clean structure"
+            frozen = "; it may be that of the frozen atoms" if anchored[m] else ""
+            outcome.reasons[m] = f"noise is left: the model takes the result for time {times[m]:.2f}, no clean structure{frozen}"
         return outcome, trajectories, interrupted
 
     return checked

@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morered import calculators
-from morered.calculators.relaxers import RelaxedOne, relaxer_options, timed_relax_molecule
+from morered.calculators.relaxers import RelaxedOne, Task, relaxer_options, timed_relax_molecule
+from morered.checks.known import stated_bonds
+from morered.frozen import frozen_atoms
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.engine import Progress
@@ -76,10 +78,7 @@ def run(
     outcome = Outcome.empty(structures)
     outcome.energies, outcome.forces = np.full(len(structures), np.nan), np.full((structures.n_atoms, 3), np.nan)
     records: list[RelaxedOne | None] = [None] * len(structures)
-    tasks = [
-        (molecule.numbers, np.array(molecule.positions, dtype=np.float64), charge, unpaired)
-        for molecule, charge, unpaired in zip(structures, structures.charges.tolist(), structures.unpaired.tolist(), strict=True)
-    ]
+    tasks = _tasks(structures)
     options = {**method.options, "relaxer": method.program, "record": recording is not None}
     interrupted = False
     done = steps = 0
@@ -96,6 +95,27 @@ def run(
     except KeyboardInterrupt:
         interrupted = True
     return outcome, None if recording is None else _trajectories(structures, records, recording), interrupted
+
+
+def _tasks(structures: Structures) -> list[Task]:
+    """Each molecule with its electrons, the bonds that its source states and its frozen atoms."""
+    pairs, stated = stated_bonds(structures)
+    owner, frozen = structures.molecule_index[pairs[:, 0]], frozen_atoms(structures)
+    charges, unpaired = structures.charges.tolist(), structures.unpaired.tolist()
+    tasks = []
+    for m, (_, numbers, positions) in enumerate(structures):
+        start, end = int(structures.offsets[m]), int(structures.offsets[m + 1])
+        tasks.append(
+            Task(
+                numbers,
+                np.array(positions, dtype=np.float64),
+                charges[m],
+                unpaired[m],
+                bonds=pairs[owner == m] - start if stated[m] else None,
+                frozen=frozen[start:end] if frozen[start:end].any() else None,
+            )
+        )
+    return tasks
 
 
 def _results(

@@ -16,9 +16,10 @@ from morered import calculators, devices, forking
 from morered.batching import batches, pad, unpad
 from morered.calculators.given import as_calculator
 from morered.checks.judged import passes
-from morered.checks.known import STATED
+from morered.checks.known import stated_alone
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import WAY_OUT, electron_refusals
+from morered.frozen import put_back
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import engine
@@ -133,8 +134,8 @@ def relax(
     Returns
     -------
     Relaxation
-        Converged, changed and capped molecules lie on their inputs (Kabsch), refused and failed ones have their input
-        coordinates.
+        Converged, changed and capped molecules lie on their inputs (Kabsch), or where their frozen atoms are
+        (`morered.frozen`); refused and failed ones have their input coordinates.
 
     Raises
     ------
@@ -160,14 +161,14 @@ def relax(
     for m, reason in enumerate(reasons):
         if reason is not None:
             outcome.code[m], outcome.reasons[m] = int(Code.REFUSED), reason
-    stated = {STATED: structures.columns[STATED]} if STATED in structures.columns else {}
-    chosen = structures.without_columns().with_columns(stated)[taken]
+    chosen = stated_alone(structures)[taken]
     if not matter:
         chosen = chosen.with_positions(np.zeros_like(chosen.positions, dtype=np.float64))
     rotations = own_frames(chosen) if isinstance(method, DiffusionMethod) else None
     start = chosen.centred() if rotations is None else turned(chosen, rotations)
     with progress_bar(progress, len(structures), len(structures) - len(taken)) as tell:
         part, trajectories, interrupted = plan.run(start, tell)
+    put_back(part.positions, chosen, rotations)
     outcome.put(structures, taken, part)
     if trajectories is not None:
         trajectories = trajectories if rotations is None else turned_back(trajectories, rotations)

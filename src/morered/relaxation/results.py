@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morered.chemistry import require_same_atoms
-from morered.metrics.rmsd import kabsch
+from morered.frozen import has_frozen
+from morered.metrics.rmsd import align, kabsch
 from morered.properties import is_of_geometry
 from morered.structures import Column, Structures
 
 #: Where `morered.relax` leaves the coordinates that Atoms had before, as an attribute of theirs: for `morered.view`.
 BEFORE = "relaxed_from"
+
+
+def laid_on(results: Structures, inputs: Structures) -> Structures:
+    """Results moved rigidly onto their inputs; a molecule with frozen atoms is where it is."""
+    laid = align(results, inputs.without_columns())
+    anchored = has_frozen(inputs)[inputs.molecule_index]
+    return laid.with_positions(np.where(anchored[:, None], results.positions, laid.positions)) if anchored.any() else laid
 
 
 def turned(vectors: NDArray[np.float64], before: Structures, after: Structures) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from morered.checks.proper import improper, misread
 from morered.chemistry import COINCIDING, closest_contacts
+from morered.frozen import frozen_atoms
 from morered.structures import Structures
 
 #: Å. Further from its molecule's centre than this an atom is not part of it, and single precision loses its position.
@@ -51,6 +52,8 @@ def refusals(
     sizes = structures.sizes
     refuse(sizes == 0, "it has no atoms")
     refuse(sizes == 1, "it has one atom: there is nothing to relax")
+    free = structures.per_molecule_sum((~frozen_atoms(structures)).astype(np.float64))
+    refuse((sizes > 1) & (free == 0), "all its atoms are frozen: there is nothing to relax")
     if proper and positions_matter:
         for m, sentence in misread(structures).items():
             reasons[m] = sentence

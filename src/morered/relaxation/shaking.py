@@ -9,6 +9,7 @@ import numpy as np
 
 from morered.batching import batches, pad, unpad
 from morered.diffusion.noise import normal
+from morered.frozen import frozen_atoms
 from morered.structures import Structures
 
 #: Draws of a relaxation are numbered from 0 by its steps; those of a shaken start have this number.
@@ -16,7 +17,10 @@ SHAKE_DRAW = 2**32 - 2
 
 
 def shaken(structures: Structures, width: float, seed: int) -> Structures:
-    """Every coordinate of M molecules moved by a normal deviate of ``width`` Å, the same for a molecule in any company."""
+    """Every coordinate of M molecules moved by a normal deviate of ``width`` Å, the same for a molecule in any company.
+
+    Frozen atoms stay.
+    """
     positions = np.array(structures.positions, dtype=np.float64)
     for index, n_padded in batches(structures.sizes):
         batch = pad(structures, index, n_padded)
@@ -24,4 +28,6 @@ def shaken(structures: Structures, width: float, seed: int) -> Structures:
         ends = np.cumsum(structures.sizes[index])
         for m, start, end in zip(index.tolist(), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
             positions[int(structures.offsets[m]) : int(structures.offsets[m + 1])] += width * moves[start:end]
+    held = frozen_atoms(structures)
+    positions[held] = structures.positions[held]
     return structures.with_positions(positions)

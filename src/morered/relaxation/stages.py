@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morered.checks.judged import check
-from morered.checks.known import STATED, without_stated_bonds
+from morered.checks.known import stated_alone, without_stated
 from morered.checks.table import GEOMETRY, IDENTITY
-from morered.metrics.rmsd import align, rmsd
+from morered.metrics.rmsd import rmsd
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.recording import Recording
 from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
-from morered.relaxation.results import turned, with_results, without_stale
+from morered.relaxation.results import laid_on, turned, with_results, without_stale
 from morered.relaxation.verdicts import COLUMNS
 from morered.settings.relaxation import Method
 from morered.structures import Column, Structures
@@ -93,11 +93,10 @@ def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Rela
 
 
 def _start(inputs: Structures, before: Structures) -> Structures:
-    """Where a further stage begins, with the bonds that the inputs' source states: it must keep these."""
+    """Where a further stage begins, with the bonds and frozen atoms that the inputs' source states: it must keep these."""
     changed = (before.column("verdict") == b"changed")[inputs.molecule_index]
     positions = np.where(changed[:, None], inputs.positions, before.positions)
-    stated = {STATED: inputs.columns[STATED]} if STATED in inputs.columns else {}
-    return inputs.without_columns().with_positions(positions).with_columns(stated)
+    return stated_alone(inputs).with_positions(positions)
 
 
 def _merged(inputs: Structures, start: Structures, before: Structures, part: Structures) -> Structures:
@@ -116,7 +115,7 @@ def _merged(inputs: Structures, start: Structures, before: Structures, part: Str
     chosen = np.flatnonzero(relaxed)
     origin = inputs[chosen]
     unturned = before.with_positions(positions).without_columns()[chosen]
-    end = align(unturned, origin.without_columns())
+    end = laid_on(unturned, origin)
     positions[atoms] = end.positions
     columns["moved"].values[chosen] = rmsd(end, origin.without_columns())
     found = check(end, origin)
@@ -134,10 +133,10 @@ def _merged(inputs: Structures, start: Structures, before: Structures, part: Str
     moved = _moved(inputs, positions)
     result = without_stale(inputs, moved).with_positions(positions).with_columns(columns)
     if "energy" not in part.columns or "forces" not in part.columns:
-        return without_stated_bonds(result)
+        return without_stated(result)
     forces = np.array(part.column("forces"), dtype=np.float64)
     forces[atoms] = turned(forces[atoms], unturned, end)
-    return without_stated_bonds(with_results(result, chosen, part.column("energy"), forces))
+    return without_stated(with_results(result, chosen, part.column("energy"), forces))
 
 
 def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bool_]:

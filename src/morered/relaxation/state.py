@@ -67,8 +67,7 @@ class State:
 
     def _tensors(self) -> list[Tensor]:
         batch = [self.batch.numbers, self.batch.positions, self.batch.mask, self.batch.keys]
-        if self.batch.electrons is not None:
-            batch.append(self.batch.electrons)
+        batch += [values for values in (self.batch.electrons, self.batch.frozen) if values is not None]
         return [*batch, self.code, self.taken, self.limit, *self.results.values(), *self.scratch.values()]
 
 
@@ -192,8 +191,9 @@ def joined(parts: list[State]) -> State:
         cat(b.positions for b in batches),
         cat(b.mask for b in batches),
         cat(b.keys for b in batches),
-        # All batches of a run are padded from the same structures, so all of them have electrons or none has.
+        # All batches of a run are padded from the same structures: all of them have electrons, or frozen atoms, or none has.
         cat(e for b in batches if (e := b.electrons) is not None) if batches[0].electrons is not None else None,
+        cat(f for b in batches if (f := b.frozen) is not None) if batches[0].frozen is not None else None,
     )
     return State(
         batch=batch,

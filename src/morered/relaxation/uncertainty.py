@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from morered.batching import batches, pad
+from morered.checks.known import stated_alone
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
@@ -77,7 +78,7 @@ def relax_repeatedly(
     done = relax_stages(structures, stages, seed=seed, recording=recording, **options)
     results, interrupted = [done.structures], done.interrupted
     going = np.flatnonzero(_relaxed(done.structures))
-    again = structures.without_columns()[going]
+    again = stated_alone(structures)[going]
     for k in range(1, runs):
         if interrupted or not len(going):
             break

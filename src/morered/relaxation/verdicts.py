@@ -38,12 +38,12 @@ from numpy.typing import NDArray
 
 from morered.checks.geometry import strain
 from morered.checks.judged import Checks, check
-from morered.checks.known import without_stated_bonds
+from morered.checks.known import stated_alone, without_stated
 from morered.checks.table import CHECKS
 from morered.chemistry import closest_contacts
-from morered.metrics.rmsd import align, rmsd
+from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
-from morered.relaxation.results import turned, with_results, without_stale
+from morered.relaxation.results import laid_on, turned, with_results, without_stale
 from morered.structures import Column, Structures
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Outcome:
     Attributes
     ----------
     positions : NDArray
-        [A, 3] float64, Å, in any frame; of no account where a molecule was not relaxed.
+        [A, 3] float64, Å, in any frame, that of the input for a molecule with frozen atoms; of no account where a molecule was
+        not relaxed.
     code : NDArray
         [M] int8, `Code`.
     steps, seconds : NDArray
@@ -138,7 +139,7 @@ def judge(
     clean_below: float | None = None,
     checked: bool = True,
 ) -> Structures:
-    """The relaxed structures in the frame of the input, with the columns above added to the input's own.
+    """The relaxed structures on their inputs (those with frozen atoms where they are), with the columns above added.
 
     What belongs to the input's geometry (its energy, forces, ...) is taken from the molecules that were relaxed, and the
     method's ``energy`` and ``forces`` stand in its place.
@@ -186,14 +187,14 @@ def judge(
     moved = np.full(len(inputs), np.nan)
     kept = np.flatnonzero(relaxed)
     if positions_matter and len(kept):
-        before = inputs.without_columns()[kept]
+        before = stated_alone(inputs)[kept]
         unturned = result.without_columns()[kept]
-        after = align(unturned, before)
+        after = laid_on(unturned, before)
         if forces is not None:
             forces[atoms] = turned(forces[atoms], unturned, after)
         positions[atoms] = after.positions
         result = inputs.with_positions(positions)
-        moved[kept] = rmsd(after, before)
+        moved[kept] = rmsd(after, before.without_columns())
     sentences = [reasons[m] or REASONS[Code(c)] for m, c in enumerate(code.tolist())]
     columns = {
         "verdict": Column(np.array([VERDICTS[Code(c)].encode() for c in code.tolist()], dtype="S9")),
@@ -205,7 +206,7 @@ def judge(
         "seconds": Column(outcome.seconds, "s"),
         "reason": Column(np.array([sentence.encode() for sentence in sentences], dtype=np.bytes_).reshape(len(sentences))),
     }
-    result = without_stated_bonds(result)
+    result = without_stated(result)
     if outcome.energies is not None and forces is not None:
         result = with_results(result, kept, outcome.energies, forces)
     return result.with_columns(columns)
