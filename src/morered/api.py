@@ -150,7 +150,7 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     else:
         records = _records(given, charge, unpaired, freeze)
         relaxed = complete(records, _relax(_structures(records), chosen, finish, options).structures)
-        copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]  # type: ignore[misc]
+        copies = [_copy(atoms, relaxed, m) for m, atoms in enumerate(given)]
     return copies[0] if alone else copies
 
 
