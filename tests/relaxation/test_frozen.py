@@ -147,10 +147,12 @@ def test_the_command_and_rdkit_molecules_freeze_what_is_named(tmp_path: Path) ->
     assert np.allclose(written, after, atol=5e-3)
 
 
-def test_constraints_of_a_file_are_honoured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_constraints_of_a_file_are_honoured(tmp_path: Path, streamed: bool) -> None:
     given = ethanol(0, 1)
     given.write(tmp_path / "in.xyz")  # ASE writes move_mask
-    assert main(["relax", str(tmp_path / "in.xyz"), "-o", str(tmp_path / "out.xyz"), "-q"]) == 0
+    options = ["-q", *(["--resume"] if streamed else [])]
+    assert main(["relax", str(tmp_path / "in.xyz"), "-o", str(tmp_path / "out.xyz"), *options]) == 0
     relaxed = read(tmp_path / "out.xyz")
     assert np.allclose(relaxed.positions[:2], given.positions[:2], atol=1e-7)
     assert not np.allclose(relaxed.positions[2:], given.positions[2:], atol=1e-3)

@@ -20,7 +20,7 @@ import numpy as np
 from morered.escaping import cell
 from morered.formats import Reading, Record
 from morered.formats.xyz import extxyz_frames
-from morered.intake import Intake, set_electrons
+from morered.intake import Intake, set_electrons, set_frozen
 from morered.library.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.familiarity import is_noted
@@ -119,6 +119,7 @@ class Relaxing:
 
     def _intake(self, records: list[Record]) -> Intake:
         set_electrons(records, self.charge, self.unpaired)
+        set_frozen(records, None)
         return Intake(Reading(records[0].source if records else "", records), [])
 
     def _texts(self, given: Intake, everything: Structures) -> Texts:
