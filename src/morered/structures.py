@@ -253,7 +253,7 @@ class Structures:
         if contiguous:  # a view, so that slicing a memory-mapped file reads nothing
             atoms = slice(int(self.offsets[chosen[0]]), int(self.offsets[chosen[-1] + 1]))
         else:
-            atoms = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+            atoms, _ = gathered(self.offsets, chosen)
         molecules = slice(int(chosen[0]), int(chosen[-1]) + 1) if contiguous else chosen
         return type(self)(
             numbers=self.numbers[atoms],
@@ -386,6 +386,13 @@ class Structures:
 def offsets_of(sizes: ArrayLike) -> NDArray[np.int64]:
     """Offsets [M+1] of molecules with these numbers of atoms [M]."""
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def gathered(offsets: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of a ragged array that belong to the chosen items, in their order, and the offsets of these."""
+    sizes = (offsets[1:] - offsets[:-1])[chosen]
+    own = offsets_of(sizes)
+    return np.repeat(offsets[chosen] - own[:-1], sizes) + np.arange(own[-1]), own
 
 
 def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered import storage
-from morered.structures import Column, Structures, as_names, offsets_of
+from morered.structures import Column, Structures, as_names, gathered, offsets_of
 
 FORMAT = "morered trajectories"
 VERSION = 1
@@ -170,9 +170,9 @@ class Trajectories:
         """Steps of some molecules, any order, [K] indices, under new ``ids`` [K]."""
         frames, frame_offsets = None, None
         if self.frames is not None and self.frame_offsets is not None:
-            rows, frame_offsets = _gathered(self.frame_offsets, molecules)
+            rows, frame_offsets = gathered(self.frame_offsets, molecules)
             frames = self.frames[rows]
-        steps, offsets = _gathered(self.offsets, molecules)
+        steps, offsets = gathered(self.offsets, molecules)
         columns = {name: column._replace(values=column.values[steps]) for name, column in self.columns.items()}
         return Trajectories(ids, offsets, columns, frames, frame_offsets)
 
@@ -264,17 +264,9 @@ class Recorder:
         if not self._frames:
             return Trajectories(self._ids, offsets, columns)
         rows = np.concatenate(self._rows)
-        starts = offsets_of(rows)[:-1]
-        taken = np.repeat(starts[order] - offsets_of(rows[order])[:-1], rows[order]) + np.arange(rows.sum())
+        taken, _ = gathered(offsets_of(rows), order)
         per_molecule = np.bincount(molecule, weights=rows, minlength=len(self._ids)).astype(np.int64)
         return Trajectories(self._ids, offsets, columns, np.concatenate(self._frames)[taken], offsets_of(per_molecule))
-
-
-def _gathered(offsets: NDArray[np.int64], molecules: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that belong to some molecules, in their order, and the offsets of these."""
-    lengths = np.diff(offsets)[molecules]
-    ends = np.cumsum(lengths)
-    return np.repeat(offsets[molecules] - (ends - lengths), lengths) + np.arange(lengths.sum()), offsets_of(lengths)
 
 
 def _check_offsets(name: str, offsets: NDArray[np.int64], n: int, last: int | None = None) -> None:

@@ -104,11 +104,8 @@ LACKING = [
     ("fig4", ("methods", []), ["fig4", "methods"]),
     ("fig5", ("methods", ["JT"]), ["fig5", "examples.methods"]),
     ("fig5", ("examples", {"methods": ["JT", "MLF"]}), ["examples.methods.1", "'MLF'"]),
-    ("fig5", ("examples", {"methods": ["JT", "MMFF94"], "testset": "diffused"}), ["MMFF94 does not relax diffused"]),
     ("fig6", ("testsets", {}), ["fig6", "testsets"]),
-    ("fig6", ("energies", {"testset": "mode"}), ["energies.testset", "'mode'"]),
     ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
-    ("fig6", ("energies", {"testset": "diffused", "methods": ["MMFF94"]}), ["MMFF94 does not relax diffused"]),
     ("worth", ("worth", {"methods": ["MLF"]}), ["worth.methods.0", "'MLF'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
@@ -136,6 +133,18 @@ def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, figure, ch
     for word in words:
         assert word in str(late.value)
         assert word in str(early.value)
+
+
+def test_methods_that_do_not_relax_the_first_test_set_are_refused(config):
+    config["testsets"] = dict(reversed(config["testsets"].items()))
+    for figure, key, methods in (
+        ("fig6", "energies", ["MMFF94"]),
+        ("worth", "worth", ["MMFF94"]),
+        ("fig5", "examples", ["JT", "MMFF94"]),
+    ):
+        study = Study({**config, key: {"methods": methods}})
+        with pytest.raises(ConfigError, match=rf"{key}\.methods: MMFF94 does not relax diffused"):
+            study.plan(figure)
 
 
 def test_a_sample_and_its_level_say_only_what_is_not_at_its_default(config):

@@ -15,7 +15,7 @@ rule draw_compositions:
         f"{ROOT}/logs/draw_compositions.log",
     params:
         molecules=STUDY.config["generation"]["molecules"],
-        part=STUDY.config["generation"]["split"],
+        part="test",
         seed=generation.seed(STUDY),
     conda:
         "../../envs/morered.yaml"

@@ -46,8 +46,8 @@ def structures_shown(study: Study, plan: Plan) -> Files:
 
 
 def sampled(study: Study, figure: str, purpose: str) -> Plan:
-    """Test set and methods of a figure that computes a sample of the inputs: what the config's ``purpose`` names, else the first
-    test set and all methods on it.
+    """The first test set, of whose inputs a figure computes a sample, and the methods that the config's ``purpose`` names, else
+    all on it.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def sampled(study: Study, figure: str, purpose: str) -> Plan:
         If names point nowhere, or a method does not relax the test set.
     """
     settings = study.config[purpose]
-    testset = settings["testset"] or first_testset(study, figure)
-    problems = list(study.unknown(f"{purpose}.testset", testset, "testsets"))
+    testset = first_testset(study, figure)
+    problems: list[str] = []
     for place, method in enumerate(settings["methods"] or ()):
         problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
     if problems:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from morered.batching import Batch, pad
 from morered.frozen import frozen_atoms
 from morered.relaxation.codes import Code
+from morered.relaxation.explosion import code_of
 from morered.relaxation.potentials import BatchedPotential
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.verdicts import Outcome
@@ -108,7 +109,6 @@ def _relax(
     begin = time.perf_counter()
     forces = []
     code = Code.STEP_CAP
-    far = 3.0 * np.linalg.norm(positions, axis=1).max() + 10.0
     try:
         for converged in optimiser.irun(fmax=method.fmax, steps=method.steps):
             forces.append(float(np.linalg.norm(atoms.get_forces(), axis=1).max()))
@@ -120,8 +120,8 @@ def _relax(
             if converged:
                 code = Code.CONVERGED
                 break
-            if np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1).max() > far:
-                code = Code.EXPLODED
+            if (broken := code_of(positions, atoms.positions)) is not None:
+                code = broken
                 break
     except _NoForces:
         code = Code.NO_FORCES

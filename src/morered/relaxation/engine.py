@@ -27,7 +27,7 @@ from morered.relaxation.codes import Code
 from morered.relaxation.recording import Recording, StepRecords
 from morered.relaxation.state import Relaxer, State, advance, joined, start
 from morered.relaxation.waiting import Waiting
-from morered.structures import Structures
+from morered.structures import Structures, gathered
 
 #: Molecules that left the batch until they are brought to the host together.
 _KEPT_ON_DEVICE = 512
@@ -229,7 +229,7 @@ class _Engine:
             return
         molecules = np.concatenate([part for part, _ in self._left])
         rows = joined([part for _, part in self._left])
-        atoms = _atoms(self.structures, molecules)
+        atoms, _ = gathered(self.structures.offsets, molecules)
         self.relaxed.positions[atoms] = unpad(rows.batch.positions, rows.batch.mask)
         self.relaxed.steps[molecules] = rows.taken.cpu().numpy()
         for name, values in rows.results.items():
@@ -278,13 +278,6 @@ class _Flags:
         if self._event is not None:
             self._event.synchronize()
         return self._code.numpy() != 0
-
-
-def _atoms(structures: Structures, molecules: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of the per-atom arrays that belong to these molecules, in their order."""
-    sizes = structures.sizes[molecules]
-    ends = np.cumsum(sizes)
-    return np.repeat(structures.offsets[molecules] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -26,6 +26,7 @@ from morered.frozen import frozen_atoms
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.engine import Progress
+from morered.relaxation.explosion import code_of
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.verdicts import Outcome
 from morered.settings.relaxation import TIMEOUT, PhysicalMethod
@@ -150,10 +151,9 @@ def _put(outcome: Outcome, structures: Structures, m: int, one: RelaxedOne, seco
     if outcome.energies is not None and outcome.forces is not None and one.forces is not None:
         outcome.energies[m], outcome.forces[atoms] = one.energy, one.forces
     code = _CODES[one.verdict]
-    size = np.linalg.norm(structures.positions[atoms], axis=1).max(initial=0.0)
-    away = np.linalg.norm(one.positions - one.positions.mean(axis=0), axis=1).max(initial=0.0)
-    if code in (Code.CONVERGED, Code.STEP_CAP) and not away <= 3.0 * size + 10.0:
-        code = Code.EXPLODED if np.isfinite(away) else Code.NOT_FINITE
+    broken = code_of(structures.positions[atoms], one.positions) if code in (Code.CONVERGED, Code.STEP_CAP) else None
+    if broken is not None:
+        code = broken
     else:
         outcome.reasons[m] = "; ".join(filter(None, (one.reason, one.warning))) or None
     outcome.code[m] = int(code)

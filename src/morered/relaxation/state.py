@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.relaxation.codes import Code, constant
+from morered.relaxation.codes import Code
+from morered.relaxation.explosion import codes_of, squared_limits, squared_radii
 
 Rows = dict[str, Tensor]
 """Named tensors whose first dimension is the batch."""
@@ -150,7 +151,7 @@ def start(relaxer: Relaxer, batch: Batch) -> State:
         batch=batch.with_positions(positions),
         code=torch.zeros(len(batch), dtype=torch.int8, device=positions.device),
         taken=torch.zeros(len(batch), dtype=torch.int64, device=positions.device),
-        limit=explosion_limits(positions),
+        limit=squared_limits(positions),
         results=results,
         scratch=scratch,
     )
@@ -167,8 +168,7 @@ def advance(relaxer: Relaxer, state: State, all_run: bool = False) -> tuple[Stat
     code, positions, taken, results = move.code, move.positions, move.taken, move.results
     if not (all_run and bool(sound.all())):
         # A broken proposal is not taken: its row keeps its last sound positions, so that no NaN stays in the batch.
-        broken = torch.where(radii.isfinite(), constant(Code.EXPLODED, code.device), constant(Code.NOT_FINITE, code.device))
-        code = torch.where(sound, code, broken)
+        code = torch.where(sound, code, codes_of(radii))
         positions = torch.where(sound[:, None, None], positions, state.batch.positions)
     if not all_run:
         running = state.code == 0
@@ -203,16 +203,6 @@ def joined(parts: list[State]) -> State:
         results={name: cat(part.results[name] for part in parts) for name in parts[0].results},
         scratch={},
     )
-
-
-def squared_radii(positions: Tensor) -> Tensor:
-    """Largest squared distance from the origin, [B] in Å², of positions [B, N, 3] (0 on padding); NaN where a coordinate is."""
-    return positions.square().sum(dim=-1).amax(dim=-1)
-
-
-def explosion_limits(positions: Tensor) -> Tensor:
-    """Squared radius [B] in Å² that no relaxation of positions [B, N, 3] should reach: thrice their size and 10 Å."""
-    return (3.0 * squared_radii(positions).sqrt() + 10.0).square()
 
 
 def _where(condition: Tensor, values: Tensor, otherwise: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ from morered.chemistry import closest_contacts
 from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.relaxation.results import laid_on, turned, with_results, without_stale
-from morered.structures import Column, Structures
+from morered.structures import Column, Structures, gathered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,9 +117,7 @@ class Outcome:
 
     def put(self, structures: Structures, molecules: NDArray[np.int64], part: Outcome) -> None:
         """Take over what became of some of the molecules, ``part`` in their order."""
-        sizes = structures.sizes[molecules]
-        ends = np.cumsum(sizes)
-        atoms = np.repeat(structures.offsets[molecules] - (ends - sizes), sizes) + np.arange(sizes.sum())
+        atoms, _ = gathered(structures.offsets, molecules)
         self.positions[atoms] = part.positions
         self.code[molecules], self.steps[molecules], self.seconds[molecules] = part.code, part.steps, part.seconds
         for name, values in part.results.items():

@@ -179,7 +179,6 @@ class Followed(Settings):
 class Examples(Settings):
     """Figure 5."""
 
-    testset: str | None = key(None, "The test set they are from; null: the first one.")
     methods: tuple[str, ...] | None = several(
         None,
         "The two methods; null: the first MoreRed method with the adaptive schedule and the first that is no MoreRed.",
@@ -213,10 +212,8 @@ class Sampler(Settings):
 
 @dataclass(frozen=True)
 class Caps(Settings):
-    """Figure B4's validity against the cap on the steps."""
+    """Figure B4's validity against the cap, of the last adaptive sampler beside the last fixed one."""
 
-    method: str | None = key(None, "The adaptive sampler; null: the last one.")
-    against: str | None = key(None, "The fixed one beside it; null: the last one.")
     steps: tuple[int, ...] = several((500, 600, 800, 1000, 1500, 2000, 5000, 10000, 50000), "Caps, ascending.", least=2)
     molecules: int | None = key(None, "Samples at each cap; null: as many as of each method.", ge=1)
     chunks: int = key(1, "Jobs that they are split into.", ge=1)
@@ -227,18 +224,16 @@ class Generation(Settings):
     """Molecules from pure noise."""
 
     molecules: int = key(10000, "Samples of each method.", ge=1)
-    split: Literal["validation", "test"] = key("test", "The split whose compositions are drawn.")
     methods: Mapping[Name, Sampler] = group(dict, "Named samplers; the names are those of the table.")
     trajectories: int = key(6, "Samples whose time steps figure B4 shows.", ge=1)
     grid: int = key(48, "Samples that figures D1 and D2 show.", ge=1)
-    caps: Caps = group(Caps, "Figure B4's validity against the cap on the steps.")
+    caps: Caps = group(Caps, "Figure B4's validity against the cap, of the last adaptive sampler beside the last fixed one.")
 
 
 @dataclass(frozen=True)
 class Sample(Settings):
     """A sample of inputs of which something is computed."""
 
-    testset: str | None = key(None, "The test set; null: the first one.")
     methods: tuple[str, ...] | None = several(None, "The methods; null: all that figures compare.")
     molecules: int | None = key(100, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
     max_atoms: int | None = key(None, "Inputs with more atoms are left out, unless all have; null: none is.", ge=1)
@@ -330,14 +325,15 @@ class StudySettings(Settings):
     )
     process: Process = group(Process, "Figure 2, imidazole through the forward and the reverse process.")
     trajectories: Followed = group(Followed, "Figure 3b's runs, whose every step is recorded.")
-    examples: Examples = group(Examples, "Figure 5's molecules, relaxed by two methods.")
+    examples: Examples = group(Examples, "Figure 5's molecules, of the first test set, relaxed by two methods.")
     images: Images = group(Images, "Figure A1's predictor of the time steps of images.")
     generation: Generation = group(
         Generation,
         "Molecules from pure noise: figures B4, D1 and D2 and table B1. Nothing of it is made where there are no methods.",
     )
     energies: Energies = group(
-        Energies, "Figure 6's single points, of a sample of inputs, their minima and what each method makes of them."
+        Energies,
+        "Figure 6's single points: a sample of the first test set, its minima and what each method makes of it.",
     )
     worth: Worth = group(
         Worth,

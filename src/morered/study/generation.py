@@ -65,11 +65,6 @@ def dangling(study: Study) -> Iterable[str]:
         faults.append(
             f"generation.caps.molecules: {caps['molecules']} are more than generation.molecules, {settings['molecules']}"
         )
-    for role, wanted in (("method", "adaptive"), ("against", "fixed")):
-        name = caps[role]
-        if name is not None and name not in _of_schedule(study, wanted):
-            there = ", ".join(_of_schedule(study, wanted)) or "none"
-            faults.append(f"generation.caps.{role}: {name!r} is no sampler with the {wanted} schedule; there are: {there}")
     return faults
 
 

@@ -26,7 +26,7 @@ The paper (Fig. 5) compares MoreRed-AS and the MLFF in this way.
 def plan(study: Study) -> Plan:
     """The two methods that the config names; else the first adaptive one and the first that is no MoreRed."""
     shown = study.config["examples"]
-    testset = shown["testset"] or first_testset(study, "fig5")
+    testset = first_testset(study, "fig5")
     there = study.methods_of(testset)
     methods = shown["methods"]
     if methods is None:
@@ -35,7 +35,7 @@ def plan(study: Study) -> Plan:
         if not (adaptive and others):
             raise ConfigError(["figures: fig5 needs examples.methods, the two methods that are compared"])
         methods = [adaptive[0], others[0]]
-    problems = list(study.unknown("examples.testset", testset, "testsets"))
+    problems: list[str] = []
     for place, method in enumerate(methods):
         problems += study.unknown(f"examples.methods.{place}", method, "methods")
     if not problems:

@@ -24,7 +24,7 @@ The paper (Fig. B4, QM9): about 4 % valid and unique samples with at most 500 st
 
 
 def plan(study: Study) -> Plan:
-    """Left: the first adaptive sampler's first samples. Right: the sampler of `caps` at each cap, beside a fixed one."""
+    """Left: the first adaptive sampler's first samples. Right: the last one at each cap, beside the last fixed one."""
     adaptive, fixed = (generation.samplers_for(study, "figB4", schedule) for schedule in ("adaptive", "fixed"))
     settings = study.config["generation"]
     caps = settings["caps"]
@@ -33,8 +33,8 @@ def plan(study: Study) -> Plan:
         "followed": followed,
         "trajectories": min(settings["trajectories"], settings["molecules"]),
         "T": study.model(generation.samplers(study)[followed]["noise"])["diffusion"]["T"],
-        "method": caps["method"] or adaptive[-1],
-        "against": caps["against"] or fixed[-1],
+        "method": adaptive[-1],
+        "against": fixed[-1],
         "caps": caps["steps"],
     }
 

@@ -29,7 +29,7 @@ def plan(study: Study) -> Plan:
     samplers = generation.samplers(study)
     if not samplers:
         raise ConfigError(["figures: tableB1 needs generation.methods, the samplers that are compared"])
-    return {"samplers": list(samplers), "dataset": generation.dataset(study), "split": study.config["generation"]["split"]}
+    return {"samplers": list(samplers), "dataset": generation.dataset(study)}
 
 
 def inputs(study: Study, plan: Plan) -> Files:
