@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from morered.api import MoreRed, relax
+    from morered.api import MoreRed, relax, search_conformers
     from morered.pages.notebook import view
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     __version__: str
     """Of the installed package."""
 
-__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "__version__", "relax", "view"]
+__all__ = ["MoreRed", "RelaxationInterrupted", "Structures", "__version__", "relax", "search_conformers", "view"]
 
 _HOMES = {
     "MoreRed": "morered.api",
     "RelaxationInterrupted": "morered.relaxation",
     "Structures": "morered.structures",
     "relax": "morered.api",
+    "search_conformers": "morered.api",
     "view": "morered.pages.notebook",
 }
 

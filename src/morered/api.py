@@ -163,6 +163,67 @@ def _relax(structures: Structures, method: Method, finish: MethodLike | None, op
     return done
 
 
+def search_conformers(
+    molecule: Mol | str,
+    count: int,
+    method: MethodLike = DEFAULT,
+    *,
+    finish: MethodLike | None = None,
+    energy: str | None = None,
+    same: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    workers: int | None = None,
+    **preparation: bool,
+) -> list[Mol]:
+    """Conformers of a molecule: embedded by ETKDGv3, relaxed, without duplicates, the lowest first.
+
+    Parameters
+    ----------
+    molecule
+        An RDKit molecule, whose own conformers do not count, or a SMILES.
+    count
+        Conformers that are embedded.
+    method, finish, device, workers
+        As for `relax`.
+    energy
+        What ranks them: the name of a calculator ("aimnet2", "gfn2", "mmff94"). None: the method's own energy, else "mmff94".
+    same
+        Å: conformers are one whose heavy atoms and polar hydrogens lie nearer, equal atoms exchanged (0.3 by default).
+    seed
+        Of embedding and noise.
+    **preparation
+        ``desalt``, ``neutralize``, ``canonical_tautomer``, ``enumerate_stereo``: see `morered.conformers.Preparation`.
+
+    Returns
+    -------
+    list of RDKit molecules
+        One for each stereoisomer; see `morered.conformers.Ensemble.molecules`.
+
+    Raises
+    ------
+    ValueError
+        If it is no molecule, the method or the calculator is wrong, or ``preparation`` has another name.
+    morered.relaxation.RelaxationInterrupted
+        On Ctrl-C.
+    """
+    from morered import conformers  # RDKit, which few need
+    from morered.datasets.smiles import parse
+
+    known = list(conformers.Preparation.__dataclass_fields__)
+    if unknown := [name for name in preparation if name not in known]:
+        raise ValueError(f"{unknown[0]}: unknown; there are: {', '.join(known)}")
+    drawing = parse(molecule, ions=True, several=True) if isinstance(molecule, str) else molecule
+    name = molecule if isinstance(molecule, str) else molecule.GetProp("_Name") if molecule.HasProp("_Name") else "molecule"
+    isomers, _ = conformers.isomers(drawing, name or "molecule", conformers.Preparation(**preparation))
+    stages = [_method(method, None), *([] if finish is None else [_method(finish, None)])]
+    same = conformers.SAME if same is None else same
+    found = conformers.search(isomers, count, stages, energy=energy, same=same, seed=seed, device=device, workers=workers)
+    if found.interrupted:
+        raise RelaxationInterrupted(Relaxation(found.conformers))
+    return found.molecules(isomers)
+
+
 def _is_rdkit(molecule: object) -> bool:
     """Whether it is an RDKit molecule; RDKit is not imported to find out."""
     chem = sys.modules.get("rdkit.Chem")

@@ -98,29 +98,57 @@ class Intake:
         )
 
 
+@dataclass(frozen=True)
+class Supplements:
+    """What a call says of all molecules beyond their sources.
+
+    Attributes
+    ----------
+    charge, unpaired
+        Total charge in e and unpaired electrons of molecules that state none; one that states another is broken.
+    freeze
+        Atoms that keep their places (`morered.frozen.chosen_atoms`).
+    add_hydrogens, embed
+        See `morered.mending.mend`.
+    """
+
+    charge: int | None = None
+    unpaired: int | None = None
+    freeze: str | None = None
+    add_hydrogens: bool = False
+    embed: bool = False
+
+
+def supply(records: Sequence[Record], supplements: Supplements, seed: int = 0) -> list[str]:
+    """Complete records, in place, by what is said of all of them; sentences on what was left out on the way."""
+    notes: list[str] = []
+    if supplements.add_hydrogens or supplements.embed:
+        from morered.mending import mend
+
+        notes = mend(records, add_hydrogens=supplements.add_hydrogens, embed=supplements.embed, seed=seed)
+    set_electrons(records, supplements.charge, supplements.unpaired)
+    set_frozen(records, supplements.freeze)
+    return notes
+
+
 def gather(
     sources: Sequence[str],
     smiles: Sequence[str] = (),
     format: str | None = None,
     seed: int = 0,
-    charge: int | None = None,
-    unpaired: int | None = None,
     max_unpacked: int = formats.MAX_UNPACKED,
-    freeze: str | None = None,
+    supplements: Supplements | None = None,
 ) -> Intake:
     """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
 
-    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding. ``charge`` (e) and
-    ``unpaired`` electrons are those of molecules that state none; one that states another is broken. ``freeze`` names atoms of
-    every molecule that keep their places (`morered.frozen.chosen_atoms`).
+    ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding.
     """
     readings = [_read(source, format, seed, max_unpacked) for source in sources]
     if smiles:
         readings.append(Reading("SMILES", [embedded(text, index, seed) for index, text in enumerate(smiles)]))
     records = [record for reading in readings for record in reading.records]
-    set_electrons(records, charge, unpaired)
-    set_frozen(records, freeze)
-    notes = [note for reading in readings for note in reading.notes]
+    notes = supply(records, supplements or Supplements(), seed)
+    notes = [*(note for reading in readings for note in reading.notes), *notes]
     return Intake(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
 
 

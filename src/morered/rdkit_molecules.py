@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
-from morered.checks.proper import FLAT_HEADER, missing_hydrogens
 from morered.formats import Record
 from morered.properties import is_of_geometry
 from morered.relaxation.verdicts import COLUMNS
@@ -105,9 +104,9 @@ def _record(
     record.positions = np.array(conformer.GetPositions(), dtype=np.float64).reshape(-1, 3)
     record.name = f"{title}/{number}" if title else name(numbers, record.positions)
     if not conformer.Is3D() and len(numbers) > 1 and not np.any(record.positions[:, 2]):
-        record.fail(FLAT_HEADER)
+        record.lack_geometry()
     elif absent := _hydrogens_left_out(molecule):
-        record.fail(missing_hydrogens(absent))
+        record.lack_hydrogens(absent)
     return record
 
 

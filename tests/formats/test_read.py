@@ -37,7 +37,7 @@ def test_a_format_may_be_named(tmp_path: Path) -> None:
     formats.write(tmp_path / "out.dat", random_structures(2), format="sdf")
     assert len(formats.read(tmp_path / "out.dat", format="sdf").structures()) == 2
     assert formats.format_of("a/b.c/in.tar.xyz.gz") == "extxyz"
-    assert formats.format_of("in.pdb") is formats.format_of("-") is formats.format_of("in") is None
+    assert formats.format_of("in.cif") is formats.format_of("-") is formats.format_of("in") is None
 
 
 def test_options_reach_the_writer(tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert piped(b"3\n\nO 0 0 0\n", monkeypatch).problems == [
         "standard input, molecule 1 (stdin/1): cut off: 3 atoms are announced, 1 follows"
     ]
-    assert piped(b"x", monkeypatch, "pdb").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
-    assert piped(b"x", monkeypatch, "schnetpack").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
-    assert piped(b"x", monkeypatch, "hdf5").problems == ["standard input: only xyz, extxyz and sdf come through a pipe"]
+    for name in ("cif", "schnetpack", "hdf5"):
+        (problem,) = piped(b"x", monkeypatch, name).problems
+        assert problem == "standard input: only xyz, extxyz, SDF, PDB and mol2 come through a pipe"
 
 
 def test_a_real_pipe() -> None:

@@ -283,7 +283,7 @@ def test_a_missing_separator_hides_no_molecule() -> None:
 def test_missing_hydrogens_are_told_and_how_to_add_them() -> None:
     reading = reading_of(Chem.MolToMolBlock(Chem.RemoveHs(embedded("CO", "bare"))) + "$$$$\n" + GOOD)
     assert reading.structures().names == ["methanol"]
-    assert reading.problems[0].startswith("in.sdf, molecule 1 (bare): 4 hydrogen atoms are missing. Add what is missing first")
+    assert reading.problems[0].startswith("in.sdf, molecule 1 (bare): 4 hydrogen atoms are missing. --add-hydrogens adds them")
 
 
 def test_values_that_make_no_column_are_told() -> None:

@@ -33,11 +33,12 @@ STRETCHED = (0.85, 1.2)
 TOO_NEAR = 0.75
 
 FLAT_REASON = (
-    "all of its atoms lie in a plane in which this molecule cannot lie: a flat drawing, no geometry. Embed it first (RDKit's "
-    "EmbedMolecule), or give its SMILES with -s"
+    "all of its atoms lie in a plane in which this molecule cannot lie: a flat drawing, no geometry. --embed makes one "
+    "(in Python RDKit's EmbedMolecule), or give its SMILES with -s"
 )
 FLAT_HEADER = (
-    "a flat drawing (its header says 2D), no geometry. Embed it first (RDKit's EmbedMolecule), or give its SMILES with -s"
+    "a flat drawing (its header says 2D), no geometry. --embed makes one (in Python RDKit's EmbedMolecule), or give its SMILES "
+    "with -s"
 )
 
 
@@ -45,7 +46,7 @@ def missing_hydrogens(count: int) -> str:
     """The reason where a source states bonds that ask for more hydrogens."""
     number = f"{count} hydrogen atoms are" if count > 1 else "1 hydrogen atom is"
     return (
-        f"{number} missing. Add what is missing first (RDKit's AddHs with addCoords=True, obabel -h), or give its SMILES with -s"
+        f"{number} missing. --add-hydrogens adds them (in Python RDKit's AddHs with addCoords=True), or give its SMILES with -s"
     )
 
 
@@ -61,8 +62,8 @@ def improper(structures: Structures) -> list[str | None]:
     legible = readable(bare, near, ratio)
     for m, count in _bare_carbons(bare, near, ratio, legible).items():
         reasons[m] = (
-            f"{count} of its carbon atoms have too few neighbours: hydrogens are missing. Add them first (RDKit's AddHs with "
-            "addCoords=True, obabel -h), or give its SMILES with -s"
+            f"{count} of its carbon atoms have too few neighbours: hydrogens are missing. --add-hydrogens adds them where the "
+            "source states bonds (in Python RDKit's AddHs with addCoords=True), or give its SMILES with -s"
         )
     for m in _drawn(structures, legible):
         reasons[m] = reasons[m] or FLAT_REASON

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from morered.commands.messages import say
+
+if TYPE_CHECKING:
+    from morered.intake import Supplements
 
 #: Exit code of a command that was called in a wrong way.
 WRONG_USAGE = 2
@@ -64,6 +68,34 @@ def electrons(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unpaired", type=int, metavar="N", help="unpaired electrons of molecules whose file states none (default: 0 or 1)"
     )
+
+
+def mending(parser: argparse.ArgumentParser) -> None:
+    """Arguments for molecules that are not complete."""
+    parser.add_argument(
+        "--add-hydrogens",
+        action="store_true",
+        help="add the hydrogens that molecules lack, where their source states bonds (SDF, mol2)",
+    )
+    parser.add_argument(
+        "--embed",
+        action="store_true",
+        help="make geometries of flat drawings by ETKDGv3, with their hydrogens and the stereochemistry of their wedges",
+    )
+    parser.add_argument(
+        "--freeze",
+        metavar="ATOMS",
+        help="atoms of every molecule that keep their coordinates exactly, while the rest relaxes around them: numbers from 1, "
+        "such as 1-4,7, or a SMARTS pattern where the source states bonds (SDF, SMILES); so do those that ASE's FixAtoms or "
+        "move_mask holds in a file",
+    )
+
+
+def supplements(arguments: argparse.Namespace) -> Supplements:
+    """What the arguments of `electrons` and `mending` say of all molecules."""
+    from morered.intake import Supplements
+
+    return Supplements(arguments.charge, arguments.unpaired, arguments.freeze, arguments.add_hydrogens, arguments.embed)
 
 
 def usage(command: str, sentence: str) -> int:

@@ -92,9 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.inputs,
         arguments.smiles,
         arguments.format,
-        charge=arguments.charge,
-        unpaired=arguments.unpaired,
         max_unpacked=arguments.max_unpacked,
+        supplements=intake.Supplements(arguments.charge, arguments.unpaired),
     )
     tell("energy", (*given.notes, *given.problems))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from morered.commands.arguments import usage
+from morered.commands.arguments import supplements, usage
 from morered.commands.messages import say, tell
 from morered.formats import format_of
 
@@ -49,7 +49,7 @@ def reason_to_stream(arguments: argparse.Namespace, stages: Sequence[Method]) ->
 
 def _whole(arguments: argparse.Namespace) -> str | None:
     """What is asked for that a stream does not give; None where nothing is."""
-    for name in ("html", "trajectory", "seeds", "freeze"):
+    for name in ("html", "trajectory", "seeds"):
         if getattr(arguments, name, None):
             return f"--{name}"
     kind = "extxyz" if arguments.output == "-" else format_of(arguments.output)
@@ -76,8 +76,7 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
             options=LibraryOptions(
                 format=arguments.format,
                 seed=arguments.seed,
-                charge=arguments.charge,
-                unpaired=arguments.unpaired,
+                supplements=supplements(arguments),
                 device=str(device),
                 workers=arguments.workers,
                 resume=arguments.resume,

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from morered.checks.table import CHECKS
-from morered.commands.arguments import add_reading, electrons, one_of, positive, usage
+from morered.commands import conformers
+from morered.commands.arguments import add_reading, electrons, mending, one_of, positive, supplements, usage
 from morered.commands.messages import say, tell
 from morered.commands.outputs import problem_of, rescue, write_each
 from morered.settings.presets import DEFAULT, PRESETS
@@ -34,6 +35,7 @@ EXAMPLES = """examples:
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
   morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
+  morered relax in.smi -o out.sdf --conformers 20       different conformers, ranked; --energy aimnet2, gfn2 or mmff94
   morered relax library.smi.gz -o out.sdf --resume      a library of any size, on all cores; goes on after a kill
   morered relax in.sdf -o out.sdf --freeze '[#6]'       hydrogens alone; --freeze 1-4,7 by number
   cat in.xyz | morered relax - > out.xyz                in a pipe
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="xyz, extxyz, SDF, a list of SMILES (.smi), all also .gz, or any file that ASE reads; - is standard input",
+        help="xyz, extxyz, SDF, a list of SMILES (.smi), all also .gz; PDB, mol2, or any file that ASE reads, such as outputs of "
+        "Gaussian (--format gaussian-out) and ORCA (--format orca-output); - is standard input",
     )
     parser.add_argument(
         "-s", "--smiles", action="append", default=[], metavar="SMILES", help="a molecule as SMILES; may be repeated"
@@ -118,13 +121,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
         "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
     )
-    parser.add_argument(
-        "--freeze",
-        metavar="ATOMS",
-        help="atoms of every molecule that keep their coordinates exactly, while the rest relaxes around them: numbers from 1, "
-        "such as 1-4,7, or a SMARTS pattern where the source states bonds (SDF, SMILES); so do those that ASE's FixAtoms or "
-        "move_mask holds in a file",
-    )
+    conformers.add_arguments(parser)
+    mending(parser)
     electrons(parser)
     add_reading(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
@@ -141,7 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation.methods import missing, preset
     from morered.relaxation.stages import relax_stages
 
-    if problem := problem_of([arguments.output, arguments.trajectory], [arguments.table, arguments.html]):
+    problem = problem_of([arguments.output, arguments.trajectory], [arguments.table, arguments.html])
+    if problem or (problem := conformers.misused(arguments)):
         return usage("relax", problem)
     if not arguments.weights and (absent := missing(arguments.method)):
         own = "NOISE,TIME" if len(absent) > 1 else "FILE"
@@ -159,6 +158,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("relax", str(error))
 
+    if arguments.conformers:
+        return conformers.run(arguments, stages, device)
     if (reason := library.reason_to_stream(arguments, stages)) is not None:
         return library.run(arguments, stages, device, reason)
     given = intake.gather(
@@ -166,10 +167,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.smiles,
         arguments.format,
         arguments.seed,
-        arguments.charge,
-        arguments.unpaired,
         arguments.max_unpacked,
-        freeze=arguments.freeze,
+        supplements(arguments),
     )
     tell("relax", (*given.notes, *given.problems))
     options: dict[str, Any] = {

@@ -64,7 +64,7 @@ def read_smiles(path: str | os.PathLike[str]) -> list[Entry]:
     return entries
 
 
-def parse(smiles: str, ions: bool = False) -> Chem.Mol:
+def parse(smiles: str, ions: bool = False, several: bool = False) -> Chem.Mol:
     """The molecule with explicit hydrogens.
 
     Parameters
@@ -73,6 +73,8 @@ def parse(smiles: str, ions: bool = False) -> Chem.Mol:
         What is drawn.
     ions
         Take charged and open-shell molecules as well: what is written about them must say so.
+    several
+        Take several molecules (a salt, a dimer) as well.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def parse(smiles: str, ions: bool = False) -> Chem.Mol:
         raise SmilesError("it has no atoms")
     if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
         raise SmilesError(f"{smiles!r} has an atom of no element")
-    if (fragments := len(Chem.GetMolFrags(molecule))) > 1:
+    if not several and (fragments := len(Chem.GetMolFrags(molecule))) > 1:
         raise SmilesError(f"{smiles!r} is {fragments} molecules")
     if ions:
         return molecule
@@ -158,20 +160,46 @@ def conformers(smiles: str, count: int, seed: int, ions: bool = False) -> tuple[
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.uint8)
     if len(numbers) == 1:
         return numbers, [np.zeros((1, 3))]
+    found = embedded(molecule, count, seed)
+    with rdBase.BlockLogs():
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
+    return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
+
+
+def embedded(molecule: Chem.Mol, count: int, seed: int) -> list[int]:
+    """Give a molecule, in place of the conformers that it has, some by RDKit's ETKDG (version 3); returns their ids.
+
+    Parameters
+    ----------
+    molecule
+        With its hydrogens.
+    count
+        Conformers tried.
+    seed
+        Of the embedding.
+
+    Raises
+    ------
+    SmilesError
+        If no conformer can be embedded.
+    """
     settings: Any = rdDistGeom.ETKDGv3()  # its stubs take its numbers for parameter sets
     settings.randomSeed = seed & 0x7FFFFFFF
+    if count > 1 and not settings.randomSeed:
+        settings.randomSeed = 1  # RDKit multiplies it by the conformer's number: from 0 all are the same
     settings.numThreads = 1
     settings.useSmallRingTorsions = True
+    if len(Chem.GetMolFrags(molecule)) > 1:
+        settings.embedFragmentsSeparately = False  # or they lie on each other
     with rdBase.BlockLogs():
         found = _embedded(molecule, count, settings)
         if not found:  # crowded cages: from random coordinates instead of a guess of the distances
             settings.useRandomCoords, settings.useSmallRingTorsions = True, False
             found = _embedded(molecule, count, settings)
         if not found:
-            raise SmilesError(f"no conformer of {smiles!r} can be embedded")
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
-            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
-    return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
+            raise SmilesError(f"no conformer of {Chem.MolToSmiles(Chem.RemoveHs(molecule))!r} can be embedded")
+    return found
 
 
 def _embedded(molecule: Chem.Mol, count: int, settings: Any) -> list[int]:

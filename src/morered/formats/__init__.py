@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from morered.formats.atoms import from_ase, read_ase, to_ase
+from morered.formats.pdb import parse_pdb, read_pdb
 from morered.formats.records import Carried, Reading, Record, file_problem
 from morered.formats.sources import (
     MAX_UNPACKED,
@@ -27,6 +28,7 @@ from morered.formats.xyz import parse_xyz, read_xyz, write_extxyz
 from morered.structures import Structures
 
 if TYPE_CHECKING:
+    from morered.formats.mol2 import parse_mol2, read_mol2
     from morered.formats.schnetpack_db import read_schnetpack, write_schnetpack
     from morered.formats.sdf import parse_sdf, read_sdf, write_sdf
     from morered.formats.stored import read_stored
@@ -37,6 +39,8 @@ else:  # RDKit, ASE's databases and HDF5 are slow to import, and most files need
         """A function that is imported when it is first called."""
         return lambda *arguments, **options: getattr(import_module(module), name)(*arguments, **options)
 
+    parse_mol2 = _later("morered.formats.mol2", "parse_mol2")
+    read_mol2 = _later("morered.formats.mol2", "read_mol2")
     read_schnetpack = _later("morered.formats.schnetpack_db", "read_schnetpack")
     write_schnetpack = _later("morered.formats.schnetpack_db", "write_schnetpack")
     parse_sdf = _later("morered.formats.sdf", "parse_sdf")
@@ -63,6 +67,10 @@ __all__ = [
 ]
 
 
+#: What a PDB file begins with.
+_PDB_LINES = ("HEADER", "TITLE ", "COMPND", "AUTHOR", "REMARK", "CRYST1", "MODEL ", "ATOM  ", "HETATM")
+
+
 def _refuse_smiles(source: str | os.PathLike[str]) -> Reading:
     raise SourceProblem("SMILES have no coordinates")
 
@@ -80,6 +88,8 @@ FORMATS: dict[str, Format] = {
     "sdf": Format(("sdf", "sd", "mol"), read_sdf, write_sdf),
     "schnetpack": Format(("db",), read_schnetpack, write_schnetpack),
     "smiles": Format(("smi", "smiles"), _refuse_smiles, None),
+    "mol2": Format(("mol2",), read_mol2, None),
+    "pdb": Format(("pdb", "ent"), read_pdb, None),
     "hdf5": Format(("h5", "hdf5"), read_stored, write_stored),
 }
 """Formats by name. Files with other endings are left to ASE, whose own names of formats `read` also takes."""
@@ -100,7 +110,7 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
         The file; xyz and SDF may be compressed (.gz, .bz2, .xz).
     format
         A name in `FORMATS`, or ASE's name of one of its formats; otherwise the file's ending decides, and what cannot be told by
-        it (standard input) is taken for SDF where it looks like it and for xyz where not.
+        it (standard input) is taken for SDF, mol2 or PDB where it looks like one of them and for xyz where not.
     max_unpacked
         Bytes that a compressed file may unpack to.
 
@@ -114,7 +124,7 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
     try:
         if os.fspath(source) == STDIN and format is None:
             text = read_text(source)
-            return parse_sdf(text, label, stem) if _looks_like_sdf(text) else parse_xyz(text, label, stem)
+            return _parser_of(text)(text, label, stem)
         require_modest(source, max_unpacked)
         name = format or format_of(source)
         if name in FORMATS:
@@ -140,6 +150,15 @@ def write(path: str | os.PathLike[str], structures: Structures, format: str | No
         known = ", ".join(f".{extension}" for entry in FORMATS.values() if entry.write for extension in entry.extensions)
         raise ValueError(f"{path}: {format or 'files of this ending'} cannot be written; known are {known}")
     writer(path, structures, **options)
+
+
+def _parser_of(text: str) -> Callable[[str, str, str], Reading]:
+    """What reads a text of which nothing but its content tells the format."""
+    if "@<TRIPOS>MOLECULE" in text:
+        return parse_mol2
+    if _looks_like_sdf(text):
+        return parse_sdf
+    return parse_pdb if text.lstrip().startswith(_PDB_LINES) else parse_xyz
 
 
 def _looks_like_sdf(text: str) -> bool:

@@ -23,17 +23,27 @@ _POLYMERS = frozenset(_AMINO_ACIDS.split()) | frozenset(_NUCLEOTIDES.split())
 
 
 def read_pdb(source: str | os.PathLike[str]) -> Reading:
-    """All models of a PDB file; charges of atoms (columns 79 and 80) add up to the total charge.
+    """All models of a PDB file, or of standard input ("-"); charges of atoms (columns 79 and 80) add up to the total charge.
 
     Raises
     ------
     SourceProblem
         If the source as a whole cannot be read; a broken model is a record with a problem.
     """
-    label, stem = label_of(source), stem_of(source)
+    return parse_pdb(read_text(source), label_of(source), stem_of(source))
+
+
+def parse_pdb(text: str, label: str, stem: str) -> Reading:
+    """As `read_pdb`, from the text itself; ``label`` names the source in sentences, ``stem`` the models.
+
+    Raises
+    ------
+    SourceProblem
+        If there is no molecule in it.
+    """
     records: list[Record] = []
     cells = 0
-    for lines in _models(read_text(source)):
+    for lines in _models(text):
         record = Record(f"{stem}/{len(records) + 1}", len(records), label)
         records.append(record)
         cells += any(line.startswith("CRYST1") and line[6:33].split() != ["1.000"] * 3 for line in lines)

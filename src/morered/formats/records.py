@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from morered.checks.proper import FLAT_HEADER, missing_hydrogens
 from morered.chemistry import COINCIDING, closest_contacts
 from morered.formats import electronic
 from morered.formats.columns import columns_of
@@ -28,6 +29,9 @@ _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _LABEL = re.compile(r"([A-Za-z]{1,2})\d+$")  # C1, H12: an atom's label
 
 
+Lack = Literal["hydrogens", "geometry"]
+
+
 @dataclass
 class Record:
     """One molecule of a source.
@@ -36,7 +40,8 @@ class Record:
     good record; numbers [N] and positions [N, 3] (Å) are there where they could be read. ``info`` holds per-molecule values,
     ``arrays`` per-atom ones [N, ...], ``units`` their units where known; ``template`` is an RDKit molecule with the source's
     own bonds (SDF). ``charge`` (e) and ``unpaired`` electrons are None where nothing states them; ``texts`` holds values of
-    ``info`` as the source wrote them. ``frozen`` atoms, [N] bool, keep their places; None for none.
+    ``info`` as the source wrote them. ``frozen`` atoms, [N] bool, keep their places; None for none. ``lack`` is what a broken
+    record needs to be a molecule (see `morered.mending`).
     """
 
     name: str
@@ -54,6 +59,7 @@ class Record:
     unpaired: int | None = None
     texts: dict[str, str] = field(default_factory=dict)
     frozen: NDArray[np.bool_] | None = None
+    lack: Lack | None = None
 
     @property
     def where(self) -> str:
@@ -63,6 +69,16 @@ class Record:
     def fail(self, reason: str) -> None:
         """Mark the record as broken; the first reason stays."""
         self.problem = self.problem or f"{self.where}: {reason}"
+
+    def lack_hydrogens(self, count: int) -> None:
+        """Mark the record as broken for want of hydrogens."""
+        self.lack = "hydrogens"
+        self.fail(missing_hydrogens(count))
+
+    def lack_geometry(self) -> None:
+        """Mark the record as broken because it is a drawing by its header."""
+        self.lack = "geometry"
+        self.fail(FLAT_HEADER)
 
 
 @dataclass
@@ -88,7 +104,7 @@ class Reading:
             copies[record.name] = 1
         examine(self.records)
         for record in self.records:
-            _settle_electrons(record)
+            settle_electrons(record)
 
     @property
     def good(self) -> list[Record]:
@@ -208,7 +224,7 @@ def _nearest_pair(positions: NDArray[np.float64]) -> tuple[int, int]:
     return i, j
 
 
-def _settle_electrons(record: Record) -> None:
+def settle_electrons(record: Record) -> None:
     """Charge and unpaired electrons of a good record from its values, where its reader has not found them; or its problem."""
     if record.problem is not None or record.numbers is None:
         return

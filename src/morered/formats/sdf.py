@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rdkit import Chem, Geometry, rdBase
 from rdkit.Chem import rdDetermineBonds
 
-from morered.checks.proper import FLAT_HEADER, missing_hydrogens
 from morered.chemistry import molecule_bonds
 from morered.formats import values
 from morered.formats.columns import UNITS, atom_text
@@ -143,13 +142,14 @@ def _read_block(record: Record, lines: list[str]) -> None:
     _fields(record, lines[end + 1 :])
     _electrons(record, molecule, lines[:end])
     if lines[1][20:22].upper() == "2D" and len(record.positions) > 1 and not np.any(record.positions[:, 2]):
-        raise SourceProblem(FLAT_HEADER)
+        record.lack_geometry()
+        return
     # A charge or radical that the atoms do not show, but a data field, is why an atom has fewer hydrogens than its valence.
     atoms = molecule.GetAtoms()
     shown = abs(Chem.GetFormalCharge(molecule)) + sum(atom.GetNumRadicalElectrons() for atom in atoms)
     hydrogens = _missing_hydrogens(molecule)
     if hydrogens > max(0, abs(record.charge or 0) + (record.unpaired or 0) - shown):
-        raise SourceProblem(missing_hydrogens(hydrogens))
+        record.lack_hydrogens(hydrogens)
 
 
 def _diagnose(lines: list[str]) -> None:

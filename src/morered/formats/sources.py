@@ -64,7 +64,7 @@ def require_file(path: str | os.PathLike[str]) -> None:
         With the reason.
     """
     if os.fspath(path) == STDIN:
-        raise SourceProblem("only xyz, extxyz and sdf come through a pipe")
+        raise SourceProblem("only xyz, extxyz, SDF, PDB and mol2 come through a pipe")
     if not os.path.exists(path):
         raise SourceProblem("there is no such file")
     if os.path.isdir(path):

@@ -20,7 +20,7 @@ import numpy as np
 from morered.escaping import cell
 from morered.formats import Reading, Record
 from morered.formats.xyz import extxyz_frames
-from morered.intake import Intake, set_electrons, set_frozen
+from morered.intake import Intake, Supplements, supply
 from morered.library.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.familiarity import is_noted
@@ -79,8 +79,8 @@ class Relaxing:
         Of the molecules.
     seed
         Of embedding and noise.
-    charge, unpaired
-        Of molecules that state none.
+    supplements
+        What is said of all molecules.
     device
         Where networks run.
     """
@@ -88,8 +88,7 @@ class Relaxing:
     stages: tuple[Method, ...]
     format: Format
     seed: int = 0
-    charge: int | None = None
-    unpaired: int | None = None
+    supplements: Supplements = field(default_factory=Supplements)
     device: str = "cpu"
 
     def __call__(self, batch: Sequence[Item]) -> Texts:
@@ -118,8 +117,7 @@ class Relaxing:
         return self._texts(self._intake([record]), judge(structures, outcome, positions_matter=False))
 
     def _intake(self, records: list[Record]) -> Intake:
-        set_electrons(records, self.charge, self.unpaired)
-        set_frozen(records, None)
+        supply(records, self.supplements, self.seed)
         return Intake(Reading(records[0].source if records else "", records), [])
 
     def _texts(self, given: Intake, everything: Structures) -> Texts:

@@ -22,6 +22,7 @@ from morered import calculators
 from morered.datasets import pieces
 from morered.formats import format_of
 from morered.formats.sources import STDIN as STDOUT
+from morered.intake import Supplements
 from morered.library import journal
 from morered.library.batch import Format, Relaxing, Texts, head
 from morered.library.items import Item, counted, items
@@ -55,7 +56,7 @@ class LibraryOptions:
     ----------
     format
         Of the inputs where their ending does not tell it.
-    seed, charge, unpaired, device
+    seed, supplements, device
         See `morered.library.batch.Relaxing`.
     workers
         Processes of one thread each; None: one for each core, or this one alone with a GPU. One is this process, where no
@@ -70,8 +71,7 @@ class LibraryOptions:
 
     format: str | None = None
     seed: int = 0
-    charge: int | None = None
-    unpaired: int | None = None
+    supplements: Supplements = field(default_factory=Supplements)
     device: str = "cpu"
     workers: int | None = None
     resume: bool = False
@@ -142,7 +142,7 @@ def relax_library(
         If a file cannot be written; a run that was ended so goes on with ``resume`` as well.
     """
     options = options or LibraryOptions()
-    relaxing = Relaxing(tuple(stages), format_written(output), options.seed, options.charge, options.unpaired, options.device)
+    relaxing = Relaxing(tuple(stages), format_written(output), options.seed, options.supplements, options.device)
     require(stages, options.device)
     paths = [output, *([table] if table else [])]
     settings = _settings(sources, smiles, stages, paths, options)
@@ -268,7 +268,8 @@ def _settings(
     sources: Sequence[str], smiles: Sequence[str], stages: Sequence[Method], paths: Sequence[str], options: LibraryOptions
 ) -> dict[str, Any]:
     """What decides the results of a run, as plain values; the number of processes does not."""
-    own = {key: value for key, value in asdict(options).items() if key in ("format", "seed", "charge", "unpaired", "window")}
+    own = {key: value for key, value in asdict(options).items() if key in ("format", "seed", "window")}
+    own |= asdict(options.supplements)
     methods = {("method", "finish")[k] if k < 2 else f"method {k + 1}": repr(method) for k, method in enumerate(stages)}
     return {**methods, **own, "outputs": list(paths), **journal.inputs_of(sources, smiles)}
 
