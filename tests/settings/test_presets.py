@@ -49,6 +49,8 @@ def test_single_keys_change_and_the_others_stay():
 def test_what_is_wrong_beside_a_preset_is_named():
     with pytest.raises(ConfigError, match=r"methods\.mine\.preset: 'fsat' is not one of fast, .*did you mean 'fast'"):
         study(mine={"preset": "fsat"})
+    with pytest.raises(ConfigError, match=r"methods\.mine\.preset: \[1\] is not one of fast"):
+        study(mine={"preset": [1]})
     with pytest.raises(ConfigError, match=r"methods\.mine: needs the key 'noise'"):
         study(mine={"preset": "fast"})
     with pytest.raises(ConfigError, match=r"methods\.mine\.fmax: goes with .* only, not with morered"):

@@ -71,7 +71,7 @@ def started(settings: Mapping[str, Any], path: str, *, models: bool = True) -> d
     if settings.get("preset") is None:
         return dict(settings)
     name, given = settings["preset"], {key: value for key, value in settings.items() if key != "preset"}
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         close = difflib.get_close_matches(str(name), PRESETS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigError([f"{path}.preset: {name!r} is not one of {', '.join(PRESETS)}{hint}"])

@@ -6,7 +6,7 @@ Every complaint begins with the path of its key and says what is allowed; all of
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -23,7 +23,17 @@ _LIMITS = {
     "less_than_equal": "le",
     "less_than": "lt",
 }
-_TYPES = {"int_type": int, "float_type": float, "bool_type": bool, "string_type": str}
+#: pydantic's errors for values of the wrong type.
+_TYPES = {
+    "int_type": int,
+    "int_from_float": int,
+    "int_parsing": int,
+    "float_type": float,
+    "float_parsing": float,
+    "bool_type": bool,
+    "bool_parsing": bool,
+    "string_type": str,
+}
 
 
 class ConfigError(ValueError):
@@ -59,7 +69,7 @@ def read(kind: type[S], values: Mapping[str, Any], path: str = "") -> S:
         return _adapter(kind).validate_python(plain)
     except ValidationError as error:
         faults = sorted(error.errors(include_url=False), key=lambda fault: list(map(str, fault["loc"])))
-        raise ConfigError(text for fault in faults for text in _explain(fault, kind, plain, before)) from None
+        raise ConfigError(_explain(fault, kind, plain, before) for fault in faults) from None
 
 
 def schema(kind: type[Settings]) -> dict[str, Any]:
@@ -79,43 +89,41 @@ _adapter: Callable[[Any], Any] = cache(_new_adapter)
 # --------------------------------------------------------------------- messages
 
 
-def _explain(fault: Any, kind: type[Settings], plain: Any, before: Path) -> Iterator[str]:
-    """Sentences for one of pydantic's errors."""
+def _explain(fault: Any, kind: type[Settings], plain: Any, before: Path) -> str:
+    """A sentence for one of pydantic's errors."""
     path, cls, field = _located(fault["loc"], kind, plain)
     told, value, context = _path((*before, *path)), fault["input"], fault.get("ctx", {})
     problem = fault["type"]
     if problem == "unexpected_keyword_argument":
-        yield f"{told}: {_unknown(path[-1], *_owner(path[:-1], kind, plain))}"
-    elif problem in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{told}: {_unknown(path[-1], *_owner(path[:-1], kind, plain))}"
+    if problem in ("missing", "missing_argument", "missing_keyword_only_argument"):
         assert cls is not None
-        yield f"{_path((*before, *path[:-1]))}: needs the key {path[-1]!r}: {_field(cls, path[-1]).metadata['description']}"
-    elif problem == "union_tag_not_found":
+        return f"{_path((*before, *path[:-1]))}: needs the key {path[-1]!r}: {_field(cls, path[-1]).metadata['description']}"
+    if problem == "union_tag_not_found":
         of = _tag(kind, plain, path)
-        yield f"{told}: needs the key {of.key!r}, one of {', '.join(_kinds(kind, plain, path))}"
-    elif problem == "union_tag_invalid":
+        return f"{told}: needs the key {of.key!r}, one of {', '.join(_kinds(kind, plain, path))}"
+    if problem == "union_tag_invalid":
         of = _tag(kind, plain, path)
         allowed = _kinds(kind, plain, path)
-        yield f"{_path((*before, *path, of.key))}: {short(value[of.key])} is not one of {', '.join(allowed)}"
-    elif problem == "literal_error":
+        return f"{_path((*before, *path, of.key))}: {short(value[of.key])} is not one of {', '.join(allowed)}"
+    if problem == "literal_error":
         choices = [choice for option in options_of(field) for choice in _choices(option)]
-        yield f"{told}: {short(value)} is not one of {', '.join(map(str, choices))}"
-    elif problem in _TYPES or problem in ("int_from_float", "int_parsing", "float_parsing", "bool_parsing"):
-        wanted = _TYPES.get(problem) or {"int": int, "floa": float, "bool": bool}[problem[:4].rstrip("_")]
-        yield f"{told}: {short(value)} is not {TYPES[wanted]}{_hint(value)}"
-    elif problem in _LIMITS:
+        return f"{told}: {short(value)} is not one of {', '.join(map(str, choices))}"
+    if problem in _TYPES:
+        return f"{told}: {short(value)} is not {TYPES[_TYPES[problem]]}{_hint(value)}"
+    if problem in _LIMITS:
         limit = _LIMITS[problem]
-        yield f"{told}: {short(value)} is impossible: it must be {LIMITS[limit]} {_number(context[limit])}"
-    elif problem == "string_pattern_mismatch":
-        yield f"{told}: {short(value)} is no name: letters, digits and . _ - only, no space or slash"
-    elif problem in ("dataclass_type", "dataclass_exact_type", "mapping_type", "dict_type"):
-        yield f"{told}: {short(value)} is not {name_of_type(cls) if cls is not None else 'a mapping'}"
-    elif problem == "value_error":
-        yield f"{_told_by_class(str(context['error']), path, cls, before)}"
-    elif problem in ("too_short", "too_long"):
+        return f"{told}: {short(value)} is impossible: it must be {LIMITS[limit]} {_number(context[limit])}"
+    if problem == "string_pattern_mismatch":
+        return f"{told}: {short(value)} is no name: letters, digits and . _ - only, no space or slash"
+    if problem in ("dataclass_type", "dataclass_exact_type", "mapping_type", "dict_type"):
+        return f"{told}: {short(value)} is not {name_of_type(cls) if cls is not None else 'a mapping'}"
+    if problem == "value_error":
+        return _told_by_class(str(context["error"]), path, cls, before)
+    if problem in ("too_short", "too_long"):
         words = "at least" if problem == "too_short" else "at most"
-        yield f"{told}: {short(value)} must have {words} {context.get('min_length', context.get('max_length'))} entries"
-    else:
-        yield f"{told}: {fault['msg']}"
+        return f"{told}: {short(value)} must have {words} {context.get('min_length', context.get('max_length'))} entries"
+    return f"{told}: {fault['msg']}"
 
 
 def _told_by_class(text: str, path: Path, cls: Any, before: Path) -> str:

@@ -8,6 +8,7 @@ shared.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def load_files(config: Config, folder: str | Path) -> Config:
         If there is no such file; the message lists the files there are.
     """
     loaded = copy.deepcopy(config)
-    for name, sweep in (loaded.get("ablations") or {}).items():
+    sweeps = loaded.get("ablations")
+    for name, sweep in sweeps.items() if isinstance(sweeps, Mapping) else ():
         if isinstance(sweep, str):
             path = Path(folder) / sweep
             if not path.is_file():
