@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from morered.structures import Structures
 
-#: What relaxes ions and radicals, for the sentences of the methods that do not.
-WAY_OUT = "GFN2-xTB takes it: --method gfn2, or --finish gfn2 (in Python method= or finish=)"
+# What relaxes ions with closed shells, and what relaxes radicals as well, for the sentences of the methods that do not.
+_WAY_OUT_OF_IONS = "--method aimnet2 or gfn2, or --finish with one of them, takes it (in Python method= or finish=)"
+_WAY_OUT = "--method gfn2 or --finish gfn2 takes it (in Python method= or finish=)"
 
 
 def electron_counts(structures: Structures) -> NDArray[np.int64]:
@@ -56,7 +57,7 @@ def electron_refusals(
     charges: Collection[int] | None = (0,),
     open_shell: bool = False,
     who: str = "the method",
-    way_out: str = "",
+    way_out: bool = False,
 ) -> list[str | None]:
     """Why each molecule cannot be taken for its electrons, [M]; None for those that can.
 
@@ -68,8 +69,10 @@ def electron_refusals(
         Total charges that the method takes; None for any.
     open_shell
         Whether it takes unpaired electrons.
-    who, way_out
-        The method in the sentences, and what to do instead.
+    who
+        The method in the sentences.
+    way_out
+        Whether they say which method takes it.
     """
     total, stated = structures.charges, structures.unpaired
     electrons = electron_counts(structures)
@@ -96,7 +99,8 @@ def electron_refusals(
         else:
             reasons[m] = reason
             continue
-        reasons[m] = f"{reason}; {way_out}" if way_out else reason
+        other = _WAY_OUT_OF_IONS if charge and not lone else _WAY_OUT
+        reasons[m] = f"{reason}; {other}" if way_out else reason
     return reasons
 
 

@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from morered.chemistry import COINCIDING, closest_contacts
-from morered.electrons import WAY_OUT, electron_refusals
+from morered.electrons import electron_refusals
 from morered.structures import Structures
 
 Stage = Literal["input", "perception", "setup", "calculation", "optimiser"]
@@ -112,7 +112,7 @@ class Calculator(ABC):
             charges=None if self.charged else (0,),
             open_shell=self.open_shell,
             who=self.name,
-            way_out="" if self.charged and self.open_shell else WAY_OUT,
+            way_out=not (self.charged and self.open_shell),
         )
         return [reason or electronic for reason, electronic in zip(reasons, electrons, strict=True)]
 

@@ -60,7 +60,8 @@ def improper(structures: Structures) -> list[str | None]:
     near = molecule_bonds(bare, APART).atoms
     ratio = relative_lengths(bare, near)
     legible = readable(bare, near, ratio)
-    for m, count in _bare_carbons(bare, near, ratio, legible).items():
+    _, stated = stated_bonds(structures)  # whoever read them has counted the hydrogens that they ask for
+    for m, count in _bare_carbons(bare, near, ratio, legible & ~stated).items():
         reasons[m] = (
             f"{count} of its carbon atoms have too few neighbours: hydrogens are missing. --add-hydrogens adds them where the "
             "source states bonds (in Python RDKit's AddHs with addCoords=True), or give its SMILES with -s"

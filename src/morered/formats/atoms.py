@@ -13,10 +13,11 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from morered.formats import program_outputs
 from morered.formats.columns import rows_of, units_of
 from morered.formats.pdb import read_pdb
 from morered.formats.records import Reading, Record
-from morered.formats.sources import SourceProblem, label_of, require_file, stem_of
+from morered.formats.sources import SourceProblem, label_of, read_text, require_file, stem_of
 from morered.frozen import FreezeProblem, fixed_by_ase
 from morered.structures import ELECTRONIC, Structures
 
@@ -155,4 +156,5 @@ def read_ase(source: str | os.PathLike[str], ase_format: str | None = None) -> R
     if not records:
         raise SourceProblem("holds no molecule")
     cells = [f"{label}: the periodic cell of {periodic} of {len(records)} molecules is ignored"] if periodic else []
-    return Reading(label, records, cells)
+    reading = Reading(label, records, cells)
+    return program_outputs.completed(reading, known, read_text(source)) if known in program_outputs.KINDS else reading

@@ -18,7 +18,7 @@ from morered.calculators.given import as_calculator
 from morered.checks.judged import passes
 from morered.checks.known import stated_alone
 from morered.diffusion.schedule import NoiseSchedule
-from morered.electrons import WAY_OUT, electron_refusals
+from morered.electrons import electron_refusals
 from morered.frozen import put_back
 from morered.models.compile import Mode
 from morered.models.networks import Potential
@@ -152,9 +152,7 @@ def relax(
     plan = _plan(method, options)
     reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter, proper=checked)
     if matter:
-        electronic = electron_refusals(
-            structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=WAY_OUT
-        )
+        electronic = electron_refusals(structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=True)
         reasons = [reason or problem for reason, problem in zip(reasons, electronic, strict=True)]
     taken = np.flatnonzero([reason is None for reason in reasons])
     outcome = Outcome.empty(structures)

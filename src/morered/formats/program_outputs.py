@@ -1,0 +1,44 @@
+"""Outputs of Gaussian and ORCA, beyond what ASE reads of them: total charge and multiplicity, and which geometry is meant."""
+
+from __future__ import annotations
+
+import re
+
+from morered.formats.records import Reading
+
+_CHARGES = {
+    "gaussian-out": re.compile(r"^ Charge =\s*(?P<charge>[-+]?\d+)\s+Multiplicity =\s*(?P<multiplicity>\d+)", re.MULTILINE),
+    "orca-output": re.compile(
+        r"^\s*Total Charge\s+Charge\s+\.+\s*(?P<charge>[-+]?\d+)\s*\n"
+        r"\s*Multiplicity\s+Mult\s+\.+\s*(?P<multiplicity>\d+)",
+        re.MULTILINE,
+    ),
+}
+#: ASE's names of their formats.
+KINDS = tuple(_CHARGES)
+
+
+def completed(reading: Reading, kind: str, text: str) -> Reading:
+    """The molecule of an output with its charge and multiplicity: the last of its geometries, and what is broken after it.
+
+    Parameters
+    ----------
+    reading
+        Every geometry, as ASE finds them.
+    kind
+        One of `KINDS`.
+    text
+        The output itself.
+    """
+    records = [record for record in reading.records if record.problem is not None]
+    remarks = list(reading.remarks)
+    if good := reading.good:
+        records.insert(0, good[-1])
+        if len(good) > 1:
+            remarks.append(f"{reading.source}: the last of {len(good)} geometries is taken")
+    stated = list(_CHARGES[kind].finditer(text))
+    for record in records:
+        if stated and record.problem is None:
+            record.charge = int(stated[-1]["charge"])
+            record.unpaired = int(stated[-1]["multiplicity"]) - 1
+    return Reading(reading.source, records, remarks)
