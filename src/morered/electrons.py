@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from morered.structures import Structures
 
 # What relaxes ions with closed shells, and what relaxes radicals as well, for the sentences of the methods that do not.
-_WAY_OUT_OF_IONS = "--method aimnet2 or gfn2, or --finish with one of them, takes it (in Python method= or finish=)"
+_WAY_OUT_OF_IONS = "--method gfn2 or --finish gfn2 takes it, and so does aimnet2 (in Python method= or finish=)"
 _WAY_OUT = "--method gfn2 or --finish gfn2 takes it (in Python method= or finish=)"
 
 

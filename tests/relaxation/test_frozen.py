@@ -145,6 +145,10 @@ def test_the_command_and_rdkit_molecules_freeze_what_is_named(tmp_path: Path) ->
     written = Chem.MolFromMolFile(str(tmp_path / "out.sdf"), removeHs=False).GetConformer().GetPositions()
     assert np.allclose(written[:2], before[:2], atol=1e-4)
     assert np.allclose(written, after, atol=5e-3)
+    streamed = tmp_path / "streamed.sdf"
+    assert main(["relax", str(tmp_path / "in.sdf"), "-o", str(streamed), "--freeze", "1,2", "--resume", "-q"]) == 0
+    again = Chem.MolFromMolFile(str(streamed), removeHs=False).GetConformer().GetPositions()
+    assert np.array_equal(again, written)
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from threading import Lock
 
 import ase.build
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read, write
 from ase.optimize import LBFGS
 from tblite.ase import TBLite
 
 import morered
 from morered import plugins
+from morered.cli import main
 from morered.commands.arguments import one_of
+from morered.library.run import _told, _travels
 from morered.relaxation import PotentialMethod, from_config
 from morered.relaxation.methods import preset
 from morered.structures import Structures
@@ -122,6 +126,22 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     sys.modules.pop("softsprings", None)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_packages_method_from_the_shell_at_once_and_as_a_library(tmp_path: Path) -> None:
+    write(tmp_path / "in.xyz", [ase.build.molecule(name) for name in ("H2O", "CH3OH", "C2H6")])
+    for options in ([], ["--resume", "--workers", "2"], ["--resume", "--workers", "1"]):
+        out = tmp_path / "out.xyz"
+        out.unlink(missing_ok=True)
+        assert main(["relax", str(tmp_path / "in.xyz"), "-o", str(out), "--method", "soft", "-q", *options]) == 0
+        assert [len(atoms) for atoms in read(out, ":")] == [3, 6, 8]
+    methods = [PotentialMethod(potential=potential) for potential in (Springs("H2O"), Springs("H2O"))]
+    assert repr(methods[0]) != repr(methods[1])
+    assert _told(methods[0]) == _told(methods[1])  # so that --resume knows it again
+    assert _travels(methods)
+    lock = Lock()
+    assert not _travels([PotentialMethod(potential=lambda structures: lock)])
 
 
 @pytest.mark.usefixtures("package")

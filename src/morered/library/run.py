@@ -12,11 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import batched, chain, islice
 from pathlib import Path
 from typing import Any
+
+import cloudpickle
 
 from morered import calculators
 from morered.datasets import pieces
@@ -31,7 +33,7 @@ from morered.library.outputs import GrowingFile, OutputProblem
 from morered.parallel import TaskFailure, available_cores, map_processes
 from morered.relaxation.methods import preset
 from morered.relaxation.stages import relax_stages
-from morered.settings.relaxation import TIMEOUT, DiffusionMethod, Method, PhysicalMethod
+from morered.settings.relaxation import TIMEOUT, DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.structures import Structures
 from morered.worker import describe
 
@@ -270,8 +272,26 @@ def _settings(
     """What decides the results of a run, as plain values; the number of processes does not."""
     own = {key: value for key, value in asdict(options).items() if key in ("format", "seed", "window")}
     own |= asdict(options.supplements)
-    methods = {("method", "finish")[k] if k < 2 else f"method {k + 1}": repr(method) for k, method in enumerate(stages)}
+    methods = {("method", "finish")[k] if k < 2 else f"method {k + 1}": _told(method) for k, method in enumerate(stages)}
     return {**methods, **own, "outputs": list(paths), **journal.inputs_of(sources, smiles)}
+
+
+def _told(method: Method) -> str:
+    """All settings of a method; of a potential that the user brings the name, which is the same in every process."""
+    if isinstance(method, PotentialMethod) and not isinstance(method.potential, str):
+        method = replace(method, potential=method.kind)
+    return repr(method)
+
+
+def _travels(stages: Sequence[Method]) -> bool:
+    """Whether the methods can be sent to another process, which not every potential that a user brings can."""
+    if all(not isinstance(method, PotentialMethod) or isinstance(method.potential, str) for method in stages):
+        return True
+    try:
+        cloudpickle.dumps(stages)
+    except Exception:  # whatever its parts raise
+        return False
+    return True
 
 
 def _begun(output: str, settings: dict[str, Any], *, resume: bool) -> Done:
@@ -343,6 +363,7 @@ def _save(files: Sequence[GrowingFile], done: Done) -> None:
 def _results(relaxing: Relaxing, batches: Iterator[tuple[Item, ...]], options: LibraryOptions) -> Iterator[Texts]:
     """What became of each batch, in order."""
     workers = options.workers or (available_cores() if options.device == "cpu" else 1)
+    workers = workers if _travels(relaxing.stages) else 1
     programs = any(isinstance(method, PhysicalMethod) for method in relaxing.stages)
     begin = list(islice(batches, 2))
     if (len(begin) < 2 or workers == 1) and not (programs and options.workers is None):  # no work for another process
