@@ -83,13 +83,14 @@ def test_butane_has_an_anti_and_two_gauche_conformers():
 
 def test_the_command_writes_ranked_conformers_and_a_table_of_all(tmp_path: Path, capsys):
     with gzip.open(tmp_path / "in.smi.gz", "wt") as file:
-        file.write("CCCO propanol\nC[C@H](N)O aminal\nC1CC broken\n")
+        file.write("CCCO propanol\nC[C@H](N)O aminal\nC1CC broken\n[Na+].[Cl-] salt\n")
     out, table = tmp_path / "out.sdf", tmp_path / "t.csv"
     arguments = ["relax", str(tmp_path / "in.smi.gz"), "--conformers", "6", "--energy", "gfn2", "-o", str(out)]
     assert main([*arguments, "--table", str(table), "--workers", "1"]) == 1  # one is broken
     told = capsys.readouterr().err
     assert "in.smi.gz, molecule 3 (broken): 'C1CC' is no SMILES" in told
     assert "ranked by gfn2" in told
+    assert "  salt: no conformer converged: refused, the model has never seen Na or Cl" in told
     molecules = list(Chem.SDMolSupplier(str(out), removeHs=False))
     names = [molecule.GetProp("molecule") for molecule in molecules]
     assert names == sorted(names, key=["propanol", "aminal"].index)
@@ -105,7 +106,7 @@ def test_the_command_writes_ranked_conformers_and_a_table_of_all(tmp_path: Path,
             assert Chem.MolToSmiles(Chem.RemoveHs(molecule)) == molecule.GetProp("smiles") == smiles
     lines = table.read_text().splitlines()
     assert lines[0].startswith("name,molecule,rank,relative_energy,ranking_energy,energy_method,duplicate_of,")
-    assert len(lines) == 13
+    assert len(lines) == 19
     copies = [line.split(",") for line in lines[1:] if line.split(",")[6]]
     assert all(copy[2] == "0" and copy[6].startswith(copy[1]) for copy in copies)
 

@@ -36,18 +36,6 @@ FLAT_REASON = (
     "all of its atoms lie in a plane in which this molecule cannot lie: a flat drawing, no geometry. --embed makes one "
     "(in Python RDKit's EmbedMolecule), or give its SMILES with -s"
 )
-FLAT_HEADER = (
-    "a flat drawing (its header says 2D), no geometry. --embed makes one (in Python RDKit's EmbedMolecule), or give its SMILES "
-    "with -s"
-)
-
-
-def missing_hydrogens(count: int) -> str:
-    """The reason where a source states bonds that ask for more hydrogens."""
-    number = f"{count} hydrogen atoms are" if count > 1 else "1 hydrogen atom is"
-    return (
-        f"{number} missing. --add-hydrogens adds them (in Python RDKit's AddHs with addCoords=True), or give its SMILES with -s"
-    )
 
 
 def improper(structures: Structures) -> list[str | None]:

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
     if not arguments.quiet:
         _summarise(ensemble, len(isomers))
     for name in without:
-        say(f"  {name}: no conformer converged{'' if arguments.table else '; --table tells why'}")
+        say(f"  {name}: no conformer converged: {_first_reason(ensemble, name)}")
     return int(bool(problems or without or failures) or ensemble.interrupted)
 
 
@@ -171,6 +171,12 @@ def _write(arguments: argparse.Namespace, ensemble: Ensemble) -> list[str]:
     if failures:
         tell("relax", [rescue(kept, {})])
     return failures
+
+
+def _first_reason(ensemble: Ensemble, name: str) -> str:
+    """Why the first conformer of an isomer did not converge."""
+    (first, *_) = (k for k, one in enumerate(ensemble.conformers.column("molecule").tolist()) if one.decode() == name)
+    return f"{ensemble.conformers.column('verdict')[first].decode()}, {ensemble.conformers.column('reason')[first].decode()}"
 
 
 def _summarise(ensemble: Ensemble, molecules: int) -> None:

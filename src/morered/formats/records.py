@@ -15,7 +15,6 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from morered.checks.proper import FLAT_HEADER, missing_hydrogens
 from morered.chemistry import COINCIDING, closest_contacts
 from morered.formats import electronic
 from morered.formats.columns import columns_of
@@ -27,9 +26,13 @@ SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 _NUMBERS = {symbol.lower(): number for number, symbol in enumerate(SYMBOLS) if number} | {"d": 1, "t": 1}
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _LABEL = re.compile(r"([A-Za-z]{1,2})\d+$")  # C1, H12: an atom's label
-
+_FLAT_HEADER = (
+    "a flat drawing (its header says 2D), no geometry. --embed makes one (in Python RDKit's EmbedMolecule), or give its SMILES "
+    "with -s"
+)
 
 Lack = Literal["hydrogens", "geometry"]
+"""What a molecule's source does not have."""
 
 
 @dataclass
@@ -73,12 +76,14 @@ class Record:
     def lack_hydrogens(self, count: int) -> None:
         """Mark the record as broken for want of hydrogens."""
         self.lack = "hydrogens"
-        self.fail(missing_hydrogens(count))
+        number = f"{count} hydrogen atoms are" if count > 1 else "1 hydrogen atom is"
+        way_out = "--add-hydrogens adds them (in Python RDKit's AddHs with addCoords=True), or give its SMILES with -s"
+        self.fail(f"{number} missing. {way_out}")
 
     def lack_geometry(self) -> None:
         """Mark the record as broken because it is a drawing by its header."""
         self.lack = "geometry"
-        self.fail(FLAT_HEADER)
+        self.fail(_FLAT_HEADER)
 
 
 @dataclass
