@@ -136,9 +136,8 @@ from_photographs()
 drawing.draw(drawing.numbers(samples=100), 'figA1')
 "
 extra workflow python -c "
-from morered.settings.reading import schema
-from morered.settings.study import StudySettings
-schema(StudySettings)
+from morered.study import Study
+Study({'study': 'mine', 'libraries': {'own': {'file': 'own.smi'}}, 'figures': []})
 import snakemake
 "
 for name in $("$first" -c "
