@@ -136,6 +136,7 @@ from_photographs()
 drawing.draw(drawing.numbers(samples=100), 'figA1')
 "
 extra workflow python -c "
+from morered.datasets import download
 from morered.study import Study
 Study({'study': 'mine', 'libraries': {'own': {'file': 'own.smi'}}, 'figures': []})
 import snakemake
