@@ -129,7 +129,7 @@ def test_a_level_says_what_is_impossible():
         Level(grid=1, coarse_grid=3)
     with pytest.raises(ValueError, match="dispersion: false"):
         Level(functional="b3lyp")
-    with pytest.raises(ValueError, match="unknown key 'basiss'"):
+    with pytest.raises(ValueError, match="basiss: unknown key"):
         read(Level, {"basiss": "def2-svp"})
     assert Level().name == "PBE0+MBD/def2-TZVP"
 
