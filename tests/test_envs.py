@@ -24,7 +24,7 @@ def test_the_conda_file_is_the_lock_s(repository: Path, write_envs: ModuleType) 
     python, _, packages = yaml.safe_load(text)["dependencies"]
     versions = dict(package.split("==") for package in packages["pip"])
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert versions.keys() >= {"torch", "tblite", "pyscf", "openbabel-wheel", "lightning", "snakemake", "seaborn"}
+    assert versions.keys() >= {"torch", "tblite", "pyscf", "openbabel-wheel", "snakemake", "seaborn"}
     assert versions.keys().isdisjoint({"morered", "pytest", "pymbd"})
     assert (repository / "envs/morered.post-deploy.sh").is_file()  # Snakemake finds it by this name
     lock = (repository / "requirements.lock").read_text(encoding="utf-8")
