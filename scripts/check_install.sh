@@ -109,6 +109,13 @@ extra() { # NAME COMMAND...
   say "extra $name: $(printf '%.60s' "$(echo "$*" | head -n 1)")"
 }
 
+# First, because other extras bring requests and pyyaml along.
+extra workflow python -c "
+from morered.datasets import download
+from morered.study import Study
+Study({'study': 'mine', 'libraries': {'own': {'file': 'own.smi'}}, 'figures': []})
+import snakemake
+"
 extra xtb morered relax ethanol.xyz -o out.xyz --method gfn2 -q
 extra mmff morered relax ethanol.xyz -o out.xyz --method mmff94-openbabel -q
 extra aimnet2 morered relax ethanol.xyz -o out.xyz --method aimnet2 -q
@@ -134,12 +141,6 @@ from morered.datasets.cifar10 import from_photographs
 from morered.figures.catalogue.figA1 import drawing
 from_photographs()
 drawing.draw(drawing.numbers(samples=100), 'figA1')
-"
-extra workflow python -c "
-from morered.datasets import download
-from morered.study import Study
-Study({'study': 'mine', 'libraries': {'own': {'file': 'own.smi'}}, 'figures': []})
-import snakemake
 "
 for name in $("$first" -c "
 import tomllib
