@@ -29,6 +29,11 @@ MOLECULES = {
     "NC1CC1C(F)Cl": 8,
     "C1CC2CCC1O2": 1,
     "FC=CC=CF": 3,
+    "CCS(C)=O": 2,
+    "C[S+](CC)CCO": 2,
+    "CCP(C)CO": 2,
+    "CS(=O)CC(C)O": 4,
+    "CC1CCS(=O)C1": 4,
 }
 #: Molecules without stereoisomers, whatever their hydrogens and rotors do.
 PLAIN = (
@@ -42,6 +47,9 @@ PLAIN = (
     "C=CC=C",
     "C=C",
     "CC(F)(F)F",
+    "CS(C)=O",
+    "CP(C)CC",
+    "CS(=O)(=O)CC",
     "CCCC",
     "N",
     "O=C=O",

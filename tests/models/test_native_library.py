@@ -42,6 +42,11 @@ def test_the_best_set_of_this_machine_is_taken():
     assert library.load().name == library.available()[0] == library.binding().instruction_sets()[0]
 
 
+def test_an_empty_choice_is_none(monkeypatch):
+    monkeypatch.setenv(library.CHOICE, "")
+    assert library.load().name == library.available()[0]
+
+
 def test_another_set_can_be_chosen(monkeypatch):
     monkeypatch.setenv(library.CHOICE, "baseline")
     assert library.load().name == "baseline"

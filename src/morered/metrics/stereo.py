@@ -1,10 +1,11 @@
 """Whether a relaxation kept the stereochemistry, from coordinates alone.
 
 Atoms keep their order, so a centre is inverted where the signed volume of its four neighbours changes sign, and a double bond is
-turned over where the torsion across it changes from cis to trans. Neither counts if renaming equivalent atoms undoes it: the
-hydrogens of a CH2 group may change places, a single stereocentre may not, and a cis ring whose two centres are both inverted is
-the same molecule again. So the changes found are checked against the symmetries of the bond graph (elements and bonds; bond
-orders are not known from coordinates).
+turned over where the torsion across it changes from cis to trans. Sulfur, phosphorus, arsenic and selenium with three neighbours
+are centres too (sulfoxides): a lone pair stands in the fourth place. Neither change counts if renaming equivalent atoms undoes
+it: the hydrogens of a CH2 group may change places, a single stereocentre may not, and a cis ring whose two centres are both
+inverted is the same molecule again. So the changes found are checked against the symmetries of the bond graph (elements and
+bonds; bond orders are not known from coordinates).
 
 The bonds are those of the first structure. Where the second has others, whether its stereochemistry was kept is unknown.
 
@@ -26,6 +27,8 @@ from morered.structures import Structures
 FLAT = 0.15
 #: Largest |cos| of an angle between substituents for which they are still cis or trans.
 UPRIGHT = 0.3
+#: Elements that are stereocentres with three neighbours as well: they invert over barriers that no room temperature overcomes.
+PYRAMIDAL = (15, 16, 33, 34)
 #: Symmetries of a molecule that are tried; small molecules have fewer.
 MAX_SYMMETRIES = 5000
 #: Å, longest double bonds between two elements (single and aromatic ones are longer).
@@ -73,10 +76,12 @@ def signed_volumes(
 ) -> NDArray[np.float64]:
     """Handedness of centres [C] with neighbours [C, 4], in the neighbours' order: 1 and -1 for ideal tetrahedra, 0 for flat ones.
 
-    Directions alone count, not the bond lengths.
+    Directions alone count, not the bond lengths. A lone pair in the fourth place is told by the centre's own index.
     """
     directions = positions[neighbours].astype(np.float64) - positions[centres].astype(np.float64)[:, None]
     directions = directions / np.maximum(np.linalg.norm(directions, axis=2, keepdims=True), 1e-12)
+    lone = neighbours[:, 3] == centres
+    directions[lone, 3] = -directions[lone, :3].sum(axis=1)  # of an ideal tetrahedron the direction of the fourth
     return np.linalg.det(directions[:, :3] - directions[:, 3:]) / _IDEAL
 
 
@@ -118,8 +123,11 @@ class _Molecule:
         return len(kinds) != len(set(kinds))
 
     def _centres(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[int, tuple[int, ...]]:
-        """Four-valent atoms without equal leaves that are tetrahedral in both geometries, with their neighbours."""
+        """Atoms of four directions without equal leaves that are tetrahedral in both geometries, with their neighbours."""
         found = {c: tuple(sorted(near)) for c, near in enumerate(self.neighbours) if len(near) == 4 and not self._has_twins(c)}
+        for c in np.flatnonzero(np.isin(self.numbers, PYRAMIDAL)).tolist():
+            if len(self.neighbours[c]) == 3 and not self._has_twins(c):
+                found[c] = (*sorted(self.neighbours[c]), c)
         return {c: n for c, n in found.items() if abs(_volume(before, c, n)) > FLAT and abs(_volume(after, c, n)) > FLAT}
 
     def _double_bonds(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> list[tuple[int, int]]:
@@ -219,14 +227,18 @@ def _side(positions: NDArray[np.float64], i: int, a: int, b: int, j: int) -> flo
 def _inverted_somewhere(
     before: Structures, after: Structures, pairs: NDArray[np.int64], degree: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Molecules in which the signed volume of some four-valent atom changes sign, [M]."""
+    """Molecules in which the signed volume of some centre changes sign, [M]."""
     suspects = np.zeros(len(before), dtype=bool)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     centres = np.flatnonzero(degree == 4)
+    neighbours = both[np.isin(both[:, 0], centres), 1].reshape(-1, 4)
+    pyramidal = np.flatnonzero((degree == 3) & np.isin(before.numbers, PYRAMIDAL))
+    three = both[np.isin(both[:, 0], pyramidal), 1].reshape(-1, 3)
+    centres = np.concatenate([centres, pyramidal])
+    neighbours = np.concatenate([neighbours, np.column_stack([three, pyramidal])])
     if not len(centres):
         return suspects
-    neighbours = both[np.isin(both[:, 0], centres), 1].reshape(-1, 4)
     with np.errstate(invalid="ignore"):
         changed = signed_volumes(before.positions, centres, neighbours) * signed_volumes(after.positions, centres, neighbours) < 0
     suspects[before.molecule_index[centres[changed]]] = True

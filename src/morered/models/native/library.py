@@ -44,7 +44,7 @@ def load(name: str | None = None) -> Any:
     Unavailable
         If the kernels were not built, or the machine lacks the instruction set.
     """
-    name = name or os.environ.get(CHOICE)
+    name = name or os.environ.get(CHOICE) or None  # an empty variable is none
     if name == "none":
         raise Unavailable(f"{CHOICE} is none")
     native, usable = binding(), available()
