@@ -216,19 +216,16 @@ def test_a_process_draws_centred_noise() -> None:
 @pytest.mark.parametrize("kind", ["isotropic", "elastic"])
 def test_draws_of_fixed_norm_are_the_others_scaled(kind) -> None:
     """To the square that those have in the mean."""
-    numbers, positions, mask = batch()
-    b, n = len(mask), mask.sum(1)
-    keys = torch.arange(b)
+    numbers, positions, once = batch()
+    b, n = len(once), once.sum(1)
     settings = ElasticNoise(share=0.5, decades=2.0) if kind == "elastic" else IsotropicNoise()
     free, fixed = (NoiseProcess(replace(settings, fixed_norm=norm)) for norm in (False, True))
-    factor = free.factor(numbers, positions, mask)
-    squares = torch.zeros(2, 2000, b, dtype=torch.float64)
-    for count in range(2000):
-        e, scaled = (process.draw(5, keys, count, mask, factor) for process in (free, fixed))
-        squares[:, count] = torch.stack([e.square().sum((1, 2)), scaled.square().sum((1, 2))])
-        if count < 5:
-            ratio = (squares[1, count] / squares[0, count]).sqrt().reshape(-1, 1, 1)
-            torch.testing.assert_close(scaled, e * ratio, atol=1e-12, rtol=0)
+    factor, mask = free.factor(numbers, positions, once), once.repeat(2000, 1)
+    factor = None if factor is None else factor.repeat(2000, 1, 1)
+    e, scaled = (process.draw(5, torch.arange(len(mask)), 0, mask, factor) for process in (free, fixed))
+    squares = torch.stack([noise.square().sum((1, 2)) for noise in (e, scaled)])
+    torch.testing.assert_close(scaled, e * (squares[1] / squares[0]).sqrt().reshape(-1, 1, 1), atol=1e-12, rtol=0)
+    squares = squares.reshape(2, 2000, b)
     if kind == "isotropic":
         torch.testing.assert_close(squares[1], (3.0 * (n - 1)).expand(2000, b).double())
     torch.testing.assert_close(squares[0].mean(0), squares[1].mean(0), rtol=0.06, atol=0)
