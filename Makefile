@@ -67,6 +67,11 @@ lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 
+.PHONY: docs
+docs: setup  ## build/docs/index.html: the pages of docs/ and the Python interface; a link that leads nowhere fails
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs build/docs
+	@echo "pages: build/docs/index.html"
+
 .PHONY: format
 format: setup  ## rewrite the sources as the linters want them
 	$(BIN)/ruff check --fix .

@@ -61,3 +61,11 @@ def test_long_tables_are_named_not_shown(made):
     )
     assert "61 rows. Numbers: `long.csv`" in text
     assert "| x |" not in text
+
+
+def test_smiles_are_no_links():
+    table = results_page.markdown(pd.DataFrame({"smiles": ["C[C@@H](C=O)OCC", "O/C=C/1\\CNCC1", "CC|x", "CCO"], "n": range(4)}))
+    assert "| `C[C@@H](C=O)OCC` | 0 |" in table
+    assert "| `O/C=C/1\\CNCC1` | 1 |" in table
+    assert "| CC\\|x | 2 |" in table
+    assert "| CCO | 3 |" in table

@@ -6,6 +6,7 @@ digits of its SHA-256.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -126,7 +127,15 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if pd.isna(value) else str(value).replace("|", "\\|").replace("\n", " ")  # type: ignore[call-overload]
+    """Text as it is: what Markdown would take for a link or for emphasis, as in a SMILES, stands as code."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    text = str(value).replace("|", "\\|").replace("\n", " ")
+    return f"`{text}`" if _MARKED.search(text) else text
+
+
+#: A link `[a](b)`, emphasis, an escape, HTML.
+_MARKED = re.compile(r"\]\(|\*|\\(?!\|)|<|~~")
 
 
 def _source(path: Path) -> str:
