@@ -24,7 +24,8 @@ from morered.datasets import qm7
 from morered.metrics.tables import write_table
 from morered.pages import write_page
 from morered.relaxation.codes import Code
-from morered.relaxation.verdicts import Outcome, judge
+from morered.relaxation.result import Result
+from morered.relaxation.verdicts.judge import judge
 from morered.structures import Structures
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -37,11 +38,11 @@ def write(path: Path, count: int) -> None:
     names = np.array([b"m%d" % k for k in range(count)])
     after = Structures(after.numbers, after.positions, after.offsets, names, names)
     before = after.with_positions(after.positions + 0.05 * np.random.default_rng(0).normal(size=after.positions.shape))
-    outcome = Outcome.empty(before)
-    outcome.positions = np.array(after.positions, np.float64)
-    outcome.code[:] = int(Code.CONVERGED)
-    outcome.code[::5] = int(Code.EXPLODED)
-    write_page(path, before, judge(before, outcome, checked=False))
+    result = Result.begin(before)
+    result.positions = np.array(after.positions, np.float64)
+    result.code[:] = int(Code.CONVERGED)
+    result.code[::5] = int(Code.EXPLODED)
+    write_page(path, before, judge(before, result, checked=False).structures)
 
 
 def opened(browser: str, path: Path, folder: str) -> tuple[float, float]:

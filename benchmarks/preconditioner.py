@@ -17,7 +17,8 @@ from rdkit import Chem
 
 from morered.datasets.organic.minima import conformers
 from morered.files import atomic_path
-from morered.relaxation import PotentialMethod, inverse_hessian, relax
+from morered.relaxation import PotentialMethod, relax
+from morered.relaxation.downhill import inverse_hessian
 from morered.structures import Structures
 
 DRUGS = {

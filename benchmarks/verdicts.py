@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 
 from morered.calculators import get
-from morered.calculators.relaxers import relax_one
 from morered.checks.judged import check
 from morered.checks.table import GEOMETRY, IDENTITY
 from morered.datasets import qm7
 from morered.datasets.smiles import SmilesError, conformers, read_smiles
 from morered.metrics.tables import write_table
 from morered.relaxation import relax
+from morered.relaxation.downhill.one_molecule import relax_one
 from morered.relaxation.methods import preset
 from morered.structures import Structures
 from morered.units import KCAL_MOL_PER_EV
@@ -66,7 +66,7 @@ def strained(structures: Structures) -> np.ndarray:
     energies = surface.compute(structures, forces=False).energies
     strain = np.full(len(structures), np.nan)
     for m, molecule in enumerate(structures):
-        down = relax_one(molecule.numbers, molecule.positions, relaxer="gfn2", fmax=5e-3, steps=400)
+        down = relax_one(molecule.numbers, molecule.positions, program="gfn2", fmax=5e-3, steps=400)
         if np.isfinite(down.energy):
             strain[m] = (energies[m] - down.energy) * KCAL_MOL_PER_EV
     return strain

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morered import storage
-from morered.calculators.relaxers import relax_one
 from morered.checks.bonds import Bonded, by_distance, distances, kind_name
 from morered.checks.geometry import angle_atoms, angle_degrees, faults, ring_sizes
 from morered.datasets import qm7
 from morered.datasets.smiles import SmilesError, conformers, read_smiles
 from morered.files import atomic_path
+from morered.relaxation.downhill.one_molecule import relax_one
 from morered.structures import Structures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +53,7 @@ def gfn2_minima(path: Path) -> Structures:
         except SmilesError as error:
             print(f"{entry.name}: {error}")
             continue
-        done = relax_one(z, found[0], relaxer="gfn2", fmax=1e-3)
+        done = relax_one(z, found[0], program="gfn2", fmax=1e-3)
         if done.verdict != "converged":
             print(f"{entry.name}: {done.verdict}: {done.reason}")
             continue

@@ -80,7 +80,7 @@ def test_results_know_what_they_depend_on() -> None:
     assert not [name for name in energies["files"] if name.startswith(("relaxation/", "commands/", "models/", "figures/"))]
     relaxation = sources("morered.relaxation.relax")
     assert {
-        "relaxation/engine.py",
+        "relaxation/engine/loop.py",
         "models/native/kernels.cpp",
         "models/native/moves.h",
         "calculators/xtb.py",

@@ -77,11 +77,11 @@ def test_a_changed_kernel_is_listed(package, results, file):
 def test_a_changed_diffusion_step_is_listed_and_a_docstring_is_not(package, results):
     storage.write(results / "relaxed.h5", WATER, storage.provenance(relax))
     storage.write(results / "energies.h5", WATER, storage.provenance("morered.energies.batch"))
-    step = package / "relaxation/diffusion.py"
+    step = package / "relaxation/samplers/reverse_diffusion.py"
     step.write_text(step.read_text(encoding="utf-8").replace('"""', '"""Reworded. ', 1) + "\n# reworded\n", encoding="utf-8")
     assert listed(results) == {}
     step.write_text(step.read_text(encoding="utf-8") + "\nSCALE = 2\n", encoding="utf-8")
-    assert listed(results) == {"relaxed.h5": "made by other code: relaxation/diffusion.py"}
+    assert listed(results) == {"relaxed.h5": "made by other code: relaxation/samplers/reverse_diffusion.py"}
 
 
 def test_a_module_that_is_imported_anew_or_gone_is_named(package, results):

@@ -33,13 +33,13 @@ from morered.formats import Record, electronic
 from morered.frozen import FreezeProblem, fixed_by_ase
 from morered.intake import complete, set_electrons, set_frozen, with_statements
 from morered.properties import is_of_geometry
-from morered.relaxation import Method, Recording, Relaxation, RelaxationInterrupted
+from morered.relaxation import Method, Recording, RelaxationInterrupted, Result
 from morered.relaxation import relax as relax_structures
-from morered.relaxation.frames import GRID, own_frames, turned
 from morered.relaxation.methods import preset, resolve
-from morered.relaxation.results import BEFORE
+from morered.relaxation.samplers.frames import GRID, own_frames, turned
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.verdicts import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.geometry import BEFORE
 from morered.settings.presets import DEFAULT
 from morered.settings.relaxation import Model
 from morered.structures import ELECTRONIC, Column, Structures
@@ -56,7 +56,7 @@ def relax(molecules: Atoms, method: MethodLike = ..., **options: Any) -> Atoms: 
 @overload
 def relax(molecules: Mol, method: MethodLike = ..., **options: Any) -> Mol: ...
 @overload
-def relax(molecules: Structures, method: MethodLike = ..., **options: Any) -> Relaxation: ...
+def relax(molecules: Structures, method: MethodLike = ..., **options: Any) -> Result: ...
 @overload
 def relax(molecules: Sequence[Atoms], method: MethodLike = ..., **options: Any) -> list[Atoms]: ...
 @overload
@@ -78,7 +78,7 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     compile: Literal["auto", "always", "never"] = "auto",
     recording: Recording | None = None,
     progress: bool = False,
-) -> Atoms | Mol | list[Atoms] | list[Mol] | Relaxation:
+) -> Atoms | Mol | list[Atoms] | list[Mol] | Result:
     """Relax one molecule or many; every one comes back, in order, with a verdict.
 
     Parameters
@@ -112,11 +112,11 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
 
     Returns
     -------
-    Atoms, RDKit molecule, list of either, or Relaxation
-        As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts` in ``info``, the
-        method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry;
+    Atoms, RDKit molecule, list of either, or Result
+        As given: copies of the Atoms in their own pose, with the columns of `morered.relaxation.verdicts.columns` in ``info``,
+        the method's energy and forces as results of a calculator where it has them, and nothing that belongs to the old geometry;
         copies of the RDKit molecules with these columns and ``energy`` (eV) as properties of each conformer; for Structures a
-        `morered.relaxation.Relaxation`.
+        `morered.relaxation.Result`.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
     return copies[0] if alone else copies
 
 
-def _relax(structures: Structures, method: Method, finish: MethodLike | None, options: Mapping[str, Any]) -> Relaxation:
+def _relax(structures: Structures, method: Method, finish: MethodLike | None, options: Mapping[str, Any]) -> Result:
     if finish is None:
         return relax_structures(structures, method, **options)
     done = relax_stages(structures, [method, _method(finish, None)], **options)
@@ -220,7 +220,7 @@ def search_conformers(
     same = conformers.SAME if same is None else same
     found = conformers.search(isomers, count, stages, energy=energy, same=same, seed=seed, device=device, workers=workers)
     if found.interrupted:
-        raise RelaxationInterrupted(Relaxation(found.conformers))
+        raise RelaxationInterrupted(found.result)
     return found.molecules(isomers)
 
 

@@ -10,7 +10,7 @@ Shapes: M conformers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from morered.datasets.smiles import SmilesError, embedded
 from morered.formats import Record
 from morered.intake import complete, with_statements
 from morered.relaxation.methods import DiffusionMethod, Method
+from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages
 from morered.structures import Column, Structures, as_names
 from morered.units import EV_PER_KCAL_MOL
@@ -76,7 +77,7 @@ class Ensemble:
     Attributes
     ----------
     conformers : Structures
-        All M that were tried, isomer after isomer, with the columns of `morered.relaxation.verdicts` and
+        All M that were tried, isomer after isomer, with the columns of `morered.relaxation.verdicts.columns` and
 
             molecule          bytes            the isomer's name
             smiles            bytes            its SMILES
@@ -90,14 +91,19 @@ class Ensemble:
         RDKit molecules with the bonds, by name of the conformer.
     notes : list
         Sentences on what was chosen.
-    interrupted : bool
-        Whether Ctrl-C ended it.
+    result : Result
+        Their relaxation: those of ``conformers`` that could be embedded.
     """
 
     conformers: Structures
     templates: dict[str, Chem.Mol]
     notes: list[str]
-    interrupted: bool = False
+    result: Result
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.result.interrupted
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -226,7 +232,9 @@ def search(
     columns = _ranked(relaxed, owner, energies, same)
     columns["energy_method"] = Column(as_names([method] * len(relaxed)))
     notes = [record.problem for record in records if record.problem is not None]
-    return Ensemble(relaxed.with_columns({**relaxed.columns, **columns}), templates, notes, done.interrupted)
+    conformers = relaxed.with_columns(columns)
+    tried = np.flatnonzero([record.problem is None for record in records])
+    return Ensemble(conformers, templates, notes, replace(done, structures=conformers[tried]))
 
 
 def distinct(molecule: Chem.Mol, positions: Sequence[NDArray[np.floating]], same: float = SAME) -> list[int | None]:

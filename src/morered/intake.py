@@ -20,8 +20,9 @@ from morered.formats.sources import label_of
 from morered.frozen import FreezeProblem, chosen_atoms, with_frozen
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import Code
-from morered.relaxation.results import without_stale
-from morered.relaxation.verdicts import Outcome, judge
+from morered.relaxation.result import Result
+from morered.relaxation.verdicts.geometry import without_stale
+from morered.relaxation.verdicts.judge import judge
 from morered.structures import ELECTRONIC, Column, Structures
 
 
@@ -259,10 +260,10 @@ def _refused(broken: Sequence[Record]) -> Structures:
     structures = Structures.build(numbers, positions, [record.name for record in broken])
     if any(record.charge or record.unpaired for record in broken):
         structures = structures.with_electrons([r.charge or 0 for r in broken], [r.unpaired or 0 for r in broken])
-    outcome = Outcome.empty(structures)
-    outcome.code[:] = int(Code.REFUSED)
-    outcome.reasons = [record.problem for record in broken]
-    return judge(structures, outcome, positions_matter=False)
+    result = Result.begin(structures)
+    result.code[:] = int(Code.REFUSED)
+    result.reasons = [record.problem for record in broken]
+    return judge(structures, result, positions_matter=False).structures
 
 
 def _missing(column: Column, structures: Structures) -> Column:

@@ -17,7 +17,7 @@ from rdkit import Chem, rdBase
 
 from morered.formats import Record
 from morered.properties import is_of_geometry
-from morered.relaxation.verdicts import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS
 from morered.structures import ELECTRONIC, Structures
 
 NO_CONFORMER = "it has no conformer: embed it first (rdkit.Chem.AllChem.EmbedMolecule, of the molecule with its hydrogens)"

@@ -12,7 +12,7 @@ from rdkit.Chem import AllChem
 from morered import calculators
 from morered.calculators import CalculationError
 from morered.calculators.mmff94 import Mmff94
-from morered.calculators.relaxers import relax_one
+from morered.relaxation.downhill.one_molecule import relax_one
 from morered.structures import Structures
 from morered.units import EV_PER_KCAL_MOL
 
@@ -100,7 +100,7 @@ def test_failures_name_the_stage_and_a_way_out(molecules):
 def test_a_relaxation_ends_at_rdkits_own_minimum(smiles):
     molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
     AllChem.EmbedMolecule(molecule, randomSeed=3)
-    relaxed = relax_one(*arrays(molecule), relaxer="mmff94", variant="rdkit")
+    relaxed = relax_one(*arrays(molecule), program="mmff94", variant="rdkit")
     assert relaxed.verdict == "converged"
     assert relaxed.last_fmax <= 5e-5 < relaxed.first_fmax
     assert 5 < relaxed.steps < 400
@@ -113,10 +113,10 @@ def test_a_relaxation_ends_at_rdkits_own_minimum(smiles):
 
 def test_steps_are_capped_and_recorded(molecules):
     numbers, positions = molecules["ethanol"]
-    capped = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit", steps=4)
+    capped = relax_one(numbers, positions, program="mmff94", variant="rdkit", steps=4)
     assert (capped.verdict, capped.steps) == ("step-cap", 4)
-    recorded = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit", record=True)
-    plain = relax_one(numbers, positions, relaxer="mmff94", variant="rdkit")
+    recorded = relax_one(numbers, positions, program="mmff94", variant="rdkit", record=True)
+    plain = relax_one(numbers, positions, program="mmff94", variant="rdkit")
     assert len(recorded.record.energies) == recorded.steps + 1
     assert np.all(np.diff(recorded.record.energies) < 1e-9)
     np.testing.assert_allclose(recorded.record.positions[-1], recorded.positions, atol=1e-6)
@@ -135,9 +135,9 @@ def test_open_babel_is_imported_only_where_it_is_asked_for():
     code = (
         "import sys\nsys.modules['openbabel'] = None  # as if it were not installed\n"
         "from ase.build import molecule\nimport morered\n"
-        "from morered.calculators import get\nfrom morered.calculators.relaxers import relax_one\n"
+        "from morered.calculators import get\nfrom morered.relaxation.downhill.one_molecule import relax_one\n"
         "ethanol = molecule('CH3CH2OH')\n"
-        "one = relax_one(ethanol.numbers, ethanol.positions, relaxer='mmff94', variant='rdkit')\n"
+        "one = relax_one(ethanol.numbers, ethanol.positions, program='mmff94', variant='rdkit')\n"
         "assert one.verdict == 'converged', one\n"
         "from morered.relaxation.methods import preset\nassert preset('mmff94').options['variant'] == 'rdkit'\n"
         "for name, given in (('mmff94-openbabel', {}), ('mmff94', {'variant': 'paper'})):\n"
@@ -167,4 +167,4 @@ def test_the_hydrogen_of_ethene_stays_bonded():
         angle = np.radians(30)
         v = v * np.cos(angle) + np.cross(axis, v) * np.sin(angle) + axis * (axis @ v) * (1 - np.cos(angle))
         positions[i] = positions[0] + v
-    assert relax_one(ethene.numbers, positions, relaxer="mmff94", variant="rdkit").verdict == "converged"
+    assert relax_one(ethene.numbers, positions, program="mmff94", variant="rdkit").verdict == "converged"

@@ -40,7 +40,7 @@ def imported(script, folder):
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.splitlines()[-1].split())
-    assert "morered.relaxation.engine" in loaded
+    assert "morered.relaxation.engine.loop" in loaded
     return loaded & HEAVY
 
 

@@ -13,7 +13,7 @@ from morered.batching import pad
 from morered.models.compile import maybe_compile
 from morered.models.native import library, moves
 from morered.models.networks import build
-from morered.relaxation.mixing import step
+from morered.relaxation.samplers.mixing import step
 from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Mixing
 

@@ -9,7 +9,8 @@ from ase.build import molecule
 
 from morered.pages import Stage
 from morered.relaxation.codes import Code
-from morered.relaxation.verdicts import Outcome, judge
+from morered.relaxation.result import Result
+from morered.relaxation.verdicts.judge import judge
 from morered.structures import Structures
 from morered.trajectories import Recorder
 
@@ -50,17 +51,17 @@ def made_up(names=("CH3CH2OH", "C6H6", "H2CO", "CH4", "H2O"), repeats=1) -> Show
     positions[before.offsets[2] + 2] += [0.0, 2.0, 0.0]  # a hydrogen of formaldehyde far from its carbon: a bond to be made
     positions[before.offsets[4]] = np.nan
     before = before.with_positions(positions)
-    outcome = Outcome.empty(before)
-    outcome.positions = after.positions.copy()
-    outcome.code[:] = int(Code.CONVERGED)
-    outcome.code[[1, 3, 4]] = [int(Code.STEP_CAP), int(Code.EXPLODED), int(Code.REFUSED)]
-    outcome.steps[:] = 5 + np.arange(len(atoms))
-    outcome.steps[4] = 0
-    outcome.results["last_time"][:] = np.linspace(0.1, 0.01, len(atoms))
-    outcome.reasons[4] = "a coordinate is infinite or no number"
-    results = judge(before, outcome)
+    result = Result.begin(before)
+    result.positions = after.positions.copy()
+    result.code[:] = int(Code.CONVERGED)
+    result.code[[1, 3, 4]] = [int(Code.STEP_CAP), int(Code.EXPLODED), int(Code.REFUSED)]
+    result.steps[:] = 5 + np.arange(len(atoms))
+    result.steps[4] = 0
+    result.values("last_time")[:] = np.linspace(0.1, 0.01, len(atoms))
+    result.reasons[4] = "a coordinate is infinite or no number"
+    results = judge(before, result).structures
     times = Recorder(before.ids)
-    for m, steps in enumerate(outcome.steps.tolist()):
+    for m, steps in enumerate(result.steps.tolist()):
         for step in range(1, steps + 1):
             times.add([m], {"step": [step], "time": [0.5 / step]})
     forces = Recorder(before.ids[[0, 1]], {"fmax": "eV/Å"})

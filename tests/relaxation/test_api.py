@@ -20,7 +20,7 @@ from morered.formats import to_ase
 from morered.models import weights as weights_files
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsError, WeightsHeader
-from morered.relaxation import DiffusionMethod, Relaxation
+from morered.relaxation import DiffusionMethod, Result
 from morered.relaxation.methods import preset
 from morered.settings.networks import ModelConfig
 from morered.settings.presets import PRESETS
@@ -53,7 +53,7 @@ def test_atoms_give_atoms_with_their_verdicts(atoms: list[Atoms], method: Diffus
 
 def test_structures_give_structures(noisy: Structures, method: DiffusionMethod) -> None:
     relaxation = morered.relax(noisy, method)
-    assert isinstance(relaxation, Relaxation)
+    assert isinstance(relaxation, Result)
     assert np.array_equal(relaxation.structures.ids, noisy.ids)
 
 

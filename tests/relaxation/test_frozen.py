@@ -22,9 +22,9 @@ from morered.frozen import FreezeProblem, chosen_atoms, frozen_atoms, with_froze
 from morered.metrics.rmsd import rmsd
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod, PotentialMethod, relax
-from morered.relaxation.frames import own_frames, turned
-from morered.relaxation.restarts import Restarts
-from morered.relaxation.shaking import shaken
+from morered.relaxation.samplers.frames import own_frames, turned
+from morered.relaxation.samplers.perturb import perturbed
+from morered.relaxation.samplers.restarts import Restarts
 from morered.structures import Structures
 
 
@@ -71,7 +71,7 @@ def test_every_move_of_diffusion_keeps_frozen_atoms(move: str, molecules: Struct
     """From inputs in which only the free atoms are displaced the minimum is reached."""
     frozen = np.zeros(molecules.n_atoms, bool)
     frozen[molecules.offsets[:-1]] = frozen[molecules.offsets[:-1] + 1] = True
-    start = shaken(with_frozen(molecules, frozen), 0.05, 1)
+    start = perturbed(with_frozen(molecules, frozen), 0.05, 1)
     assert np.array_equal(start.positions[frozen], molecules.positions[frozen])
     restarts = Restarts(tries=1, distance=0.01) if move == "accelerated" else None
     method = DiffusionMethod(noise=jt, time=jt, move=move, steps=200, restarts=restarts)  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_the_batched_optimiser_keeps_them_too(settings: dict[str, str], molecule
     chosen = molecules[:6]
     frozen = np.zeros(chosen.n_atoms, bool)
     frozen[chosen.offsets[:-1]] = True
-    start = shaken(with_frozen(chosen, frozen), 0.05, 1)
+    start = perturbed(with_frozen(chosen, frozen), 0.05, 1)
     method = PotentialMethod("mlff", model(Springs(molecules)), precision="double", fmax=1e-4, **settings)  # type: ignore[arg-type]
     relaxed = relax(start, method, batch_size=4).structures
     assert (relaxed.column("verdict") == b"converged").all()

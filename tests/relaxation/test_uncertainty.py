@@ -8,9 +8,9 @@ from torch import nn
 
 from morered.models.networks import DiffusionOutput
 from morered.relaxation import DiffusionMethod, uncertainty
-from morered.relaxation.shaking import shaken
+from morered.relaxation.samplers.perturb import perturbed
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.uncertainty import SHAKE, relax_repeatedly, seed_spread, time_spread
+from morered.relaxation.uncertainty import PERTURBATION, relax_repeatedly, seed_spread, time_spread
 from morered.structures import Column
 
 
@@ -66,13 +66,13 @@ def test_the_time_spread_is_the_standard_deviation_over_the_atoms(molecules, jt)
     np.testing.assert_allclose(time_spread(results, method, batch_size=4), expected, atol=1e-12)
 
 
-def test_shaken_starts_do_not_depend_on_company_and_have_the_width_they_claim(molecules):
-    moved = shaken(molecules, SHAKE, 7).positions - molecules.positions
+def test_perturbed_starts_do_not_depend_on_company_and_have_the_width_they_claim(molecules):
+    moved = perturbed(molecules, PERTURBATION, 7).positions - molecules.positions
     backwards = molecules[::-1]
-    np.testing.assert_array_equal(shaken(backwards, SHAKE, 7)[::-1].positions - molecules.positions, moved)
-    assert np.abs(shaken(molecules, SHAKE, 8).positions - molecules.positions - moved).min() > 0
+    np.testing.assert_array_equal(perturbed(backwards, PERTURBATION, 7)[::-1].positions - molecules.positions, moved)
+    assert np.abs(perturbed(molecules, PERTURBATION, 8).positions - molecules.positions - moved).min() > 0
     # 800 deviates: their width is known to 2.5 % (one standard deviation).
-    assert moved.std() == pytest.approx(SHAKE, rel=0.1)
+    assert moved.std() == pytest.approx(PERTURBATION, rel=0.1)
 
 
 def test_refused_molecules_have_no_spread_and_stay(noisy, jt):

@@ -2,7 +2,7 @@
 
 from morered import devices, storage
 from morered.metrics.tables import write_table
-from morered.relaxation import step_times
+from morered.relaxation import timing
 from morered.study.script import logged
 
 with logged(snakemake):
@@ -13,4 +13,4 @@ with logged(snakemake):
         for name, settings in plan["methods"].items()
     }
     inputs = storage.read(snakemake.input.structures)
-    write_table(step_times.measure(methods, inputs, device=devices.choose()), snakemake.output[0])
+    write_table(timing.measure(methods, inputs, device=devices.choose()), snakemake.output[0])

@@ -243,3 +243,8 @@ def chunks(costs: NDArray[np.integer], budget: int) -> Iterator[slice]:
 def one_line(error: BaseException) -> str:
     """The message of an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def largest_force(forces: NDArray[np.floating]) -> float:
+    """Norm of the largest of the atoms' forces [N, 3]."""
+    return float(np.sqrt((np.asarray(forces) ** 2).sum(axis=1).max(initial=0.0)))

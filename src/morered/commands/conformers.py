@@ -158,7 +158,7 @@ def _write(arguments: argparse.Namespace, ensemble: Ensemble) -> list[str]:
 
     def table() -> None:
         from morered.metrics.tables import write_table  # pandas, which nothing else here needs
-        from morered.relaxation.verdicts import table_of
+        from morered.relaxation.verdicts.columns import table_of
 
         frame = table_of(ensemble.conformers)
         for place, name in enumerate(("molecule", "rank", "relative_energy", "ranking_energy", "energy_method", "duplicate_of")):

@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         method = preset(arguments.method, model, steps=arguments.steps, seed=arguments.seed)
         done = generate(wanted, method, checked=True, device=device, progress=not arguments.quiet and sys.stderr.isatty())
     except RelaxationInterrupted as stop:
-        done, interrupted = stop.relaxation, True
+        done, interrupted = stop.result, True
     except ValueError as error:  # a model that does not predict what the method needs
         return usage("generate", f"{source}: {error}")
     table = examine(done.structures, perception=arguments.perception)

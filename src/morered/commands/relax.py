@@ -24,7 +24,7 @@ from morered.settings.presets import DEFAULT, PRESETS
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
     from morered.intake import Intake
     from morered.relaxation import Method
-    from morered.relaxation.stages import StagedRelaxation
+    from morered.relaxation.result import Result
     from morered.structures import Structures
 
 EXAMPLES = """examples:
@@ -198,7 +198,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(
-    arguments: argparse.Namespace, given: Intake, done: StagedRelaxation, everything: Structures, stages: Sequence[Method]
+    arguments: argparse.Namespace, given: Intake, done: Result, everything: Structures, stages: Sequence[Method]
 ) -> list[str]:
     """Write what was asked for: molecules, table, steps, page; returns what failed, which is told with where the results are."""
     from morered import formats
@@ -235,7 +235,7 @@ def _write(
 
     def table() -> None:
         from morered.metrics.tables import write_table  # pandas, which nothing else here needs
-        from morered.relaxation.verdicts import table_of
+        from morered.relaxation.verdicts.columns import table_of
 
         write_table(table_of(everything), arguments.table)
 
@@ -256,7 +256,7 @@ def _write(
 
 def _summarise(everything: Structures, verdicts: Counter[str]) -> None:
     """Counts of the verdicts, the reason of each molecule that did not converge (the first twenty), and a warning of sizes."""
-    from morered.relaxation.familiarity import is_noted
+    from morered.relaxation.verdicts.familiarity import is_noted
 
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     say(f"{len(everything)} molecules: {counts}")

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from morered import formats, storage
-from morered.calculators.relaxers import RelaxedOne, relax_one
 from morered.datasets import pieces, splits
 from morered.datasets.builder import BuildError, generator
 from morered.datasets.duplicates import ENERGY_THRESHOLD, RMSD_THRESHOLD, duplicates
@@ -26,6 +25,7 @@ from morered.datasets.pieces import Built
 from morered.datasets.smiles import conformers, graph_of, parse, read_smiles
 from morered.metrics.rmsd import superpose
 from morered.parallel import Progress
+from morered.relaxation.downhill.one_molecule import RelaxedOne, relax_one
 from morered.structures import Column, Structures
 
 #: Endings of files that hold SMILES.
@@ -315,7 +315,7 @@ def _relaxed(numbers: Any, positions: Any, settings: Making) -> RelaxedOne:
     options = dict(settings.options)
     if settings.relax_with == "mmff94":
         options.setdefault("variant", "rdkit")  # the paper's stops before it is at a minimum
-    one = relax_one(numbers, positions, relaxer=settings.relax_with, fmax=settings.fmax, steps=settings.steps, **options)
+    one = relax_one(numbers, positions, program=settings.relax_with, fmax=settings.fmax, steps=settings.steps, **options)
     if not one.converged:
         raise BuildError(f"no minimum by {settings.relax_with}: {one.reason}")
     return one

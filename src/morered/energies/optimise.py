@@ -16,9 +16,8 @@ from ase.optimize import BFGS
 from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators import get
-from morered.calculators.base import CalculationError, Calculator, accepted
+from morered.calculators.base import CalculationError, Calculator, accepted, largest_force
 from morered.calculators.on_surface import OnSurface
-from morered.calculators.relaxers import largest_force
 from morered.energies.calculator import Pbe0
 from morered.settings.level import Level
 from morered.settings.reading import read

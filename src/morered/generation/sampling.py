@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from morered.relaxation import DiffusionMethod, Relaxation, relax
+from morered.relaxation import DiffusionMethod, Result, relax
 from morered.settings.relaxation import Model
 from morered.structures import Structures
 
@@ -44,8 +44,8 @@ def from_settings(settings: Mapping[str, Any], *, seed: int = 0) -> DiffusionMet
 # --------------------------------------------------------------------- sampling
 
 
-def generate(compositions: Structures, method: DiffusionMethod, *, checked: bool = False, **options: Any) -> Relaxation:
-    """A structure for each of M compositions, with a verdict (`morered.relaxation.verdicts`).
+def generate(compositions: Structures, method: DiffusionMethod, *, checked: bool = False, **options: Any) -> Result:
+    """A structure for each of M compositions, with a verdict (`morered.relaxation.verdicts.columns`).
 
     ``options`` are those of `morered.relaxation.relax`. Nothing is compared with an input: there is none. A molecule whose
     process broke off ("failed") has no structure: all of its atoms lie at the origin. With ``checked`` one whose geometry is

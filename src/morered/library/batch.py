@@ -23,9 +23,11 @@ from morered.formats.xyz import extxyz_frames
 from morered.intake import Intake, Supplements, supply
 from morered.library.items import Item
 from morered.relaxation.codes import Code
-from morered.relaxation.familiarity import is_noted
+from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.verdicts import COLUMNS, Outcome, judge
+from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.familiarity import is_noted
+from morered.relaxation.verdicts.judge import judge
 from morered.settings.relaxation import Method
 from morered.structures import Structures
 
@@ -112,9 +114,9 @@ class Relaxing:
         if numbers is None or positions is None or len(numbers) != len(positions):
             numbers, positions = np.empty(0, np.uint8), np.empty((0, 3))
         structures = Structures.build([numbers], [positions], [record.name])
-        outcome = Outcome.empty(structures)
-        outcome.code[:], outcome.reasons = int(Code.FAILED), [reason]
-        return self._texts(self._intake([record]), judge(structures, outcome, positions_matter=False))
+        result = Result.begin(structures)
+        result.code[:], result.reasons = int(Code.FAILED), [reason]
+        return self._texts(self._intake([record]), judge(structures, result, positions_matter=False).structures)
 
     def _intake(self, records: list[Record]) -> Intake:
         supply(records, self.supplements, self.seed)

@@ -15,9 +15,9 @@ from ase import Atoms
 
 from morered.files import atomic_path
 from morered.pages.page import page
-from morered.relaxation.relax import Relaxation
-from morered.relaxation.results import BEFORE
-from morered.relaxation.verdicts import COLUMNS
+from morered.relaxation.result import Result
+from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.geometry import BEFORE
 from morered.structures import Column, Structures
 
 
@@ -47,7 +47,7 @@ class View:
 
 
 def view(
-    result: Atoms | Sequence[Atoms] | Relaxation, before: Atoms | Sequence[Atoms] | Structures | None = None, *, height: int = 620
+    result: Atoms | Sequence[Atoms] | Result, before: Atoms | Sequence[Atoms] | Structures | None = None, *, height: int = 620
 ) -> View:
     """Show molecules before and after their relaxation, in 3D, with verdict and reason.
 
@@ -71,7 +71,7 @@ def view(
     ValueError
         If they are no results of `morered.relax`, or what they were before is not known.
     """
-    if isinstance(result, Relaxation):
+    if isinstance(result, Result):
         inputs = result.given if before is None else before
         if not isinstance(inputs, Structures):
             raise ValueError("the molecules before the relaxation are not known: give them as before=")
@@ -90,7 +90,7 @@ def view(
 
 
 def _structures(after: Sequence[Atoms]) -> Structures:
-    """Atoms with the columns of `morered.relaxation.verdicts`, which `morered.relax` put into their ``info``."""
+    """Atoms with the columns of `morered.relaxation.verdicts.columns`, which `morered.relax` put into their ``info``."""
     for k, atoms in enumerate(after):
         if missing := [name for name in COLUMNS if name not in atoms.info]:
             raise ValueError(f"molecule {k + 1} is no result of morered.relax: it has no {missing[0]}")

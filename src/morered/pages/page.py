@@ -28,7 +28,7 @@ from morered.figures.molecules import view
 from morered.files import atomic_path
 from morered.metrics.tables import UNRELAXED
 from morered.pages.curves import Stage
-from morered.relaxation.verdicts import table_of
+from morered.relaxation.verdicts.columns import table_of
 from morered.structures import Structures
 
 
@@ -90,7 +90,7 @@ def write_page(
     inputs
         M molecules as they were given.
     results
-        The same, relaxed, with the columns of `morered.relaxation.verdicts`.
+        The same, relaxed, with the columns of `morered.relaxation.verdicts.columns`.
     stages
         Recorded steps of each method they went through.
     title, method

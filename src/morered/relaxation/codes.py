@@ -76,12 +76,11 @@ REASONS: Mapping[Code, str] = MappingProxyType(
 )
 
 
+#: Codes of the molecules that have new coordinates: they converged, became another molecule, or reached the step cap.
+RELAXED = tuple(int(code) for code, verdict in VERDICTS.items() if verdict in ("converged", "changed", "step-cap"))
+
+
 @cache
 def constant(code: Code, device: torch.device) -> Tensor:
     """A code as int8 tensor without dimensions, made once: what masks choose between."""
     return torch.tensor(int(code), dtype=torch.int8, device=device)
-
-
-def is_relaxed(code: Code) -> bool:
-    """Whether the molecule has new coordinates: it converged, became another molecule, or reached the step cap."""
-    return VERDICTS[code] in ("converged", "changed", "step-cap")

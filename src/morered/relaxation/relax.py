@@ -5,7 +5,7 @@ Shapes: M molecules, A atoms (flat).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -22,25 +22,25 @@ from morered.electrons import electron_refusals
 from morered.frozen import put_back
 from morered.models.compile import Mode
 from morered.models.networks import Potential
-from morered.relaxation import engine
-from morered.relaxation.batchsize import molecules_that_fit
-from morered.relaxation.codes import REASONS, Code, is_relaxed
-from morered.relaxation.diffusion import DiffusionRelaxer
-from morered.relaxation.familiarity import common_sizes, noted, unfamiliar
-from morered.relaxation.frames import own_frames, turned, turned_back
-from morered.relaxation.lbfgs import LbfgsRelaxer
+from morered.relaxation.codes import REASONS, Code
+from morered.relaxation.downhill.lbfgs import BatchedLbfgs
+from morered.relaxation.downhill.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
+from morered.relaxation.engine.loop import relax_batched
+from morered.relaxation.engine.memory import molecules_that_fit
+from morered.relaxation.engine.progress import progress_bar
+from morered.relaxation.engine.recording import Recording, spread
+from morered.relaxation.engine.state import BatchedMethod
 from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
-from morered.relaxation.noise_left import without_noise
-from morered.relaxation.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
-from morered.relaxation.progress import progress_bar
-from morered.relaxation.recording import Recording, spread
-from morered.relaxation.restarts import Run, restarted
-from morered.relaxation.screening import refusals
-from morered.relaxation.state import Relaxer
-from morered.relaxation.verdicts import Outcome, judge
+from morered.relaxation.result import Progress, RelaxationInterrupted, Result, Run
+from morered.relaxation.samplers.frames import own_frames, turned, turned_back
+from morered.relaxation.samplers.noise_left import without_noise
+from morered.relaxation.samplers.restarts import restarted
+from morered.relaxation.samplers.reverse_diffusion import ReverseDiffusion
+from morered.relaxation.verdicts.familiarity import common_sizes, unfamiliar
+from morered.relaxation.verdicts.judge import judge
+from morered.relaxation.verdicts.screening import refusals
 from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
-from morered.structures import Structures, offsets_of
-from morered.trajectories import Trajectories
+from morered.structures import Column, Structures, gathered
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Options:
     recording
         What is kept of the steps.
     lag
-        See `morered.relaxation.engine.run`.
+        See `morered.relaxation.engine.loop.relax_batched`.
     """
 
     device: torch.device | str = "cpu"
@@ -70,33 +70,6 @@ class Options:
     compile: Mode = "auto"
     recording: Recording | None = None
     lag: int | None = None
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """Relaxed structures with their verdicts (see `morered.relaxation.verdicts`), and trajectories where they were asked for.
-
-    Attributes
-    ----------
-    structures : Structures
-        All molecules of the input in its order.
-    trajectories : Trajectories or None
-        Of all molecules in the same order; a refused one has no steps.
-    given : Structures or None
-        The input.
-    """
-
-    structures: Structures
-    trajectories: Trajectories | None = None
-    given: Structures | None = field(default=None, kw_only=True)
-
-
-class RelaxationInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a relaxation; ``relaxation`` holds what is done; the rest failed with the reason "interrupted"."""
-
-    def __init__(self, relaxation: Relaxation) -> None:
-        super().__init__("the relaxation was interrupted")
-        self.relaxation = relaxation
 
 
 def relax(
@@ -112,7 +85,7 @@ def relax(
     seed: int | None = None,
     lag: int | None = None,
     checked: bool = True,
-) -> Relaxation:
+) -> Result:
     """Relax molecules; every one comes back, in order, with a verdict.
 
     Parameters
@@ -133,7 +106,7 @@ def relax(
 
     Returns
     -------
-    Relaxation
+    Result
         Converged, changed and capped molecules lie on their inputs (Kabsch), or where their frozen atoms are
         (`morered.frozen`); refused and failed ones have their input coordinates.
 
@@ -155,29 +128,29 @@ def relax(
         electronic = electron_refusals(structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=True)
         reasons = [reason or problem for reason, problem in zip(reasons, electronic, strict=True)]
     taken = np.flatnonzero([reason is None for reason in reasons])
-    outcome = Outcome.empty(structures)
+    result = Result.begin(structures)
     for m, reason in enumerate(reasons):
         if reason is not None:
-            outcome.code[m], outcome.reasons[m] = int(Code.REFUSED), reason
+            result.code[m], result.reasons[m] = int(Code.REFUSED), reason
     chosen = stated_alone(structures)[taken]
     if not matter:
         chosen = chosen.with_positions(np.zeros_like(chosen.positions, dtype=np.float64))
     rotations = own_frames(chosen) if isinstance(method, DiffusionMethod) else None
     start = chosen.centred() if rotations is None else turned(chosen, rotations)
     with progress_bar(progress, len(structures), len(structures) - len(taken)) as tell:
-        part, trajectories, interrupted = plan.run(start, tell)
+        part = plan.run(start, tell)
     put_back(part.positions, chosen, rotations)
-    outcome.put(structures, taken, part)
-    if trajectories is not None:
-        trajectories = trajectories if rotations is None else turned_back(trajectories, rotations)
-        trajectories = spread(trajectories, structures.ids, taken)
-    judged = judge(structures, outcome, positions_matter=matter, clean_below=plan.clean_below, checked=checked)
-    untried = np.isin(outcome.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
+    result.put(taken, part)
+    result.interrupted = part.interrupted
+    if part.trajectories is not None:
+        trajectories = part.trajectories if rotations is None else turned_back(part.trajectories, rotations)
+        result.trajectories = spread(trajectories, structures.ids, taken)
+    untried = np.isin(result.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
-    relaxation = Relaxation(noted(judged, notes), trajectories, given=structures)
-    if interrupted:
-        raise RelaxationInterrupted(relaxation)
-    return relaxation
+    result = judge(structures, result, positions_matter=matter, clean_below=plan.clean_below, checked=checked, notes=notes)
+    if result.interrupted:
+        raise RelaxationInterrupted(result)
+    return result
 
 
 @dataclass(frozen=True)
@@ -216,8 +189,8 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     if time is not None and time.config.diffusion != noise.config.diffusion:
         raise ValueError(f"the models have different noise schedules: {noise.config.diffusion} and {time.config.diffusion}")
     diffusion = noise.config.diffusion
-    relaxer = partial(
-        DiffusionRelaxer,
+    sampler = partial(
+        ReverseDiffusion,
         noise=noise.network,
         time=None if time is None else time.network,
         schedule=NoiseSchedule(diffusion.schedule, diffusion.T, diffusion.s, diffusion.time_scale).to(options.device),
@@ -232,12 +205,12 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     known = frozenset.intersection(*elements) if elements else None
 
     def once(method: DiffusionMethod) -> Run:
-        run = _batched(relaxer(method), options)
+        run = _batched(sampler(method), options)
         return run if method.clean_below is None else without_noise(run, method.clean_below)
 
     run = once(method)
     if method.restarts is not None:
-        brief = _batched(relaxer(method.brief), options) if method.restarts.steps else None  # noise is left after a few moves
+        brief = _batched(sampler(method.brief), options) if method.restarts.steps else None  # noise is left after a few moves
         run = restarted(run, method.restarts, method.seed, brief, passes)
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
     sizes = common_sizes(model.header.sizes for model in models)
@@ -269,38 +242,32 @@ def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:
     if method.optimizer == "ase":
         run = _one_by_one(method, potential, options)
     else:
-        run = _batched(LbfgsRelaxer(method, potential, kernels), options)
+        run = _batched(BatchedLbfgs(method, potential, kernels), options)
     return _Plan(elements, who, _labelled(run, potential, options.device), sizes, charges, open_shell)
 
 
 def _plan_physical(method: PhysicalMethod, options: Options) -> _Plan:
-    from morered.relaxation import physical  # it and what it imports are slow to import, and few need them
+    # it and what it imports are slow to import, and few need them
+    from morered.relaxation.downhill.programs import relax_with_program
 
-    run = partial(physical.run, method=method, workers=options.workers, recording=options.recording)
+    run = partial(relax_with_program, method=method, workers=options.workers, recording=options.recording)
     # Elements, charges and parameters are the program's own business: its refusals say more.
     return _Plan(None, "the method", lambda structures, tell: run(structures, progress=tell), None, None, True)
 
 
-def _batched(relaxer: Relaxer, options: Options) -> Run:
-    """Run a relaxer in the engine."""
+def _batched(method: BatchedMethod, options: Options) -> Run:
+    """Run a method in the engine."""
 
-    def run(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
-        done, records = engine.run(
+    def run(structures: Structures, tell: Progress) -> Result:
+        return relax_batched(
             structures,
-            relaxer,
+            method,
             device=options.device,
             batch_size=options.batch_size,
             lag=options.lag,
             recording=options.recording,
             progress=tell,
         )
-        outcome = Outcome.empty(structures)
-        finished = done.code != 0
-        outcome.code[finished] = done.code[finished]
-        outcome.positions, outcome.steps, outcome.seconds = done.positions, done.steps, done.seconds
-        outcome.results |= done.results
-        outcome.reasons = [relaxer.reason(Code(c)) if c else None for c in done.code.tolist()]
-        return outcome, records.trajectories(), done.interrupted
 
     return run
 
@@ -308,10 +275,11 @@ def _batched(relaxer: Relaxer, options: Options) -> Run:
 def _one_by_one(method: PotentialMethod, potential: BatchedPotential, options: Options) -> Run:
     """Run ASE's optimiser."""
 
-    def run(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
-        from morered.relaxation import ase_lbfgs  # it and what it imports are slow to import, and few need them
+    def run(structures: Structures, tell: Progress) -> Result:
+        # it and what it imports are slow to import, and few need them
+        from morered.relaxation.downhill.ase_lbfgs import relax_one_by_one
 
-        return ase_lbfgs.run(structures, method, potential, device=options.device, recording=options.recording, progress=tell)
+        return relax_one_by_one(structures, method, potential, device=options.device, recording=options.recording, progress=tell)
 
     return run
 
@@ -319,41 +287,39 @@ def _one_by_one(method: PotentialMethod, potential: BatchedPotential, options: O
 def _labelled(run: Run, potential: BatchedPotential, device: torch.device | str) -> Run:
     """``run``, with energies and forces of what it relaxed."""
 
-    def labelled(structures: Structures, tell: engine.Progress) -> tuple[Outcome, Trajectories | None, bool]:
-        outcome, trajectories, interrupted = run(structures, tell)
-        if not interrupted:
-            _label(structures, outcome, potential, device)
-            _explain(structures, outcome, potential, device)
-        return outcome, trajectories, interrupted
+    def labelled(structures: Structures, tell: Progress) -> Result:
+        result = run(structures, tell)
+        if not result.interrupted:
+            _label(structures, result, potential, device)
+            _explain(structures, result, potential, device)
+        return result
 
     return labelled
 
 
-def _explain(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
+def _explain(structures: Structures, result: Result, potential: BatchedPotential, device: torch.device | str) -> None:
     """Say why molecules have no forces, where their calculator tells."""
-    lost = np.flatnonzero(outcome.code == int(Code.NO_FORCES))
+    lost = np.flatnonzero(result.code == int(Code.NO_FORCES))
     if not len(lost) or not isinstance(potential, CalculatorPotential):
         return
-    reasons = potential.reasons(pad(structures.with_positions(outcome.positions).without_columns()[lost], device=device))
+    reasons = potential.reasons(pad(structures.with_positions(result.positions).without_columns()[lost], device=device))
     for m, reason in zip(lost.tolist(), reasons, strict=True):
         if reason is not None:
-            outcome.reasons[m] = f"{REASONS[Code.NO_FORCES]}: {reason}"
+            result.reasons[m] = f"{REASONS[Code.NO_FORCES]}: {reason}"
 
 
-def _label(structures: Structures, outcome: Outcome, potential: BatchedPotential, device: torch.device | str) -> None:
+def _label(structures: Structures, result: Result, potential: BatchedPotential, device: torch.device | str) -> None:
     """Fill in energies and forces of the molecules that were relaxed on a batched potential: one evaluation each."""
-    outcome.energies = np.full(len(structures), np.nan)
-    outcome.forces = np.full((structures.n_atoms, 3), np.nan)
-    relaxed = np.flatnonzero([is_relaxed(Code(code)) for code in outcome.code.tolist()])
-    ends = structures.with_positions(outcome.positions).without_columns()[relaxed]
+    energies, gradients = np.full(len(structures), np.nan), np.full((structures.n_atoms, 3), np.nan)
+    relaxed = np.flatnonzero(result.relaxed)
+    ends = structures.with_positions(result.positions).without_columns()[relaxed]
     bytes_each = potential.bytes_per_molecule(int(ends.sizes.max(initial=1)))
     for index, n_padded in batches(ends.sizes, molecules_that_fit(bytes_each, torch.device(device))):
         batch = pad(ends, index, n_padded, device)
         with torch.no_grad():
             energy, forces = potential.energy_forces(batch)
-        outcome.energies[relaxed[index]] = energy.to("cpu", torch.float64).numpy()
-        rows = unpad(forces.to(torch.float64), batch.mask)
-        offsets = offsets_of(ends.sizes[index])
-        for k, m in enumerate(relaxed[index].tolist()):
-            atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
-            outcome.forces[atoms] = rows[int(offsets[k]) : int(offsets[k + 1])]
+        energies[relaxed[index]] = energy.to("cpu", torch.float64).numpy()
+        atoms, _ = gathered(structures.offsets, relaxed[index])
+        gradients[atoms] = unpad(forces.to(torch.float64), batch.mask)
+    labels = {"energy": Column(energies, "eV"), "forces": Column(gradients, "eV/Å", per_atom=True)}
+    result.structures = result.structures.with_columns(labels)

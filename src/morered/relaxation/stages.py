@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,37 +14,19 @@ from morered.checks.known import stated_alone, without_stated
 from morered.checks.table import GEOMETRY, IDENTITY
 from morered.metrics.rmsd import rmsd
 from morered.properties import is_of_geometry
-from morered.relaxation.codes import REASONS, Code
-from morered.relaxation.recording import Recording
-from morered.relaxation.relax import Relaxation, RelaxationInterrupted, relax
-from morered.relaxation.results import laid_on, turned, with_results, without_stale
-from morered.relaxation.verdicts import COLUMNS
+from morered.relaxation.codes import REASONS, VERDICTS, Code
+from morered.relaxation.engine.recording import Recording
+from morered.relaxation.relax import relax
+from morered.relaxation.result import RelaxationInterrupted, Result
+from morered.relaxation.verdicts.columns import COLUMNS, told
+from morered.relaxation.verdicts.geometry import laid_on, turned, with_results, without_stale
 from morered.settings.relaxation import Method
-from morered.structures import Column, Structures
-from morered.trajectories import Trajectories
-
-_UNRELAXED = (b"refused", b"failed")
-
-
-@dataclass(frozen=True)
-class StagedRelaxation(Relaxation):
-    """A `Relaxation` whose trajectories are the first stage's.
-
-    Attributes
-    ----------
-    interrupted : bool
-        Whether Ctrl-C ended it early.
-    further : tuple of Trajectories
-        Those of each further stage that ran, without frames, of the molecules it was given.
-    """
-
-    interrupted: bool = False
-    further: tuple[Trajectories, ...] = ()
+from morered.structures import Structures
 
 
 def relax_stages(
     structures: Structures, stages: Sequence[Method], *, recording: Recording | None = None, **options: Any
-) -> StagedRelaxation:
+) -> Result:
     """Relax with each method in turn.
 
     Parameters
@@ -61,35 +43,32 @@ def relax_stages(
 
     Returns
     -------
-    StagedRelaxation
+    Result
         The verdict is the last stage's, and so is the reason, which says of a molecule that the stage before it did not relax why
         not; steps and seconds are sums; first values are the first stage's, last values the last one's; distance, bonds and
         stereochemistry are compared with the input.
     """
-    done, interrupted = _relax(structures, stages[0], recording=recording, **options)
-    result, further = done.structures, []
+    done = _relax(structures, stages[0], recording=recording, **options)
     if recording is not None:
         recording = replace(recording, frames=False)
     for stage in stages[1:]:
-        if interrupted:
+        if done.interrupted:
             break
         try:
-            start = _start(structures, result)
-            part, interrupted = _relax(start, stage, recording=recording, **options)
+            start = _start(structures, done.structures)
+            part = _relax(start, stage, recording=recording, **options)
         except KeyboardInterrupt:  # before this stage began: the one before it keeps its results
-            interrupted = True
+            done.interrupted = True
             break
-        result = _merged(structures, start, result, part.structures)
-        if part.trajectories is not None:
-            further.append(part.trajectories)
-    return StagedRelaxation(result, done.trajectories, interrupted, tuple(further), given=structures)
+        done = _merged(structures, start, done, part)
+    return done
 
 
-def _relax(structures: Structures, method: Method, **options: Any) -> tuple[Relaxation, bool]:
+def _relax(structures: Structures, method: Method, **options: Any) -> Result:
     try:
-        return relax(structures, method, **options), False
+        return relax(structures, method, **options)
     except RelaxationInterrupted as stop:
-        return stop.relaxation, True
+        return stop.result
 
 
 def _start(inputs: Structures, before: Structures) -> Structures:
@@ -99,15 +78,14 @@ def _start(inputs: Structures, before: Structures) -> Structures:
     return stated_alone(inputs).with_positions(positions)
 
 
-def _merged(inputs: Structures, start: Structures, before: Structures, part: Structures) -> Structures:
-    """``before`` with what became of its molecules in a further stage, which began at ``start``."""
-    relaxed = ~np.isin(part.column("verdict"), _UNRELAXED)
+def _merged(inputs: Structures, start: Structures, done: Result, further: Result) -> Result:
+    """``done`` with what became of its molecules in a further stage, which began at ``start``."""
+    before, part, relaxed = done.structures, further.structures, further.relaxed
     atoms = relaxed[before.molecule_index]
     positions = np.where(atoms[:, None], part.positions, start.positions)
     columns = {name: column._replace(values=np.array(column.values)) for name, column in before.columns.items()}
     for name in ("last_time", "last_fmax", "closest_contact", "at_rest", "clean", *GEOMETRY):
         columns[name] = part.columns[name]
-    verdicts = part.column("verdict").copy()
     for name in ("steps", "seconds"):
         columns[name].values[:] += part.column(name)
     first = columns["first_fmax"].values
@@ -121,22 +99,21 @@ def _merged(inputs: Structures, start: Structures, before: Structures, part: Str
     found = check(end, origin)
     for name in IDENTITY:
         columns[name].values[chosen] = found.passed[name]
-    reasons = _reasons(before, part, relaxed)
+    code, reasons = further.code.copy(), _reasons(done, further)
     for m, changed in zip(chosen.tolist(), found.changed, strict=True):
-        if changed and verdicts[m] == b"converged":
-            verdicts[m] = b"changed"
-            reasons[m] = f"{REASONS[Code.CHANGED]}: {changed}".encode()
-    columns["verdict"] = Column(verdicts)
-    columns["reason"] = Column(np.array(reasons, dtype=np.bytes_).reshape(len(reasons)))
+        if changed and VERDICTS[Code(int(code[m]))] == "converged":
+            code[m], reasons[m] = int(Code.CHANGED), f"{REASONS[Code.CHANGED]}: {changed}"
+    columns |= told(code.tolist(), reasons)
     # The input's own are taken anew, and energies are the last stage's: those of an earlier one are of another level.
     columns = {name: column for name, column in columns.items() if name in COLUMNS or not is_of_geometry(name)}
     moved = _moved(inputs, positions)
     result = without_stale(inputs, moved).with_positions(positions).with_columns(columns)
-    if "energy" not in part.columns or "forces" not in part.columns:
-        return without_stated(result)
-    forces = np.array(part.column("forces"), dtype=np.float64)
-    forces[atoms] = turned(forces[atoms], unturned, end)
-    return without_stated(with_results(result, chosen, part.column("energy"), forces))
+    if "energy" in part.columns and "forces" in part.columns:
+        forces = np.array(part.column("forces"), dtype=np.float64)
+        forces[atoms] = turned(forces[atoms], unturned, end)
+        result = with_results(result, chosen, part.column("energy"), forces)
+    paths = done.further if further.trajectories is None else (*done.further, further.trajectories)
+    return Result(without_stated(result), code, reasons, done.trajectories, further.interrupted, inputs, paths)
 
 
 def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -145,10 +122,9 @@ def _moved(inputs: Structures, positions: NDArray[np.floating]) -> NDArray[np.bo
     return inputs.per_molecule_sum((~there.all(axis=1)).astype(np.float64)) > 0
 
 
-def _reasons(before: Structures, part: Structures, relaxed: NDArray[np.bool_]) -> list[bytes]:
+def _reasons(done: Result, further: Result) -> list[str | None]:
     """Those of a further stage; where it relaxed what the one before it did not, that one's as well."""
-    reasons = part.column("reason").tolist()
-    verdicts, first = (before.column(name) for name in ("verdict", "reason"))
-    for m in np.flatnonzero(relaxed & np.isin(verdicts, _UNRELAXED)).tolist():
-        reasons[m] = b"%s; the method before it %s: %s" % (reasons[m], verdicts[m], first[m])
+    reasons, verdicts = list(further.reasons), done.verdicts
+    for m in np.flatnonzero(further.relaxed & ~done.relaxed).tolist():
+        reasons[m] = f"{reasons[m]}; the method before it {verdicts[m]}: {done.reasons[m]}"
     return reasons

@@ -26,15 +26,16 @@ from morered.checks.known import stated_alone
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
+from morered.relaxation.engine.recording import Recording
 from morered.relaxation.networks import loaded
-from morered.relaxation.recording import Recording
-from morered.relaxation.shaking import shaken
-from morered.relaxation.stages import StagedRelaxation, relax_stages
+from morered.relaxation.result import Result
+from morered.relaxation.samplers.perturb import perturbed
+from morered.relaxation.stages import relax_stages
 from morered.settings.relaxation import DiffusionMethod, Method
 from morered.structures import Column, Structures
 
 #: Å. How far a further run of a method without noise of its own starts from the input, per coordinate.
-SHAKE = 0.05
+PERTURBATION = 0.05
 
 
 def relax_repeatedly(
@@ -47,7 +48,7 @@ def relax_repeatedly(
     compile: Mode = "auto",
     recording: Recording | None = None,
     **options: Any,
-) -> StagedRelaxation:
+) -> Result:
     """Relax once for the result, and again to see how far it can be trusted.
 
     Parameters
@@ -58,13 +59,13 @@ def relax_repeatedly(
         See `morered.relaxation.stages.relax_stages`.
     runs
         How often all is relaxed, at least 2. Further runs of a stochastic method have the seeds after ``seed``; those of any
-        other start from the input shaken by `SHAKE`.
+        other start from the input perturbed by `PERTURBATION`.
     seed, device, compile, recording, **options
         Those of `relax_stages`; only the first run is recorded.
 
     Returns
     -------
-    StagedRelaxation
+    Result
         Of the first run, undisturbed, with the columns above.
 
     Raises
@@ -82,7 +83,7 @@ def relax_repeatedly(
     for k in range(1, runs):
         if interrupted or not len(going):
             break
-        start = again if _is_stochastic(stages[0]) else shaken(again, SHAKE, seed + k)
+        start = again if _is_stochastic(stages[0]) else perturbed(again, PERTURBATION, seed + k)
         try:
             run = relax_stages(start, stages, seed=seed + k, **options)
         except KeyboardInterrupt:  # before this run began

@@ -41,7 +41,7 @@ class StopRules(Settings):
 
 @dataclass(frozen=True)
 class Mixing(Settings):
-    """Anderson mixing of jumps, see `morered.relaxation.mixing`."""
+    """Anderson mixing of jumps, see `morered.relaxation.samplers.mixing`."""
 
     memory: int = key(5, "Pairs of differences kept.", ge=1)
     warmup: int = key(3, "Plain jumps before it begins: the first jump has no history.", ge=1)
@@ -55,7 +55,7 @@ class Mixing(Settings):
 
 @dataclass(frozen=True)
 class Restarts(Settings):
-    """When and how a molecule is tried again, see `morered.relaxation.restarts`."""
+    """When and how a molecule is tried again, see `morered.relaxation.samplers.restarts`."""
 
     tries: int = key(3, "Further starts of a molecule at most; the first result that is not doubtful ends them.", ge=1)
     width: float = key(0.1, "Standard deviation of the noise added to the coordinates of each start, in Å.", gt=0)
@@ -244,7 +244,7 @@ class Mmff94Settings(Settings):
 
 @dataclass(frozen=True)
 class PhysicalMethod(Settings):
-    """Relaxation by a program that takes one molecule at a time, see `morered.relaxation.physical`.
+    """Relaxation by a program that takes one molecule at a time, see `morered.relaxation.downhill.programs`.
 
     Without a ``timeout`` one worker does the work in this process, without a limit, and several workers have `TIMEOUT`.
     """
@@ -259,7 +259,7 @@ class PhysicalMethod(Settings):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the relaxer of one molecule takes, see `morered.calculators.relaxers.relax_one`."""
+        """What the relaxer of one molecule takes, see `morered.relaxation.downhill.one_molecule.relax_one`."""
         return {name: value for name, value in self.to_dict().items() if name not in ("relaxer", "timeout")}
 
 

@@ -46,7 +46,7 @@ def mix(
     regularisation: float,
     longest: float,
 ) -> Tensor:
-    """Where Anderson mixing goes [B, N, 3]; see `morered.relaxation.mixing.step` for all of it.
+    """Where Anderson mixing goes [B, N, 3]; see `morered.relaxation.samplers.mixing.step` for all of it.
 
     ``history`` is dg, df [B, H, D], g, f [B, D], changed in place.
     """

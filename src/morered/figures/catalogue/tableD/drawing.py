@@ -98,7 +98,7 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps(measured: pd.DataFrame) -> pd.DataFrame:
-    """Seconds of single steps (`morered.relaxation.step_times.measure`) beside the paper's; the columns of `STEP_HEADS`."""
+    """Seconds of single steps (`morered.relaxation.timing.measure`) beside the paper's; the columns of `STEP_HEADS`."""
     paper = published.table().set_index(["method", "quantity"])["value"]
     for name in ("seconds_per_step", "seconds_per_batch_step"):
         stated = [paper.get((method, name), float("nan")) for method in measured["method"]]

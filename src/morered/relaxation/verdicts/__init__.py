@@ -1,0 +1,1 @@
+"""Which molecules are refused, what is held against a result, and the columns that tell it."""

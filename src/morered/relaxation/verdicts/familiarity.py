@@ -1,0 +1,33 @@
+"""Molecules that a model can take but has never seen the like of: told in the reason, the verdict stays.
+
+(Elements that a model has never seen are refused, see `morered.relaxation.verdicts.screening`.)
+
+Shapes: M molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from morered.structures import Structures
+
+_PHRASE = "outside the training data, which has"
+
+
+def common_sizes(sizes: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+    """Fewest and most atoms that all of several models have seen; None where none of them says (0, 0)."""
+    stated = [pair for pair in sizes if any(pair)]
+    return (max(low for low, _ in stated), min(high for _, high in stated)) if stated else None
+
+
+def unfamiliar(structures: Structures, sizes: tuple[int, int] | None) -> list[str | None]:
+    """A sentence for each molecule, [M], whose number of atoms lies outside ``sizes``; None for one within."""
+    if sizes is None:
+        return [None] * len(structures)
+    low, high = sizes
+    return [None if low <= n <= high else f"its {n} atoms are {_PHRASE} {low} to {high}" for n in structures.sizes.tolist()]
+
+
+def is_noted(reason: str) -> bool:
+    """Whether a reason tells of a size that the model has never seen."""
+    return _PHRASE in reason
