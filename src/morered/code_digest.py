@@ -1,7 +1,7 @@
 """Which code made a result: the sources that a function can reach by imports, and their digest.
 
 The search is static. It starts at the module that defines the function and follows every import of morered in it, inside
-functions too, and every place named as a registry names it ("morered.calculators.xtb:gfn2"). With a module come the kernel
+functions too, and every place named as an entry point names it ("morered.commands.relax:run"). With a module come the kernel
 sources that lie beside it, and the data files beside it that it names. Comments, docstrings and blank lines do not count: they
 change no result. Weights are no code; a result names them among its parents.
 """

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from morered import calculators, formats
-from morered.datasets import custom, pieces, qm7, splits
+from morered import calculators, formats, resumable
+from morered.datasets import custom, qm7, splits
 from morered.datasets.builder import Displacing
 from morered.datasets.custom import Making
 from morered.datasets.displaced import displaced_structures
@@ -161,7 +161,7 @@ def test_a_broken_record_names_itself_and_a_hopeless_molecule_stops_nothing(tmp_
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     source = custom.Source(["m/a"], Structures.build([[1, 1]], [[[0, 0, 0], [0, 0, 5.0]]], ["m/a"]), {})
     with pytest.raises(ValueError, match="there is no minimum: m/a"):
-        custom.finish([pieces.build(source.molecules, _fails)], Making())
+        custom.finish([resumable.build(source.molecules, _fails)], Making())
 
 
 def _fails(molecule: object) -> Structures:

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from rdkit import Chem
 
-from morered import calculators
-from morered.datasets import card, pieces, splits
+from morered import calculators, resumable
+from morered.datasets import card, splits
 from morered.datasets.organic import choice, joined, lists, minima, packages, variants
 from morered.datasets.organic.choice import Entry
 from morered.datasets.organic.identity import desalted, skeleton, usable
@@ -161,11 +161,11 @@ SOME = [
 
 
 @pytest.fixture(scope="module")
-def built() -> pieces.Built:
+def built() -> resumable.Built:
     return minima.build(SOME)
 
 
-def test_minima_are_minima_of_the_molecules_drawn(built: pieces.Built) -> None:
+def test_minima_are_minima_of_the_molecules_drawn(built: resumable.Built) -> None:
     structures = built.structures
     assert {name.rsplit("/", 1)[0] for name in structures.names} == {"a", "b", "c", "d", "e", "f"}
     forces = calculators.get("aimnet2").compute(structures).forces
@@ -179,7 +179,7 @@ def test_minima_are_minima_of_the_molecules_drawn(built: pieces.Built) -> None:
     assert 2.6 < np.linalg.norm(oxygen[0] - oxygen[1]) < 3.1
 
 
-def test_a_chunk_made_again_is_the_same(built: pieces.Built) -> None:
+def test_a_chunk_made_again_is_the_same(built: resumable.Built) -> None:
     again = minima.build(SOME)
     assert again.structures.names == built.structures.names
     assert again.failures == built.failures
@@ -203,13 +203,13 @@ def test_molecules_are_put_beside_each_other() -> None:
     assert inside == pytest.approx(np.linalg.norm(second[:, None] - second[None], axis=-1))
 
 
-def test_chunks_are_joined_without_duplicates(tmp_path: Path, built: pieces.Built) -> None:
+def test_chunks_are_joined_without_duplicates(tmp_path: Path, built: resumable.Built) -> None:
     for k in range(2):
-        pieces.save(tmp_path / f"{k}.h5", built if k == 0 else pieces.Built(built.structures[:2], {"y": "why"}))
+        resumable.save(tmp_path / f"{k}.h5", built if k == 0 else resumable.Built(built.structures[:2], {"y": "why"}))
     removed, failures = joined.prepare([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "minima.h5", tmp_path / "split.json")
     assert removed == 2
     assert failures["y"] == "why"
-    whole, split = pieces.load(tmp_path / "minima.h5").structures, splits.load(tmp_path / "split.json")
+    whole, split = resumable.load(tmp_path / "minima.h5").structures, splits.load(tmp_path / "split.json")
     assert whole.names == built.structures.names
     assert sorted([*split.train, *split.validation]) == sorted(whole.names)
     assert not split.test
@@ -218,8 +218,8 @@ def test_chunks_are_joined_without_duplicates(tmp_path: Path, built: pieces.Buil
 def test_the_card_counts_kinds_charges_conformers_and_sorts_of_failures(tmp_path: Path) -> None:
     built = minima.build([entry("a", "CCO", 3), entry("b", "C[NH3+]", kind="ion"), entry("c", "[H]C#N")])
     failures = {**built.failures, "x/0": "step-cap: the cap", "x/1": "step-cap: reached", "y": "bonds differ"}
-    pieces.save(tmp_path / "0.h5", pieces.Built(built.structures, failures))
-    pieces.save(tmp_path / "1.h5", built)  # the same molecules again: duplicates
+    resumable.save(tmp_path / "0.h5", resumable.Built(built.structures, failures))
+    resumable.save(tmp_path / "1.h5", built)  # the same molecules again: duplicates
     joined.prepare([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "minima.h5", tmp_path / "split.json")
     found = card.describe("o", {"minima": tmp_path / "minima.h5", "split": tmp_path / "split.json"}, {"kind": "organic"})
     assert found["kinds"] == {"listed": len(built.structures) - 1, "ion": 1}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from morered.datasets.organic import compact
-from morered.datasets.pieces import Built
+from morered.resumable import Built
 from morered.structures import Column, Structures, as_names
 from structures_support import random_structures
 

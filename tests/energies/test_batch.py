@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morered.datasets import pieces
+from morered import resumable
+from morered.calculators.dft.single_point import single_point
 from morered.energies import batch, sampling
-from morered.energies.single_point import single_point
 from morered.settings.level import Level
 from morered.structures import Structures
 from morered.units import KCAL_MOL_PER_EV
@@ -68,8 +68,8 @@ def test_parts_are_gathered_whatever_failed_in_them(hydrogens, tmp_path):
     whole = batch.compute(hydrogens, TOY)
     parts = [batch.compute(hydrogens[k::5], TOY) for k in range(5)]  # the last one is empty
     for k, part in enumerate(parts):
-        pieces.save(tmp_path / f"{k}.h5", part)
-    joined = pieces.Built.concatenate([pieces.load(tmp_path / f"{k}.h5") for k in range(5)])
+        resumable.save(tmp_path / f"{k}.h5", part)
+    joined = resumable.Built.concatenate([resumable.load(tmp_path / f"{k}.h5") for k in range(5)])
     assert batch.table(joined)["geometry"].tolist() == batch.table(whole)["geometry"].tolist()
 
 

@@ -70,8 +70,8 @@ def test_a_sweep_is_a_figure_with_the_runs_of_its_entries(study):
 
 
 def test_pictures_and_tables_are_told_apart():
-    names = ["tableB1", "fig4", "tableD", "worth"]
-    assert in_catalogue(names, pictures=True) == ["fig4", "worth"]
+    names = ["tableB1", "fig4", "tableD", "savings"]
+    assert in_catalogue(names, pictures=True) == ["fig4", "savings"]
     assert in_catalogue(names, pictures=False) == ["tableB1", "tableD"]
 
 

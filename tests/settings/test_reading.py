@@ -46,6 +46,7 @@ def test_defaults_of_other_kinds_are_not_filled_in(config):
 # (path to the key, bad value, what the message must say)
 FAULTS = [
     (("modles",), {}, ["modles", "unknown key", "did you mean 'models'"]),
+    (("worth",), {}, ["worth: unknown key: it is called 'savings' now"]),
     (("models", "jt", "featurs"), 3, ["models.jt.featurs", "did you mean 'features'"]),
     (("models", "jt", "features"), 0, ["models.jt.features", "0 is impossible", "at least 4"]),
     (("models", "jt", "features"), "64", ["models.jt.features", "'64' is not a whole number", "quotes"]),

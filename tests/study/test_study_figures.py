@@ -60,7 +60,7 @@ def test_what_the_rules_choose(config):
     assert study.plan("figA1") == {"model": "time", "images": "photographs"}
     assert study.plan("figB1") == {"testset": "modes", "variants": ["ITP", "AS", "JT"], "scattered": ["ITP", "AS", "JT", "MLFF"]}
     assert study.plan("figB2") == {"testsets": ["modes", "diffused"], "methods": ["ITP", "AS", "JT", "MLFF"]}
-    assert study.plan("fig6") == study.plan("worth") == {"testset": "modes", "methods": ["ITP", "AS", "JT", "MLFF", "MMFF94"]}
+    assert study.plan("fig6") == study.plan("savings") == {"testset": "modes", "methods": ["ITP", "AS", "JT", "MLFF", "MMFF94"]}
     table = study.plan("tableD")
     assert table["models"] == ["noise", "time", "jt", "mlff"]
     assert table["roles"]["AS"] == {"noise": "noise", "time": "time"}
@@ -106,7 +106,7 @@ LACKING = [
     ("fig5", ("examples", {"methods": ["JT", "MLF"]}), ["examples.methods.1", "'MLF'"]),
     ("fig6", ("testsets", {}), ["fig6", "testsets"]),
     ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
-    ("worth", ("worth", {"methods": ["MLF"]}), ["worth.methods.0", "'MLF'"]),
+    ("savings", ("savings", {"methods": ["MLF"]}), ["savings.methods.0", "'MLF'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
     ("figC3", ("methods", ["MMFF94"]), ["figC3", "source: train"]),
@@ -139,7 +139,7 @@ def test_methods_that_do_not_relax_the_first_test_set_are_refused(config):
     config["testsets"] = dict(reversed(config["testsets"].items()))
     for figure, key, methods in (
         ("fig6", "energies", ["MMFF94"]),
-        ("worth", "worth", ["MMFF94"]),
+        ("savings", "savings", ["MMFF94"]),
         ("fig5", "examples", ["JT", "MMFF94"]),
     ):
         study = Study({**config, key: {"methods": methods}})
@@ -151,7 +151,7 @@ def test_a_sample_and_its_level_say_only_what_is_not_at_its_default(config):
     study = Study({**config, "seed": 5})
     assert study.sampling("energies") == {"molecules": 100, "max_atoms": None, "seed": 5}
     assert study.level("energies") == {}
-    assert study.level("worth") == {"basis": "def2-svp", "grid": 2, "coarse_grid": 2}
+    assert study.level("savings") == {"basis": "def2-svp", "grid": 2, "coarse_grid": 2}
     changed = {"max_atoms": 9, "level": {"basis": "def2-svp", "grid": 3}}
     study = Study({**config, "energies": changed})
     assert study.sampling("energies") == {"molecules": 100, "max_atoms": 9, "seed": 0}

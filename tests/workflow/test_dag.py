@@ -59,13 +59,13 @@ def test_several_seeds_are_run_for_the_figure_that_tells_their_spread(workflow):
 
 def test_energies_are_split_into_jobs_and_a_dry_run_says_what_they_cost(workflow):
     methods = len(compared(workflow.config))
-    workflow.write({**workflow.config, "energies": {"molecules": 50, "chunks": 7}, "worth": {"molecules": 10, "chunks": 4}})
-    jobs = workflow.planned("fig6", "worth")
+    workflow.write({**workflow.config, "energies": {"molecules": 50, "chunks": 7}, "savings": {"molecules": 10, "chunks": 4}})
+    jobs = workflow.planned("fig6", "savings")
     assert jobs["compute_energies"] == 7
     assert jobs["optimise_geometries"] == 4 + 1  # PBE0 in four jobs, GFN2-xTB in one
     assert jobs["relax_structures"] >= methods
     assert "evaluate_relaxation" not in jobs
-    printed = workflow.run("--dry-run", "--", "fig6", "worth")
+    printed = workflow.run("--dry-run", "--", "fig6", "savings")
     assert f"at most {50 * (methods + 2)} single points with PBE0/def2-tzvp: about" in printed
     assert "in 7 jobs of" in printed
     assert f"at most {10 * (methods + 2)} optimisations with PBE0/def2-svp: about" in printed

@@ -63,10 +63,10 @@ def test_energies_are_of_the_same_sample_for_every_method(finished):
 
 
 def test_optimisations_start_from_the_same_sample(finished):
-    runs = pd.read_csv(finished.results / "worth/worth.csv")
+    runs = pd.read_csv(finished.results / "savings/savings.csv")
     assert set(runs["calculator"]) == {"pbe0", "gfn2"}
     assert set(runs["source"]) == {"reference", "input", "MMFF94"}
-    assert (runs["steps"] == finished.config["worth"]["steps"]).all()
+    assert (runs["steps"] == finished.config["savings"]["steps"]).all()
     assert (runs.loc[runs["calculator"] == "pbe0", "cycles"] > 2).all()
 
 

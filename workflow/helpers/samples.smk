@@ -22,18 +22,18 @@ def cost_of_energies():
     return cost.of_points(STUDY.sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
 
 
-def chunks_of_worth(calculator):
+def chunks_of_savings(calculator):
     """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
-    return STUDY.config["worth"]["chunks"] if calculator == "pbe0" else 1
+    return STUDY.config["savings"]["chunks"] if calculator == "pbe0" else 1
 
 
-def cost_of_worth():
+def cost_of_savings():
     """What the optimisations with PBE0 cost."""
-    settings = STUDY.config["worth"]
-    count = STUDY.sources_at_most("worth") if "pbe0" in settings["calculators"] else 0
+    settings = STUDY.config["savings"]
+    count = STUDY.sources_at_most("savings") if "pbe0" in settings["calculators"] else 0
     evaluations = min(20, settings["steps"] + 1)
-    return cost.of_optimisations(count, settings["chunks"], STUDY.level("worth"), evaluations, settings["max_atoms"])
+    return cost.of_optimisations(count, settings["chunks"], STUDY.level("savings"), evaluations, settings["max_atoms"])
 
 
-def level_of_worth(wildcards):
-    return STUDY.level("worth") if wildcards.calculator == "pbe0" else {}
+def level_of_savings(wildcards):
+    return STUDY.level("savings") if wildcards.calculator == "pbe0" else {}

@@ -1,4 +1,4 @@
-# PBE0+MBD of a sample of relaxed structures (figure 6), and what optimisations cost that start from them (worth). Geometries that are
+# PBE0+MBD of a sample of relaxed structures (figure 6), and what optimisations cost that start from them (savings). Geometries that are
 # identical are computed once; each result is kept as soon as it is there, so that a job that died goes on where it was.
 
 
@@ -54,30 +54,30 @@ rule gather_energies:
         "../scripts/gather_energies.py"
 
 
-rule sample_worth:
+rule sample_savings:
     input:
-        unpack(sampled("worth")),
+        unpack(sampled("savings")),
     output:
-        geometries=f"{ROOT}/worth/geometries.h5",
-        sources=f"{ROOT}/worth/sources.csv",
+        geometries=f"{ROOT}/savings/geometries.h5",
+        sources=f"{ROOT}/savings/sources.csv",
     log:
-        f"{ROOT}/logs/sample_worth.log",
+        f"{ROOT}/logs/sample_savings.log",
     params:
-        settings=STUDY.sampling("worth"),
-        plan=plan_of(FIGURES["worth"]),
+        settings=STUDY.sampling("savings"),
+        plan=plan_of(FIGURES["savings"]),
     conda:
         "../../envs/morered.yaml"
     message:
-        f"Sample inputs for the figure worth: {cost_of_worth()}."
+        f"Sample inputs for the figure savings: {cost_of_savings()}."
     script:
         "../scripts/sample_geometries.py"
 
 
 rule optimise_geometries:
     input:
-        rules.sample_worth.output.geometries,
+        rules.sample_savings.output.geometries,
     output:
-        f"{ROOT}/worth/{{calculator}}.parts/{{chunk}}.h5",
+        f"{ROOT}/savings/{{calculator}}.parts/{{chunk}}.h5",
     log:
         f"{ROOT}/logs/optimise_geometries/{{calculator}}.{{chunk}}.log",
     benchmark:
@@ -85,32 +85,32 @@ rule optimise_geometries:
     wildcard_constraints:
         calculator="pbe0|gfn2|gfn1",
     params:
-        level=level_of_worth,
-        fmax=STUDY.config["worth"]["fmax"],
-        steps=STUDY.config["worth"]["steps"],
-        chunks=lambda wildcards: chunks_of_worth(wildcards.calculator),
-        timeout=STUDY.config["worth"]["timeout"],
+        level=level_of_savings,
+        fmax=STUDY.config["savings"]["fmax"],
+        steps=STUDY.config["savings"]["steps"],
+        chunks=lambda wildcards: chunks_of_savings(wildcards.calculator),
+        timeout=STUDY.config["savings"]["timeout"],
     conda:
         "../../envs/morered.yaml"
     script:
         "../scripts/optimise_geometries.py"
 
 
-rule gather_worth:
+rule gather_savings:
     input:
         **{
-            calculator: [f"{ROOT}/worth/{calculator}.parts/{chunk}.h5" for chunk in range(chunks_of_worth(calculator))]
-            for calculator in STUDY.config["worth"]["calculators"]
+            calculator: [f"{ROOT}/savings/{calculator}.parts/{chunk}.h5" for chunk in range(chunks_of_savings(calculator))]
+            for calculator in STUDY.config["savings"]["calculators"]
         },
-        geometries=rules.sample_worth.output.geometries,
-        sources=rules.sample_worth.output.sources,
+        geometries=rules.sample_savings.output.geometries,
+        sources=rules.sample_savings.output.sources,
     output:
-        f"{ROOT}/worth/worth.csv",
+        f"{ROOT}/savings/savings.csv",
     log:
-        f"{ROOT}/logs/gather_worth.log",
+        f"{ROOT}/logs/gather_savings.log",
     params:
-        calculators=STUDY.config["worth"]["calculators"],
+        calculators=STUDY.config["savings"]["calculators"],
     conda:
         "../../envs/morered.yaml"
     script:
-        "../scripts/gather_worth.py"
+        "../scripts/gather_savings.py"

@@ -1,7 +1,6 @@
 """Single points of one chunk of geometries; every one that is finished is kept should the job die."""
 
-from morered import storage
-from morered.datasets import pieces
+from morered import resumable, storage
 from morered.energies import batch
 from morered.settings.level import Level
 from morered.settings.reading import read
@@ -19,5 +18,5 @@ with logged(snakemake):
             timeout=params.timeout,
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(batch.compute, config=params.level, parents=list(snakemake.input)))
-    pieces.discard(f"{out}.pieces")
+    resumable.save(out, built, storage.provenance(batch.compute, config=params.level, parents=list(snakemake.input)))
+    resumable.discard(f"{out}.pieces")

@@ -1,7 +1,7 @@
 """Structures displaced from one chunk of the training and validation minima, with energies and forces."""
 
-from morered import storage
-from morered.datasets import displaced, pieces, splits
+from morered import resumable, storage
+from morered.datasets import displaced, splits
 from morered.study.script import logged, progress_bar
 
 with logged(snakemake):
@@ -9,7 +9,7 @@ with logged(snakemake):
     minima = displaced.chosen_minima(
         storage.read(files.minima), splits.load(files.split), settings["train_graphs"], settings["validation_graphs"]
     )
-    chunk = minima[pieces.chunk(len(minima), int(snakemake.wildcards.chunk), settings["chunks"])]
+    chunk = minima[resumable.chunk(len(minima), int(snakemake.wildcards.chunk), settings["chunks"])]
     with progress_bar("minima displaced") as progress:
         built = displaced.displaced_structures(
             chunk,
@@ -19,5 +19,5 @@ with logged(snakemake):
             workers=snakemake.threads,
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(displaced.displaced_structures, config=settings, parents=list(files)))
-    pieces.discard(f"{out}.pieces")
+    resumable.save(out, built, storage.provenance(displaced.displaced_structures, config=settings, parents=list(files)))
+    resumable.discard(f"{out}.pieces")

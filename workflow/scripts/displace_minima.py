@@ -2,8 +2,8 @@
 structure.
 """
 
-from morered import storage
-from morered.datasets import pieces, splits, testsets
+from morered import resumable, storage
+from morered.datasets import splits, testsets
 from morered.datasets.builder import Displacing
 from morered.study.script import logged, progress_bar
 
@@ -13,7 +13,7 @@ with logged(snakemake):
     minima = testsets.sample(
         storage.read(snakemake.input.minima), split, settings["split"], graphs=settings["molecules"], seed=settings["seed"]
     )
-    chunk = minima[pieces.chunk(len(minima), int(snakemake.wildcards.chunk), settings["chunks"])]
+    chunk = minima[resumable.chunk(len(minima), int(snakemake.wildcards.chunk), settings["chunks"])]
     displacing = Displacing(
         per_minimum=settings["displacements"],
         calculator=settings["calculator"],
@@ -22,5 +22,5 @@ with logged(snakemake):
         built = testsets.normal_mode_inputs(
             chunk, displacing, seed=settings["seed"], folder=f"{out}.pieces", workers=snakemake.threads, progress=progress
         )
-    pieces.save(out, built, storage.provenance(testsets.normal_mode_inputs, config=settings, parents=list(snakemake.input)))
-    pieces.discard(f"{out}.pieces")
+    resumable.save(out, built, storage.provenance(testsets.normal_mode_inputs, config=settings, parents=list(snakemake.input)))
+    resumable.discard(f"{out}.pieces")

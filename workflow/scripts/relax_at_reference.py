@@ -1,7 +1,6 @@
 """Minima of one chunk of the chosen molecules, at the reference."""
 
-from morered import storage
-from morered.datasets import pieces
+from morered import resumable, storage
 from morered.datasets.organic import choice, minima
 from morered.study.script import logged
 
@@ -10,4 +9,4 @@ with logged(snakemake):
     entries = minima.chunk_of(choice.read(snakemake.input[0]), chunk, settings["chunks"])
     built = minima.build(entries, minima.Settings(), progress=True)
     made_by = storage.provenance(minima.build, config=settings, parents=list(snakemake.input), version=minima.VERSION)
-    pieces.save(snakemake.output[0], built, made_by)
+    resumable.save(snakemake.output[0], built, made_by)

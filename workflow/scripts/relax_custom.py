@@ -1,7 +1,7 @@
 """Minima of one chunk of the molecules in a file of yours."""
 
-from morered import storage
-from morered.datasets import custom, pieces
+from morered import resumable, storage
+from morered.datasets import custom
 from morered.study.script import logged, progress_bar
 
 with logged(snakemake):
@@ -16,5 +16,5 @@ with logged(snakemake):
             timeout=settings["timeout"],
             progress=progress,
         )
-    pieces.save(out, built, storage.provenance(custom.make_minima, config=settings, parents=list(snakemake.input)))
-    pieces.discard(f"{out}.pieces")
+    resumable.save(out, built, storage.provenance(custom.make_minima, config=settings, parents=list(snakemake.input)))
+    resumable.discard(f"{out}.pieces")

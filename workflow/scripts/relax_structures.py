@@ -1,7 +1,7 @@
 """Relax one chunk of a test set with one method; no molecule is lost."""
 
-from morered import devices, storage
-from morered.datasets import pieces, splits
+from morered import devices, resumable, storage
+from morered.datasets import splits
 from morered.models import weights
 from morered.relaxation import from_config, relax
 from morered.study.script import logged
@@ -9,7 +9,7 @@ from morered.study.script import logged
 with logged(snakemake):
     files = dict(snakemake.input.items())
     inputs, split = storage.read(files.pop("structures")), splits.load(files.pop("split"))
-    inputs = inputs[pieces.chunk(len(inputs), int(snakemake.wildcards.chunk), snakemake.params.chunks)]
+    inputs = inputs[resumable.chunk(len(inputs), int(snakemake.wildcards.chunk), snakemake.params.chunks)]
     for path in files.values():
         splits.refuse_training_graphs(split, weights.load(path).header.split, inputs.references)
     done = relax(

@@ -1,7 +1,6 @@
 """Inputs of one chunk of the frozen test molecules, and the minima of the reference that they fall into."""
 
-from morered import storage
-from morered.datasets import pieces
+from morered import resumable, storage
 from morered.datasets.organic import choice, minima, tested
 from morered.study.script import logged
 
@@ -10,5 +9,5 @@ with logged(snakemake):
     entries = minima.chunk_of(choice.frozen_tests(), int(snakemake.wildcards.chunk), snakemake.params.chunks)
     made = tested.build(entries, minima.Settings(fmax=settings["fmax"]), progress=True)
     made_by = storage.provenance(tested.build, config=settings, version=tested.VERSION)
-    pieces.save(out.inputs, made.inputs, made_by)
-    pieces.save(out.minima, made.minima, made_by)
+    resumable.save(out.inputs, made.inputs, made_by)
+    resumable.save(out.minima, made.minima, made_by)

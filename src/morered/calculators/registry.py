@@ -4,23 +4,80 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from morered.calculators.base import Calculator
 from morered.extras import require
 
-#: Name -> "module:factory". A factory takes keyword arguments only and returns a `Calculator`.
-_FACTORIES: dict[str, str] = {
-    "mmff94": "morered.calculators.mmff94:Mmff94",
-    "mmff94-openbabel": "morered.calculators.mmff94_openbabel:Mmff94",
-    "gfn1": "morered.calculators.xtb:gfn1",
-    "gfn2": "morered.calculators.xtb:gfn2",
-    "aimnet2": "morered.calculators.aimnet2:Aimnet2",
-    "so3lr": "morered.calculators.so3lr:So3lr",
-    "mlff": "morered.calculators.mlff:Mlff",
-    "pbe0": "morered.energies.calculator:pbe0",
-    "pbe0+mbd": "morered.energies.calculator:pbe0_mbd",
+Factory = Callable[..., Calculator]
+"""Takes keyword arguments only and returns a `Calculator`."""
+
+
+def _mmff94() -> Factory:
+    from morered.calculators.mmff94 import Mmff94
+
+    return Mmff94
+
+
+def _mmff94_openbabel() -> Factory:
+    from morered.calculators.mmff94_openbabel import Mmff94
+
+    return Mmff94
+
+
+def _gfn1() -> Factory:
+    from morered.calculators.xtb import gfn1
+
+    return gfn1
+
+
+def _gfn2() -> Factory:
+    from morered.calculators.xtb import gfn2
+
+    return gfn2
+
+
+def _aimnet2() -> Factory:
+    from morered.calculators.aimnet2 import Aimnet2
+
+    return Aimnet2
+
+
+def _so3lr() -> Factory:
+    from morered.calculators.so3lr import So3lr
+
+    return So3lr
+
+
+def _mlff() -> Factory:
+    from morered.calculators.mlff import Mlff
+
+    return Mlff
+
+
+def _pbe0() -> Factory:
+    from morered.calculators.dft.calculator import pbe0
+
+    return pbe0
+
+
+def _pbe0_mbd() -> Factory:
+    from morered.calculators.dft.calculator import pbe0_mbd
+
+    return pbe0_mbd
+
+
+#: Name -> what imports and gives its factory.
+_FACTORIES: dict[str, Callable[[], Factory]] = {
+    "mmff94": _mmff94,
+    "mmff94-openbabel": _mmff94_openbabel,
+    "gfn1": _gfn1,
+    "gfn2": _gfn2,
+    "aimnet2": _aimnet2,
+    "so3lr": _so3lr,
+    "mlff": _mlff,
+    "pbe0": _pbe0,
+    "pbe0+mbd": _pbe0_mbd,
 }
 
 #: Name -> the extra that it needs, and the package, as it is imported, that the extra brings.
@@ -52,18 +109,16 @@ def check_installed(name: str) -> None:
         require(*_PACKAGES[name])
 
 
-def register(name: str, factory: str) -> None:
-    """Make another calculator known: ``factory`` is ``"module:callable"``, imported when it is first asked for.
+def register(name: str, load: Callable[[], Factory]) -> None:
+    """Make another calculator known: ``load`` is called when it is asked for, and gives its factory.
 
     Raises
     ------
     ValueError
-        If the name stands for another factory, or ``factory`` is not of that form.
+        If the name stands for another one.
     """
-    if factory.count(":") != 1:
-        raise ValueError(f"a factory is given as 'module:callable', not {factory!r}")
-    if _FACTORIES.setdefault(name, factory) != factory:
-        raise ValueError(f"calculator {name!r} is already {_FACTORIES[name]}")
+    if _FACTORIES.setdefault(name, load) is not load:
+        raise ValueError(f"there is a calculator {name!r} already")
 
 
 def options(name: str) -> dict[str, Any]:
@@ -98,10 +153,7 @@ def get(name: str, **given: Any) -> Calculator:
     return _factory(name)(**given)
 
 
-def _factory(name: str) -> Callable[..., Calculator]:
-    try:
-        module, attribute = _FACTORIES[name].split(":")
-    except KeyError:
-        raise ValueError(f"no calculator {name!r}; there are: {', '.join(_FACTORIES)}") from None
-    factory: Callable[..., Calculator] = getattr(import_module(module), attribute)
-    return factory
+def _factory(name: str) -> Factory:
+    if name not in _FACTORIES:
+        raise ValueError(f"no calculator {name!r}; there are: {', '.join(_FACTORIES)}")
+    return _FACTORIES[name]()

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from morered import formats, storage
-from morered.datasets import pieces, splits
+from morered import formats, resumable, storage
+from morered.datasets import splits
 from morered.datasets.builder import BuildError, generator
 from morered.datasets.duplicates import ENERGY_THRESHOLD, RMSD_THRESHOLD, duplicates
 from morered.datasets.graphs import graphs, perceive
-from morered.datasets.pieces import Built
 from morered.datasets.smiles import conformers, graph_of, parse, read_smiles
 from morered.metrics.rmsd import superpose
 from morered.parallel import Progress
 from morered.relaxation.downhill.one_molecule import RelaxedOne, relax_one
+from morered.resumable import Built
 from morered.structures import Column, Structures
 
 #: Endings of files that hold SMILES.
@@ -175,7 +175,7 @@ def make_minima(
     chunk
         Which of how many; the first one also lists what could not be read.
     folder, workers, timeout, progress
-        See `morered.datasets.pieces.build`. Molecules of unknown origin are best done in workers: quantum chemistry may hang or
+        See `morered.resumable.build`. Molecules of unknown origin are best done in workers: quantum chemistry may hang or
         crash.
 
     Returns
@@ -190,7 +190,7 @@ def make_minima(
     """
     if source.is_smiles and settings.relax_with is None:
         raise ValueError("conformers of SMILES are no minima: relax_with must name a calculator")
-    part = pieces.chunk(len(source), *chunk)
+    part = resumable.chunk(len(source), *chunk)
     function = (
         partial(_from_smiles, settings=settings, seed=seed) if source.is_smiles else partial(_from_structure, settings=settings)
     )
@@ -199,7 +199,7 @@ def make_minima(
         if isinstance(source.molecules, Structures)
         else list(zip(source.names, source.molecules, strict=True))[part]
     )
-    built = pieces.build(
+    built = resumable.build(
         items,
         function,
         names=source.names[part],
@@ -246,7 +246,7 @@ def prepare(
     seed: int = 0,
     settings: Making | None = None,
 ) -> Minima:
-    """Write the minima of the files of all chunks (`morered.datasets.pieces.save`), and their split by molecular graph.
+    """Write the minima of the files of all chunks (`morered.resumable.save`), and their split by molecular graph.
 
     The provenance names the failures and the duplicates that were removed.
 
@@ -255,7 +255,7 @@ def prepare(
     ValueError
         If there is no minimum, or there are too few graphs for the split.
     """
-    minima = finish([pieces.load(path) for path in parts], settings or Making())
+    minima = finish([resumable.load(path) for path in parts], settings or Making())
     graph_names = [name.decode() for name in minima.structures.column("graph").tolist()]
     parts_of = splits.make(minima.structures.names, graph_names, train=train, validation=validation, seed=seed)
     splits.save(split_out, parts_of)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from morered.datasets import pieces
+from morered import resumable
 from morered.datasets.builder import VERSION, Displacing, displace, labelled
-from morered.datasets.pieces import Built
 from morered.datasets.splits import Split, draw
 from morered.parallel import Progress
+from morered.resumable import Built
 from morered.structures import Column, Structures, as_names
 
 #: Columns of what is built.
@@ -58,7 +58,7 @@ def displaced_structures(
     seed
         With a minimum's id it decides its displacements.
     folder, workers, timeout, progress
-        See `morered.datasets.pieces.build`.
+        See `morered.resumable.build`.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def displaced_structures(
         `morered.datasets.builder.displace`.
     """
     settings = Displacing(**{**_fields(settings or Displacing(per_minimum=20)), "forces": True})
-    return pieces.build(
+    return resumable.build(
         minima,
         partial(_with_minimum, settings=settings, seed=seed),
         key=["displaced structures", asdict(settings), seed],

@@ -15,17 +15,17 @@ from functools import partial
 import numpy as np
 import torch
 
+from morered import resumable
 from morered.batching import batches, pad, unpad
-from morered.datasets import pieces
 from morered.datasets.builder import VERSION, Displacing, displace
 from morered.datasets.inputs import closest_middle_farthest
-from morered.datasets.pieces import Built
 from morered.datasets.splits import Split, draw
 from morered.diffusion import noise
 from morered.diffusion.forward import diffuse
 from morered.diffusion.schedule import NoiseSchedule
 from morered.metrics.rmsd import rmsd
 from morered.parallel import Progress
+from morered.resumable import Built
 from morered.structures import Column, Structures, as_names
 
 #: Forward steps of the diffused inputs: the paper's t, array index ``STEPS - 1``.
@@ -87,7 +87,7 @@ def normal_mode_inputs(
     seed
         With a minimum's id it decides its displacements.
     folder, workers, timeout, progress
-        See `morered.datasets.pieces.build`.
+        See `morered.resumable.build`.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def normal_mode_inputs(
         of `morered.datasets.inputs.closest_middle_farthest`.
     """
     settings = settings or Displacing()
-    return pieces.build(
+    return resumable.build(
         minima,
         partial(_extremes, settings=settings, seed=seed),
         key=["normal-mode inputs", asdict(settings), seed],

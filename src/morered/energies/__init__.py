@@ -1,1 +1,1 @@
-"""Energies at PBE0+MBD: PySCF's PBE0, Hirshfeld volumes of its density, and many-body dispersion from them."""
+"""Energies and optimisations of many geometries: samples of them, batches that survive a kill, and what they cost."""

@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from morered.datasets import pieces
-from morered.datasets.pieces import Built
+from morered import resumable
+from morered.calculators.dft.single_point import SinglePoint, single_point
 from morered.energies.sampling import REFERENCE
-from morered.energies.single_point import SinglePoint, single_point
 from morered.parallel import Progress
+from morered.resumable import Built
 from morered.settings.level import Level
 from morered.structures import Column, Structures, as_names
 from morered.units import KCAL_MOL_PER_EV
@@ -50,7 +50,7 @@ def compute(
     level
         By default the paper's.
     folder, workers, timeout, progress
-        See `morered.datasets.pieces.build`; a piece is one geometry. A worker has one thread.
+        See `morered.resumable.build`; a piece is one geometry. A worker has one thread.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def compute(
         and ``reason``. One that ran over its time, or took its process along, is among the failures instead.
     """
     level = level or Level()
-    return pieces.build(
+    return resumable.build(
         geometries,
         partial(with_energy, level=level),
         key=["single points", replace(level, threads=None, max_memory=None).to_dict()],

@@ -51,7 +51,7 @@ def generate_to_caps(
         Numbers of steps, ascending.
     folder
         Where each stretch is kept, so that a run that was killed goes on from the last one; None keeps none. Delete it once the
-        result is safe (`morered.datasets.pieces.discard`).
+        result is safe (`morered.resumable.discard`).
     key
         What decides the result beside the molecules, the caps and the code: the sampler's settings and weights (JSON); needed
         where there is a ``folder``.

@@ -20,8 +20,7 @@ from typing import Any
 
 import cloudpickle
 
-from morered import calculators
-from morered.datasets import pieces
+from morered import calculators, resumable
 from morered.formats import format_of
 from morered.formats.sources import STDIN as STDOUT
 from morered.intake import Supplements
@@ -204,7 +203,7 @@ def relax_chunk(
         See `LibraryOptions`.
     """
     stages = [preset(name) for name in (method, finish) if name]
-    part = pieces.chunk(count, *chunk)
+    part = resumable.chunk(count, *chunk)
     folder = Path(f"{molecules}.pieces")
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = [str(folder / Path(path).name) for path in (molecules, table)]
@@ -216,7 +215,7 @@ def relax_chunk(
         raise KeyboardInterrupt
     for made, final in zip(unfinished, (molecules, table), strict=True):
         os.replace(made, final)
-    pieces.discard(folder)
+    resumable.discard(folder)
     return summary
 
 

@@ -101,6 +101,8 @@ class Settings:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "arbitrary_types_allowed": True}
     KINDS: ClassVar[tuple[str, ...]] = ()
+    #: Keys of former versions -> what they are called now.
+    FORMER: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         for name, hint, limits in _checks(type(self)):

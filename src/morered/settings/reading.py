@@ -139,6 +139,8 @@ def _unknown(key: str, cls: Any, siblings: dict[str, Any], chosen: str | None) -
     others = [kind for kind, sibling in siblings.items() if key in map(config_name, fields(sibling))]
     if others:
         return f"goes with {' and '.join(others)} only, not with {chosen}"
+    if cls is not None and key in cls.FORMER:
+        return f"unknown key: it is called {cls.FORMER[key]!r} now"
     known = [config_name(f) for f in fields(cls)] if cls is not None else []
     close = difflib.get_close_matches(key, known, n=1)
     return f"unknown key (did you mean {close[0]!r}?)" if close else f"unknown key; known: {', '.join(known)}"

@@ -249,8 +249,8 @@ class Energies(Sample):
 
 
 @dataclass(frozen=True)
-class Worth(Sample):
-    """What a relaxation is worth."""
+class Savings(Sample):
+    """What a relaxation saves."""
 
     molecules: int | None = key(10, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
     calculators: tuple[Literal["pbe0", "gfn2", "gfn1"], ...] = several(("pbe0", "gfn2"), "What optimises.", least=1)
@@ -303,6 +303,8 @@ class AblationSettings(Settings):
 class StudySettings(Settings):
     """A whole config."""
 
+    FORMER: ClassVar[Mapping[str, str]] = {"worth": "savings"}
+
     study: FileName = key(meaning="Name of the study; it is the folder of its results, results/<study>/.")
     note: str = key(
         "", "A sentence about the study that stands on its report's first page, e.g. that its numbers are toy numbers."
@@ -335,9 +337,9 @@ class StudySettings(Settings):
         Energies,
         "Figure 6's single points: a sample of the first test set, its minima and what each method makes of it.",
     )
-    worth: Worth = group(
-        Worth,
-        "What a relaxation is worth: geometry optimisations of a sample from the raw inputs, from their minima and from what "
+    savings: Savings = group(
+        Savings,
+        "What a relaxation saves: geometry optimisations of a sample from the raw inputs, from their minima and from what "
         "each method makes of them.",
     )
     ablations: Mapping[Name, AblationSettings] = group(

@@ -57,7 +57,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times"),
     "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "time_steps"),
     "energies": (
-        "sample_energies", "compute_energies", "gather_energies", "sample_worth", "optimise_geometries", "gather_worth",
+        "sample_energies", "compute_energies", "gather_energies", "sample_savings", "optimise_geometries", "gather_savings",
     ),
     "generation": (
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
@@ -157,8 +157,9 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
         return _points(study, "energies", 1)
     if job.rule == "optimise_geometries":
         if wildcards["calculator"] == "pbe0":
-            return _points(study, "worth", 2 * min(_EVALUATIONS, study.config["worth"]["steps"] + 1))  # forces cost as much again
-        number = study.sources_at_most("worth")
+            evaluations = min(_EVALUATIONS, study.config["savings"]["steps"] + 1)
+            return _points(study, "savings", 2 * evaluations)  # forces cost as much again
+        number = study.sources_at_most("savings")
         return None if number is None else number * _CPU_WHOLE[wildcards["calculator"]]
     if job.rule in ("generate_structures", "generate_to_caps", "record_sampling"):
         return _generation(study, job.rule, wildcards["sampler"], job.gpus > 0)

@@ -77,12 +77,12 @@ class Study:
         return {key: value for key, value in settings.items() if key not in (*_BOOKKEEPING, "noise", "time", "model")}
 
     def sampling(self, purpose: str) -> Settings:
-        """What the sample of inputs depends on that is computed for ``purpose`` ("energies" or "worth")."""
+        """What the sample of inputs depends on that is computed for ``purpose`` ("energies" or "savings")."""
         settings = self.config[purpose]
         return {"molecules": settings["molecules"], "max_atoms": settings["max_atoms"], "seed": self.config["seed"]}
 
     def level(self, purpose: str) -> Settings:
-        """The level of theory of ``purpose`` ("energies" or "worth"), without what is at its default."""
+        """The level of theory of ``purpose`` ("energies" or "savings"), without what is at its default."""
         level: LevelSettings = getattr(self.settings, purpose).level
         return level.stated()
 
@@ -120,7 +120,7 @@ class Study:
         return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
 
     def sources_at_most(self, purpose: str) -> int | None:
-        """Geometries that ``energies`` or ``worth`` compute at most; None where all inputs are taken, uncounted as yet.
+        """Geometries that ``energies`` or ``savings`` compute at most; None where all inputs are taken, uncounted as yet.
 
         Of each sampled input the minimum, itself, and what each method makes of it.
         """

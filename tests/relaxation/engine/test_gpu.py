@@ -15,7 +15,8 @@ from morered.diffusion.schedule import NoiseSchedule
 from morered.models.networks import build
 from morered.relaxation import DiffusionMethod, relax
 from morered.relaxation.engine.state import advance, start
-from morered.relaxation.samplers.reverse_diffusion import NOISE_AHEAD, ReverseDiffusion
+from morered.relaxation.samplers.new_noise import STEPS_AHEAD
+from morered.relaxation.samplers.reverse_diffusion import ReverseDiffusion
 from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
@@ -50,10 +51,10 @@ def test_steps_do_not_make_the_host_wait(move: str, noisy: Structures) -> None:
     method_ = ReverseDiffusion(method, network, network, NoiseSchedule().to("cuda"), joint=True)
     state = start(method_, pad(noisy.centred(), device="cuda"))
     with torch.no_grad():
-        for _ in range(NOISE_AHEAD + 1):  # constants are sent, libraries loaded
+        for _ in range(STEPS_AHEAD + 1):  # constants are sent, libraries loaded
             state, _ = advance(method_, state)
         torch.cuda.synchronize()
         with no_waiting():
-            for _ in range(2 * NOISE_AHEAD):
+            for _ in range(2 * STEPS_AHEAD):
                 state, _ = advance(method_, state)
     assert int(state.taken.max()) > 0

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.datasets.pieces import Built
 from morered.files import atomic_path
+from morered.resumable import Built
 from morered.structures import Column, Structures, as_names
 
 FORMAT = "morered compact structures 1"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from morered import storage
-from morered.datasets import pieces, splits
+from morered import resumable, storage
+from morered.datasets import splits
 from morered.metrics.rmsd import rmsd
 from morered.structures import Structures
 
@@ -39,13 +39,13 @@ def prepare(
     ValueError
         If there is no minimum in any chunk.
     """
-    built = pieces.Built.concatenate([pieces.load(path) for path in parts])
+    built = resumable.Built.concatenate([resumable.load(path) for path in parts])
     if not len(built.structures):
         raise ValueError(f"{minima}: no chunk has a minimum")
     repeated = duplicates(built.structures)
     kept = built.structures[~repeated]
     removed = [name.decode() for name in built.structures.ids[repeated].tolist()]
-    pieces.save(minima, pieces.Built(kept, built.failures), storage.provenance(prepare, parents=parts, duplicates=removed))
+    resumable.save(minima, resumable.Built(kept, built.failures), storage.provenance(prepare, parents=parts, duplicates=removed))
     splits.save(split, split_of(kept))
     return len(removed), built.failures
 

@@ -21,10 +21,10 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from morered.chemistry import bonds
 from morered.datasets import qm7
 from morered.datasets.organic.choice import Entry
-from morered.datasets.pieces import Built
 from morered.metrics.rmsd import rmsd
 from morered.metrics.stereo import stereo_kept
 from morered.relaxation.relax import relax
+from morered.resumable import Built
 from morered.settings.relaxation import PotentialMethod
 from morered.structures import Column, Structures
 

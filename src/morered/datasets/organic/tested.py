@@ -18,8 +18,8 @@ from rdkit.Chem import rdForceFieldHelpers
 from morered.datasets.organic import minima
 from morered.datasets.organic.choice import Entry
 from morered.datasets.organic.minima import Settings, Start
-from morered.datasets.pieces import Built
 from morered.relaxation.relax import relax
+from morered.resumable import Built
 from morered.structures import Column, Structures
 
 #: Raised by hand when what is built changes.

@@ -1,7 +1,9 @@
 """Relaxation by reverse diffusion: MoreRed-ITP, -AS and -JT, DDPM, and faster moves towards the predicted clean structure.
 
-Sections 2.1 to 2.4 and Algorithm 2 of the paper. Steps are array indices i = t - 1 = 0..T-1; positions and process are float64,
-networks see their own precision. A step is taken at a predicted (or scheduled) i; after a step at i <= 0 the molecule is done.
+`ReverseDiffusion.step` is Algorithm 2 of the paper, `morered.relaxation.samplers.equations` has its equations, and
+`morered.relaxation.samplers.stopping` says when it ends. Steps are array indices i = t - 1 = 0..T-1; positions and process are
+float64, networks see their own precision. A step is taken at a predicted (or scheduled) i; after a step at i <= 0 the molecule
+is done.
 
 Shapes: B batch, N padded atoms, T steps of the schedule.
 """
@@ -18,15 +20,14 @@ from morered.diffusion.noise import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation.codes import REASONS, Code, constant
 from morered.relaxation.engine.state import Move, Start, State
-from morered.relaxation.samplers import mixing, stopping
+from morered.relaxation.samplers import equations, mixing, stopping
 from morered.relaxation.samplers.holding import held
+from morered.relaxation.samplers.new_noise import STEPS_AHEAD, NewNoise
 from morered.settings.relaxation import DiffusionMethod
 
 Predict = Callable[..., tuple[Tensor | None, Tensor | None, Tensor | None]]
 """A diffusion network: (numbers, positions, mask, time=None) -> (noise [B, N, 3], times of the atoms, time [B])."""
 
-#: Steps whose noise is drawn at once: a draw costs as much for one step as for several.
-NOISE_AHEAD = 16
 #: Draws are numbered from 0 by a molecule's own steps; a start from pure noise has this number.
 START_DRAW = 2**32 - 1
 
@@ -78,19 +79,19 @@ class ReverseDiffusion:
         self._unused_times = unused_times and time is not None
         self._pair_bytes = pair_bytes
         self._kernels = kernels
-        self._draws = method.move == "reverse" and method.stochastic
+        self._new_noise = NewNoise(method.seed) if method.move == "reverse" and method.stochastic else None
         self._needs_clean = method.move != "reverse" or method.stop.settled is not None
-        self._phase = 0  # place in the noise drawn ahead, the same for all rows
         self._place = 0  # place in the history of accelerated moves, the same for all rows
-        self._table = _coefficients(schedule)
+        self._table = equations.table(schedule)
 
     first_record = 1
 
     # ----------------------------------------------------------------- the interface of the engine
 
     def begin(self) -> None:
-        """Noise is drawn afresh at the first step."""
-        self._phase = 0
+        """See `morered.relaxation.engine.state.BatchedMethod`."""
+        if self._new_noise is not None:
+            self._new_noise.begin()
 
     def init(self, batch: Batch) -> Start:
         """Positions to start from, the first time where it is predicted once, and histories."""
@@ -107,25 +108,20 @@ class ReverseDiffusion:
             scratch["next_step"] = torch.full_like(batch.keys, self.schedule.T - 1)
         if method.move == "accelerated":
             scratch |= mixing.init(method.mixing, positions)
-        if self._draws:
-            if self._phase == 0:  # the next step draws for every row
-                scratch["noise"] = positions.new_zeros(len(batch), NOISE_AHEAD, batch.n_padded, 3)
-            else:  # the others are somewhere in their noise: what lies before is not used
-                scratch["noise"] = self._draw(batch, torch.zeros_like(batch.keys), self._phase)
+        if self._new_noise is not None:
+            scratch["noise"] = self._new_noise.init(batch.with_positions(positions))
         times = positions.new_full((len(batch),), torch.nan)
         return Start(positions, {"first_time": times, "last_time": times.clone()}, scratch)
 
     def step(self, state: State) -> Move:
-        """Predict, move, and see whether that was the last step (Algorithm 2, lines 3 to 10)."""
+        """One round of Algorithm 2: predict the step (Eq. 8) and the noise, move (Eqs. 3 and 5), see whether it was the last."""
         method, x = self.method, state.batch.positions
-        step, noise, predicted = self._predict(state)
-        row = self._table[step]
-        keep, follow, sigma, _, _, unscale, remove = row[:, :7, None, None].unbind(1)
-        clean = held(torch.addcmul(unscale * x, remove, noise), state.batch) if self._needs_clean else None
+        step, noise, predicted = self._predict(state)  # lines 4 and 7
+        factors = equations.at(self._table, step)
+        clean = held(equations.clean(x, noise, factors), state.batch) if self._needs_clean else None
         if method.move == "reverse":
-            moved = torch.addcmul(keep * x, follow, noise)
-            if self._draws:
-                moved = torch.addcmul(moved, sigma, self._drawn(state))
+            new_noise = None if self._new_noise is None else self._new_noise.next(state)  # lines 5 and 6
+            moved = equations.reverse(x, noise, factors, new_noise)  # line 9
         else:
             assert clean is not None
             moved = self._towards(clean, noise, step, state)
@@ -138,7 +134,7 @@ class ReverseDiffusion:
             moved = held(moved, state.batch)
         capped = (taken >= method.steps) & (code == 0)
         code = torch.where(capped, constant(Code.STEP_CAP, code.device), code)
-        time = row[:, 7]
+        time = factors.time
         results = {"first_time": torch.where(state.taken == 0, time, state.results["first_time"]), "last_time": time}
         record = {"step": taken, "time": time} | ({} if predicted is None else {"predicted_time": predicted})
         return Move(moved, taken, code, results, record)
@@ -152,7 +148,8 @@ class ReverseDiffusion:
 
     def bytes_per_molecule(self, n_padded: int) -> int:
         """Networks, which hold features of every pair, and histories."""
-        history = 2 * self.method.mixing.memory if self.method.move == "accelerated" else NOISE_AHEAD if self._draws else 0
+        ahead = 0 if self._new_noise is None else STEPS_AHEAD
+        history = 2 * self.method.mixing.memory if self.method.move == "accelerated" else ahead
         return n_padded**2 * self._pair_bytes + n_padded * 24 * (history + 16)
 
     # ----------------------------------------------------------------- predictions
@@ -206,33 +203,5 @@ class ReverseDiffusion:
         if self.method.move == "accelerated":
             self._place = (self._place + 1) % self.method.mixing.memory
             return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place, self._kernels)
-        following = self._table[state.scratch["next_step"]]
-        moved = following[:, 3, None, None] * clean + following[:, 4, None, None] * noise
+        moved = equations.diffused(clean, noise, equations.at(self._table, state.scratch["next_step"]))
         return torch.where((step <= 0)[:, None, None], clean, moved)  # the last one leaves no noise
-
-    def _drawn(self, state: State) -> Tensor:
-        """Centred noise [B, N, 3] of each row's own next step."""
-        if self._phase == 0:
-            state.scratch["noise"].copy_(self._draw(state.batch, state.taken, 0))
-        noise = state.scratch["noise"][:, self._phase]
-        self._phase = (self._phase + 1) % NOISE_AHEAD
-        return noise
-
-    def _draw(self, batch: Batch, taken: Tensor, phase: int) -> Tensor:
-        """Noise of coming steps [B, NOISE_AHEAD, N, 3]: place ``phase`` is for step ``taken`` [B] of each row."""
-        n = NOISE_AHEAD
-        steps = (taken[:, None] - phase + torch.arange(n, device=taken.device)).clamp(min=0)
-        drawn = normal(self.method.seed, batch.keys.repeat_interleave(n), steps.flatten(), batch.n_padded)
-        return centre(drawn, batch.mask.repeat_interleave(n, dim=0)).unflatten(0, (len(batch), n))
-
-
-def _coefficients(schedule: NoiseSchedule) -> Tensor:
-    """What each step needs, [T, 8]: factors of Eq. 5 on x, on the noise and on the new noise; of Eq. 2 on the clean structure
-    and on the noise; of its inverse on x and on the noise; and the time.
-    """
-    signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
-    keep = 1 / schedule.alpha.sqrt()
-    time = schedule.time(torch.arange(schedule.T, device=schedule.device))
-    return torch.stack(
-        [keep, -keep * schedule.beta / noise, schedule.sigma, signal, noise, 1 / signal, -noise / signal, time], dim=1
-    )

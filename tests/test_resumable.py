@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from morered import storage
-from morered.datasets import pieces, qm7
+from morered import resumable, storage
+from morered.datasets import qm7
 from morered.datasets.builder import Displacing, displace
 from morered.structures import Column, Structures
 
@@ -34,7 +34,7 @@ def test_results_stand_in_the_order_of_the_molecules_and_failures_do_not_stop_ot
             raise ValueError("no such\n bond")
         return doubled(molecule)
 
-    built = pieces.build(MOLECULES, some)
+    built = resumable.build(MOLECULES, some)
     assert built.failures == {"h2/03": "ValueError: no such bond", "h2/20": "ValueError: no such bond"}
     kept = [name for name in MOLECULES.names if name not in built.failures]
     assert built.structures.names == [name for name in kept for _ in range(2)]
@@ -50,17 +50,17 @@ def test_a_killed_build_continues(tmp_path: Path) -> None:
             raise Interrupted
         return doubled(molecule)
 
-    build = partial(pieces.build, key={"a": 1}, version=1, folder=tmp_path / "pieces")
+    build = partial(resumable.build, key={"a": 1}, version=1, folder=tmp_path / "pieces")
     with pytest.raises(Interrupted):
         build(MOLECULES, killed)
-    finished = len(list((tmp_path / "pieces").iterdir())) * pieces.PIECE
+    finished = len(list((tmp_path / "pieces").iterdir())) * resumable.PIECE
     assert finished == 16
     progress: list[tuple[int, int | None]] = []
     built = build(MOLECULES, killed, progress=lambda done, total: progress.append((done, total)))
     assert calls[25:] == MOLECULES.names[finished:]
     assert progress[0] == (finished, 40)
     assert progress[-1] == (40, 40)
-    assert built.structures.same_as(pieces.build(MOLECULES, doubled).structures)
+    assert built.structures.same_as(resumable.build(MOLECULES, doubled).structures)
     # complete: nothing is done again, and nothing of it is taken for other settings or other molecules
     calls.clear()
     assert build(MOLECULES, killed).structures.same_as(built.structures)
@@ -70,7 +70,7 @@ def test_a_killed_build_continues(tmp_path: Path) -> None:
     moved = MOLECULES.with_positions(MOLECULES.positions + 1e-9)
     build(moved[:5], killed)
     assert calls == MOLECULES.names[:5]
-    pieces.discard(tmp_path / "pieces")
+    resumable.discard(tmp_path / "pieces")
     assert not (tmp_path / "pieces").exists()
 
 
@@ -114,24 +114,24 @@ def test_finished_pieces_survive_an_edit_of_the_code_until_the_version_is_raised
 
 def test_pieces_without_a_version_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="version"):
-        pieces.build(MOLECULES, doubled, key=1, folder=tmp_path)
+        resumable.build(MOLECULES, doubled, key=1, folder=tmp_path)
 
 
 def test_a_damaged_piece_is_made_again(tmp_path: Path) -> None:
-    built = pieces.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path)
+    built = resumable.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path)
     first = sorted(tmp_path.iterdir())[0]
     first.write_bytes(first.read_bytes()[:100])
-    assert pieces.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path).structures.same_as(built.structures)
+    assert resumable.build(MOLECULES, doubled, key=1, version=1, folder=tmp_path).structures.same_as(built.structures)
 
 
 def test_a_build_of_failures_alone_is_empty(tmp_path: Path) -> None:
     def fails(molecule: Structures) -> Structures:
         raise ValueError("no")
 
-    built = pieces.build(MOLECULES[:3], fails, key=1, version=1, folder=tmp_path)
+    built = resumable.build(MOLECULES[:3], fails, key=1, version=1, folder=tmp_path)
     assert len(built.structures) == 0
     assert len(built.failures) == 3
-    assert pieces.build(MOLECULES[:3], doubled, key=1, version=1, folder=tmp_path).failures == built.failures
+    assert resumable.build(MOLECULES[:3], doubled, key=1, version=1, folder=tmp_path).failures == built.failures
 
 
 def test_saved_loaded_and_gathered(tmp_path: Path) -> None:
@@ -140,16 +140,16 @@ def test_saved_loaded_and_gathered(tmp_path: Path) -> None:
             raise ValueError("seven")
         return doubled(molecule)
 
-    whole = pieces.build(MOLECULES, some)
+    whole = resumable.build(MOLECULES, some)
     for k in range(3):
-        pieces.save(tmp_path / f"{k}.h5", pieces.build(MOLECULES[pieces.chunk(40, k, 3)], some), {"chunk": k})
-    joined = pieces.gather([tmp_path / f"{k}.h5" for k in range(3)], tmp_path / "all.h5")
-    read = pieces.load(tmp_path / "all.h5")
+        resumable.save(tmp_path / f"{k}.h5", resumable.build(MOLECULES[resumable.chunk(40, k, 3)], some), {"chunk": k})
+    joined = resumable.gather([tmp_path / f"{k}.h5" for k in range(3)], tmp_path / "all.h5")
+    read = resumable.load(tmp_path / "all.h5")
     assert read.structures.same_as(whole.structures)
     assert read.failures == joined.failures == whole.failures == {"h2/07": "ValueError: seven"}
     assert len(storage.read_provenance(tmp_path / "all.h5")["parents"]) == 3
     storage.write(tmp_path / "plain.h5", MOLECULES)
-    assert pieces.load(tmp_path / "plain.h5").failures == {}
+    assert resumable.load(tmp_path / "plain.h5").failures == {}
 
 
 def test_chunks_without_a_structure_are_an_error_with_reasons(tmp_path: Path) -> None:
@@ -157,30 +157,30 @@ def test_chunks_without_a_structure_are_an_error_with_reasons(tmp_path: Path) ->
         raise ValueError("the program is not there")
 
     for k in range(2):
-        pieces.save(tmp_path / f"{k}.h5", pieces.build(MOLECULES[pieces.chunk(40, k, 2)], none), {"chunk": k})
+        resumable.save(tmp_path / f"{k}.h5", resumable.build(MOLECULES[resumable.chunk(40, k, 2)], none), {"chunk": k})
     with pytest.raises(
         ValueError, match=r"all\.h5: nothing .* all of 40 molecules failed; h2/00: ValueError: the program is not"
     ):
-        pieces.gather([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
+        resumable.gather([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
     assert not (tmp_path / "all.h5").exists()
 
 
 @pytest.mark.parametrize(("count", "chunks"), [(40, 1), (40, 3), (3, 5), (0, 2), (1000, 7)])
 def test_chunks_cover_everything_once(count: int, chunks: int) -> None:
-    found = [k for index in range(chunks) for k in range(*pieces.chunk(count, index, chunks).indices(count))]
+    found = [k for index in range(chunks) for k in range(*resumable.chunk(count, index, chunks).indices(count))]
     assert found == list(range(count))
-    sizes = [len(range(*pieces.chunk(count, index, chunks).indices(count))) for index in range(chunks)]
+    sizes = [len(range(*resumable.chunk(count, index, chunks).indices(count))) for index in range(chunks)]
     assert max(sizes) - min(sizes) <= 1
     with pytest.raises(ValueError, match="no chunk"):
-        pieces.chunk(count, chunks, chunks)
+        resumable.chunk(count, chunks, chunks)
 
 
 def test_workers_give_what_this_process_gives() -> None:
     """Also chunking: molecules built alone, in another order, in other processes are the same to the last bit."""
     minima = qm7.load().without_columns()[[0, 1, 2, 3]]
     function = partial(displace, settings=Displacing(per_minimum=3, calculator="gfn2"), seed=0)
-    here = pieces.build(minima, function)
-    there = pieces.build(minima, function, workers=2, timeout=100)
+    here = resumable.build(minima, function)
+    there = resumable.build(minima, function, workers=2, timeout=100)
     assert there.structures.same_as(here.structures)
-    alone = pieces.build(minima[[2]], function).structures
+    alone = resumable.build(minima[[2]], function).structures
     assert np.array_equal(alone.positions, here.structures[here.structures.references == b"qm7/0003"].positions)

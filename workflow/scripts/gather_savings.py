@@ -2,15 +2,14 @@
 
 import pandas as pd
 
-from morered import storage
-from morered.datasets import pieces
-from morered.energies import worth
+from morered import resumable, storage
+from morered.energies import savings
 from morered.metrics.tables import unguarded, write_table
 from morered.study.script import logged
 
 with logged(snakemake):
     files, calculators = snakemake.input, snakemake.params.calculators
-    ends = {name: pieces.Built.concatenate([pieces.load(path) for path in files[name]]) for name in calculators}
+    ends = {name: resumable.Built.concatenate([resumable.load(path) for path in files[name]]) for name in calculators}
     ids = ("id", "reference", "geometry")
     sources = unguarded(pd.read_csv(files.sources, dtype=dict.fromkeys(ids, str)), ids)
-    write_table(worth.table(sources, storage.read(files.geometries), ends), snakemake.output[0])
+    write_table(savings.table(sources, storage.read(files.geometries), ends), snakemake.output[0])

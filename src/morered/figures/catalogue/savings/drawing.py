@@ -1,4 +1,4 @@
-"""What a relaxation is worth: the steps of optimisations from raw inputs, from minima, and from what each method gives."""
+"""What a relaxation saves: the steps of optimisations from raw inputs, from minima, and from what each method gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morered.figures import boxes, html, style
 from morered.files import atomic_path
 from morered.metrics.tables import in_order
 
-#: Column of worth.csv -> its head in the page.
+#: Column of savings.csv -> its head in the page.
 HEADS = {
     "calculator": "optimised with",
     "start": "from",
@@ -35,7 +35,7 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     runs
-        `morered.energies.worth.table`.
+        `morered.energies.savings.table`.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def draw(runs: pd.DataFrame, table: pd.DataFrame, stem: str | Path, titles: Mapping[str, str]) -> None:
-    """Draw a box of steps for each start, a panel for each calculator; writes worth.{png,pdf,csv}.
+    """Draw a box of steps for each start, a panel for each calculator; writes savings.{png,pdf,csv}.
 
     Optimisations that hit the cap are drawn with the steps they took, those that failed are left out. ``titles`` are the
     calculators' names for people.
@@ -102,7 +102,7 @@ def draw(runs: pd.DataFrame, table: pd.DataFrame, stem: str | Path, titles: Mapp
 
 def write(table: pd.DataFrame, path: str | Path, titles: Mapping[str, str], note: str = "") -> None:
     """Write the table as a page."""
-    title = "What a relaxation is worth"
+    title = "What a relaxation saves"
     named = table.assign(calculator=table["calculator"].map(titles))
     body = [f"<h1>{title}</h1>", f"<p class=note>{html.escape(note)}</p>" if note else "", html.table(named, HEADS)]
     with atomic_path(path) as temporary:
@@ -110,7 +110,7 @@ def write(table: pd.DataFrame, path: str | Path, titles: Mapping[str, str], note
 
 
 def make(runs: pd.DataFrame, stem: str | Path, page: str | Path, *, titles: Mapping[str, str], note: str = "") -> pd.DataFrame:
-    """Make figure and page from a table of optimisations; returns what worth.csv holds."""
+    """Make figure and page from a table of optimisations; returns what savings.csv holds."""
     table = numbers(runs)
     draw(runs, table, stem, titles)
     write(table, page, titles, note)

@@ -1,4 +1,4 @@
-"""What a relaxation is worth: optimisations that start from inputs, from minima, and from what each method made of the inputs."""
+"""What a relaxation saves: optimisations that start from inputs, from minima, and from what each method made of the inputs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morered import resumable
 from morered.chemistry import same_bonds
-from morered.datasets import pieces
-from morered.datasets.pieces import Built
 from morered.energies.optimise import FMAX, calculator, optimise
 from morered.energies.sampling import REFERENCE
 from morered.metrics.rmsd import rmsd
 from morered.parallel import Progress
+from morered.resumable import Built
 from morered.structures import Column, Structures, as_names
 from morered.units import KCAL_MOL_PER_EV
 
@@ -53,7 +53,7 @@ def compute(
     fmax, steps
         See `morered.energies.optimise.optimise`.
     folder, workers, timeout, progress
-        See `morered.datasets.pieces.build`.
+        See `morered.resumable.build`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def compute(
         and ``reason``; the failures are those that ran over their time or took their process along.
     """
     settings = dict(level or {})
-    return pieces.build(
+    return resumable.build(
         geometries,
         partial(optimised, name=name, level=settings, fmax=fmax, steps=steps),
         key=["optimisations", name, settings, fmax, steps],

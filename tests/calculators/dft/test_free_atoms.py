@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from morered.energies import free_atoms
-from morered.energies.free_atoms import RADII, free_atom
+from morered.calculators.dft import free_atoms
+from morered.calculators.dft.free_atoms import RADII, free_atom
 
 
 @pytest.fixture(autouse=True)

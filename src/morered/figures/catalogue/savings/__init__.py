@@ -1,4 +1,4 @@
-"""What a relaxation is worth: optimisations from each start."""
+"""What a relaxation saves: optimisations from each start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from morered.study.study import Study
 
 CAPTION = """\
-**What a relaxation is worth.** Steps that a geometry optimisation (ASE's BFGS) takes from the raw input, from its reference
+**What a relaxation saves.** Steps that a geometry optimisation (ASE's BFGS) takes from the raw input, from its reference
 minimum, and from what each method makes of the input; a panel for each calculator. Above each box: the median, and the
 percentage of the optimisations that end in the minimum to which the reference leads (RMSD below 0.1 Å, energy within 0.2
 kcal/mol, the same bonds). The table adds the steps relative to those from the raw input, cycles of the self-consistent
@@ -23,17 +23,17 @@ The paper has no such figure.
 
 def plan(study: Study) -> Plan:
     """As figure 6."""
-    return sampled(study, "worth", "worth")
+    return sampled(study, "savings", "savings")
 
 
 def inputs(study: Study, plan: Plan) -> Files:
     """The optimisations of the sample."""
-    return {"optimisations": f"{study.root}/worth/worth.csv"}
+    return {"optimisations": f"{study.root}/savings/savings.csv"}
 
 
 def settings(study: Study) -> dict[str, object]:
     """Level of theory, and what the config says of the study."""
-    return {"level": study.level("worth"), "note": study.config["note"]}
+    return {"level": study.level("savings"), "note": study.config["note"]}
 
 
 def draw(order: Order) -> None:
@@ -41,11 +41,11 @@ def draw(order: Order) -> None:
     import pandas as pd
 
     from morered.energies import optimise
-    from morered.figures.catalogue.worth import drawing
+    from morered.figures.catalogue.savings import drawing
 
     optimisations = pd.read_csv(order.files["optimisations"])
     titles = optimise.titles(order.settings["level"])
     drawing.make(optimisations, order.stem, order.page, titles=titles, note=order.settings["note"])
 
 
-FIGURE = Figure(CAPTION, draw, plan=plan, inputs=inputs, settings=settings, table="what a relaxation is worth")
+FIGURE = Figure(CAPTION, draw, plan=plan, inputs=inputs, settings=settings, table="what a relaxation saves")

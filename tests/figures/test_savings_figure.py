@@ -4,7 +4,7 @@ import pytest
 
 from morered.energies.sampling import INPUT, REFERENCE
 from morered.figures import style
-from morered.figures.catalogue.worth import drawing as worth
+from morered.figures.catalogue.savings import drawing as savings
 
 TITLES = {"pbe0": "PBE0/x", "gfn2": "GFN2-xTB"}
 
@@ -29,7 +29,7 @@ def runs():
 
 
 def test_numbers_by_hand(runs):
-    table = worth.numbers(runs).set_index(["calculator", "start"])
+    table = savings.numbers(runs).set_index(["calculator", "start"])
     assert list(table.index) == [(c, s) for c in TITLES for s in (REFERENCE, INPUT, "JT")]
     raw, jt = table.loc[("pbe0", INPUT)], table.loc[("pbe0", "JT")]
     assert raw.converged_percent == jt.converged_percent == pytest.approx(200 / 3)
@@ -44,19 +44,19 @@ def test_numbers_by_hand(runs):
 
 
 def test_files(runs, tmp_path, assert_figure):
-    table = worth.make(runs, tmp_path / "worth", tmp_path / "page.html", titles=TITLES)
-    assert_figure(tmp_path / "worth", style.PAGE)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "worth.csv"), table, check_dtype=False)
+    table = savings.make(runs, tmp_path / "savings", tmp_path / "page.html", titles=TITLES)
+    assert_figure(tmp_path / "savings", style.PAGE)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "savings.csv"), table, check_dtype=False)
     assert "PBE0/x" in (tmp_path / "page.html").read_text()
 
 
 def test_a_panel_for_each_calculator(runs, monkeypatch):
     drawn = []
     monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
-    worth.draw(runs, worth.numbers(runs), "unused", TITLES)
+    savings.draw(runs, savings.numbers(runs), "unused", TITLES)
     left, right = drawn[0].axes
     assert left.get_title().startswith("PBE0/x")
     assert right.get_title().startswith("GFN2-xTB")
     assert "10.00\n50 %" in [text.get_text() for text in left.texts]
     with pytest.raises(ValueError, match="no optimisation"):
-        worth.draw(runs.assign(status="failed"), worth.numbers(runs.assign(status="failed")), "unused", TITLES)
+        savings.draw(runs.assign(status="failed"), savings.numbers(runs.assign(status="failed")), "unused", TITLES)

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from ase.build import molecule
 
-from morered.datasets.pieces import Built
-from morered.energies import worth
-from morered.energies.calculator import Pbe0
+from morered.calculators.dft.calculator import Pbe0
+from morered.calculators.dft.single_point import single_point
+from morered.energies import savings
 from morered.energies.optimise import calculator, optimise, titles
 from morered.energies.sampling import COLUMNS, INPUT, REFERENCE
-from morered.energies.single_point import single_point
+from morered.resumable import Built
 from morered.settings.level import Level
 from morered.structures import Structures
 
@@ -76,28 +76,28 @@ def test_ends_are_compared_with_the_end_from_the_reference():
     geometries = Structures.build([NUMBERS] * 3, [stretched(x) for x in (0.75, 0.9, 0.8)], ids)
     rows = [("a", "a", 2, source, f"a|{source}", 0.5, 0.0, 0.0) for source in (REFERENCE, INPUT, "JT")]
     sources = pd.DataFrame(rows, columns=list(COLUMNS))
-    built = worth.compute(geometries, "gfn2", steps=30)
+    built = savings.compute(geometries, "gfn2", steps=30)
     elsewhere = built.structures.positions.copy()
     elsewhere[-1, 2] += 0.3  # the last one's second atom: as if it had ended there
     ends = {"gfn2": built, "moved": Built(built.structures.with_positions(elsewhere))}
-    both = worth.table(sources, geometries, ends).set_index(["calculator", "source"])
+    both = savings.table(sources, geometries, ends).set_index(["calculator", "source"])
     assert both["same_minimum"]["moved"].to_dict() == {REFERENCE: 1, INPUT: 1, "JT": 0}
     assert both["rmsd"]["moved", "JT"] == pytest.approx(0.15, abs=0.02)
     table = both.loc["gfn2"]
     assert table["same_minimum"].to_dict() == {REFERENCE: 1, INPUT: 1, "JT": 1}
     assert table["steps"][REFERENCE] < table["steps"][INPUT]
     assert table["rmsd"][INPUT] < 0.05
-    assert abs(table["difference_kcal_mol"][INPUT]) < worth.SAME_ENERGY
+    assert abs(table["difference_kcal_mol"][INPUT]) < savings.SAME_ENERGY
 
-    apart = worth.compute(geometries[[0]], "gfn2")
+    apart = savings.compute(geometries[[0]], "gfn2")
     apart.failures.update({"a|input": "over the time limit of 1 s", "a|JT": "its process ended"})
-    table = worth.table(sources, geometries, {"gfn2": apart}).set_index("source")
+    table = savings.table(sources, geometries, {"gfn2": apart}).set_index("source")
     assert table["same_minimum"].to_dict() == {REFERENCE: 1, INPUT: -1, "JT": -1}
     assert table["status"][INPUT] == "failed"
     assert "time limit" in table["reason"][INPUT]
     apart.failures.pop("a|JT")
     with pytest.raises(ValueError, match="no optimisation of 'a\\|JT'"):
-        worth.table(sources, geometries, {"gfn2": apart})
+        savings.table(sources, geometries, {"gfn2": apart})
 
 
 def test_names_for_people():
