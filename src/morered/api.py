@@ -31,7 +31,7 @@ from morered.calculators import Calculator
 from morered.calculators.given import AseLike, BatchFunction
 from morered.formats import Record, electronic
 from morered.frozen import FreezeProblem, fixed_by_ase
-from morered.intake import complete, set_electrons, set_frozen, with_statements
+from morered.inputs import complete, set_electrons, set_frozen, with_statements
 from morered.properties import is_of_geometry
 from morered.relaxation import Method, Recording, RelaxationInterrupted, Result
 from morered.relaxation import relax as relax_structures

@@ -22,7 +22,7 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from morered import calculators
 from morered.datasets.smiles import SmilesError, embedded
 from morered.formats import Record
-from morered.intake import complete, with_statements
+from morered.inputs import complete, with_statements
 from morered.relaxation.methods import DiffusionMethod, Method
 from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages

@@ -35,7 +35,7 @@ def relax(*arguments):
 def test_outputs_are_tried_before_the_work(alcohol, tmp_path, monkeypatch, capsys, option, name, words):
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr("morered.inputs.gather", lambda *_: pytest.fail("the work has begun"))
     before = sorted(os.listdir(tmp_path))
     assert relax(alcohol, option, name) == 2
     assert words in capsys.readouterr().err
@@ -44,7 +44,7 @@ def test_outputs_are_tried_before_the_work(alcohol, tmp_path, monkeypatch, capsy
 
 @pytest.mark.parametrize("option", ["-o", "--trajectory"])
 def test_the_format_of_molecules_is_known_before_the_work(alcohol, tmp_path, monkeypatch, capsys, option):
-    monkeypatch.setattr("morered.intake.gather", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr("morered.inputs.gather", lambda *_: pytest.fail("the work has begun"))
     for ending in ("pdb", "txt", "smi", ""):
         assert relax(alcohol, option, tmp_path / f"x.{ending}") == 2
         assert "cannot be written; known are .xyz" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from morered import formats
 from morered.formats.sdf import parse_sdf
 from morered.formats.sources import SourceProblem
 from morered.formats.xyz import parse_xyz
-from morered.intake import Intake
+from morered.inputs import Inputs
 from morered.structures import Structures
 from structures_support import METHANE, WATER
 
@@ -118,12 +118,12 @@ def check(reading: formats.Reading, folder, names: tuple[str, str]) -> None:
     for record in good:
         assert record.problem is None
         np.testing.assert_allclose(record.positions, WATERS, atol=1e-12)
-    intake = Intake(reading, [])
+    inputs = Inputs(reading, [])
     for ending in ("xyz", "sdf", "h5", "db") if EXAMPLES else ("xyz", "sdf"):
         path = folder / f"out.{ending}"
         if ending in ("xyz", "sdf"):
             options = {"templates": reading.templates} if ending == "sdf" else {}
-            formats.write(path, intake.structures, carried=reading.carried, **options)
+            formats.write(path, inputs.structures, carried=reading.carried, **options)
         else:
             formats.write(path, structures)
         again = formats.read(path)

@@ -7,10 +7,11 @@ from models_support import network, random_molecules
 from morered.batching import pad
 from morered.models.geometry import SOFTENING
 from morered.models.layout import Flat
-from morered.models.native import library, moves, ops
+from morered.models.native import library, ops
 from morered.models.native.graph import Graph
 from morered.models.native.library import arrays
 from morered.models.native.packing import Packed
+from morered.relaxation import kernels
 
 A, F, K = 7, 16, 5
 
@@ -257,12 +258,12 @@ def test_batches_without_atoms_give_empty_results(engine, kind, shape):
 
 def test_optimisers_take_no_molecules():
     empty = torch.zeros(0, 3, 9).double()
-    direction = moves.lbfgs_direction(empty, empty, torch.zeros(0, 3).double(), torch.zeros(0, 9).double(), 0, 3, 0.1)
+    direction = kernels.lbfgs_direction(empty, empty, torch.zeros(0, 3).double(), torch.zeros(0, 9).double(), 0, 3, 0.1)
     assert direction.shape == (0, 9)
     history = (empty, empty, torch.zeros(0, 9).double(), torch.zeros(0, 9).double())
     places = torch.zeros(0, 3, 3).double()
     taken = torch.zeros(0, dtype=torch.int64)
-    assert moves.mix(places, places, taken, history, 0, warmup=1, regularisation=1e-8, longest=1.0).shape == (0, 3, 3)
+    assert kernels.mix(places, places, taken, history, 0, warmup=1, regularisation=1e-8, longest=1.0).shape == (0, 3, 3)
 
 
 def test_a_flat_batch_without_atoms_has_no_pairs():

@@ -11,8 +11,9 @@ from models_support import network, predict, random_molecules
 
 from morered.batching import pad
 from morered.models.compile import maybe_compile
-from morered.models.native import library, moves
+from morered.models.native import library
 from morered.models.networks import build
+from morered.relaxation.kernels import lbfgs_direction
 from morered.relaxation.samplers.mixing import step
 from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Mixing
@@ -73,7 +74,7 @@ def test_steps_of_optimisers_do_not_depend_on_the_length_of_registers(kernels):
     for atoms in (1, 5, 16):
         s, y, f = torch.randn(3, 4, 3 * atoms).double(), torch.randn(3, 4, 3 * atoms).double(), torch.randn(3, 3 * atoms).double()
         rho = 1 / (s * y).sum(-1)
-        direction = moves.lbfgs_direction(s, y, rho, f, 2, 3, 0.1)
+        direction = lbfgs_direction(s, y, rho, f, 2, 3, 0.1)
         torch.testing.assert_close(direction, two_loops(s, y, rho, f, [2, 3, 0], 0.1), rtol=1e-9, atol=1e-9)
         x, clean = torch.randn(3, atoms, 3).double(), torch.randn(3, atoms, 3).double()
         scratch = {f"mixing_{name}": torch.randn(3, 5, 3 * atoms).double() for name in ("dg", "df")}

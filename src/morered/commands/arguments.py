@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from morered.commands.messages import say
 
 if TYPE_CHECKING:
-    from morered.intake import Supplements
+    from morered.inputs import Supplements
 
 #: Exit code of a command that was called in a wrong way.
 WRONG_USAGE = 2
@@ -93,7 +93,7 @@ def mending(parser: argparse.ArgumentParser) -> None:
 
 def supplements(arguments: argparse.Namespace) -> Supplements:
     """What the arguments of `electrons` and `mending` say of all molecules."""
-    from morered.intake import Supplements
+    from morered.inputs import Supplements
 
     return Supplements(arguments.charge, arguments.unpaired, arguments.freeze, arguments.add_hydrogens, arguments.embed)
 

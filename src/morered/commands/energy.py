@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         return usage("energy", problem)
     if arguments.timeout is not None and not arguments.timeout > 0:
         return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")
-    from morered import intake
+    from morered import inputs
     from morered.energies import batch
     from morered.settings.level import Level
 
@@ -88,12 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
         _require(level)
     except ValueError as error:
         return usage("energy", str(error))
-    given = intake.gather(
+    given = inputs.gather(
         arguments.inputs,
         arguments.smiles,
         arguments.format,
         max_unpacked=arguments.max_unpacked,
-        supplements=intake.Supplements(arguments.charge, arguments.unpaired),
+        supplements=inputs.Supplements(arguments.charge, arguments.unpaired),
     )
     tell("energy", (*given.notes, *given.problems))
 

@@ -22,7 +22,7 @@ from morered.commands.outputs import problem_of, rescue, write_each
 from morered.settings.presets import DEFAULT, PRESETS
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
-    from morered.intake import Intake
+    from morered.inputs import Inputs
     from morered.relaxation import Method
     from morered.relaxation.result import Result
     from morered.structures import Structures
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, relax, write, sum up; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
         return usage("relax", "give at least one INPUT or --smiles; morered relax --help has examples")
-    from morered import devices, intake
+    from morered import devices, inputs
     from morered.commands import library
     from morered.models.weights import WeightsError
     from morered.relaxation import Recording
@@ -162,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
         return conformers.run(arguments, stages, device)
     if (reason := library.reason_to_stream(arguments, stages)) is not None:
         return library.run(arguments, stages, device, reason)
-    given = intake.gather(
+    given = inputs.gather(
         arguments.inputs,
         arguments.smiles,
         arguments.format,
@@ -198,7 +198,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(
-    arguments: argparse.Namespace, given: Intake, done: Result, everything: Structures, stages: Sequence[Method]
+    arguments: argparse.Namespace, given: Inputs, done: Result, everything: Structures, stages: Sequence[Method]
 ) -> list[str]:
     """Write what was asked for: molecules, table, steps, page; returns what failed, which is told with where the results are."""
     from morered import formats

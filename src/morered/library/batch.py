@@ -20,7 +20,7 @@ import numpy as np
 from morered.escaping import cell
 from morered.formats import Reading, Record
 from morered.formats.xyz import extxyz_frames
-from morered.intake import Intake, Supplements, supply
+from morered.inputs import Inputs, Supplements, supply
 from morered.library.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.result import Result
@@ -101,7 +101,7 @@ class Relaxing:
         BatchInterrupted
             On Ctrl-C.
         """
-        given = self._intake([item.record(self.seed) for item in batch])
+        given = self._inputs([item.record(self.seed) for item in batch])
         done = relax_stages(given.structures, self.stages, seed=self.seed, device=self.device, workers=1)
         if done.interrupted:
             raise BatchInterrupted
@@ -116,13 +116,13 @@ class Relaxing:
         structures = Structures.build([numbers], [positions], [record.name])
         result = Result.begin(structures)
         result.code[:], result.reasons = int(Code.FAILED), [reason]
-        return self._texts(self._intake([record]), judge(structures, result, positions_matter=False).structures)
+        return self._texts(self._inputs([record]), judge(structures, result, positions_matter=False).structures)
 
-    def _intake(self, records: list[Record]) -> Intake:
+    def _inputs(self, records: list[Record]) -> Inputs:
         supply(records, self.supplements, self.seed)
-        return Intake(Reading(records[0].source if records else "", records), [])
+        return Inputs(Reading(records[0].source if records else "", records), [])
 
-    def _texts(self, given: Intake, everything: Structures) -> Texts:
+    def _texts(self, given: Inputs, everything: Structures) -> Texts:
         kept = {name: column for name, column in everything.columns.items() if name not in _TIMES}
         everything = everything.without_columns().with_columns(kept)
         verdicts, reasons = ([text.decode() for text in everything.column(name).tolist()] for name in ("verdict", "reason"))
@@ -136,7 +136,7 @@ class Relaxing:
             [name for name, _, reason in told if is_noted(reason)],
         )
 
-    def _molecules(self, given: Intake, everything: Structures) -> str:
+    def _molecules(self, given: Inputs, everything: Structures) -> str:
         whole = everything[everything.sizes > 0]
         carried = given.carried(everything)
         if self.format == "extxyz":

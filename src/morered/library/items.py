@@ -38,7 +38,7 @@ class Item:
         if isinstance(self.content, Record):
             record = self.content
         elif isinstance(self.content, str):
-            from morered.intake import embedded  # what it needs is slow to import
+            from morered.inputs import embedded  # what it needs is slow to import
 
             record = embedded(self.content, self.index, seed, self.name, self.source)
         else:

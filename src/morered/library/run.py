@@ -23,7 +23,7 @@ import cloudpickle
 from morered import calculators, resumable
 from morered.formats import format_of
 from morered.formats.sources import STDIN as STDOUT
-from morered.intake import Supplements
+from morered.inputs import Supplements
 from morered.library import journal
 from morered.library.batch import Format, Relaxing, Texts, head
 from morered.library.items import Item, counted, items

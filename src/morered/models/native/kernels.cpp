@@ -4,7 +4,7 @@
 #include "inference.h"
 #include "messages.h"
 #include "mixing.h"
-#include "moves.h"
+#include "optimisers.h"
 #include "pairs.h"
 #include "training.h"
 

@@ -116,7 +116,7 @@ struct Kernels {
     void (*represent_backward)(const Network* network, const Graph* whole, int64_t m0, int64_t m1, int64_t at_once,
                                const Left* left, const float* g_q_out, const float* g_mu_out, float* g_q0, float* g_x0,
                                const Gradients* gradients);
-    // moves.h
+    // optimisers.h
     void (*lbfgs_direction)(int64_t m0, int64_t m1, int64_t H, int64_t D, int64_t oldest, int64_t count, double h,
                             const double* s, const double* y, const double* rho, const double* f, double* direction);
     void (*mix)(int64_t m0, int64_t m1, int64_t H, int64_t D, int64_t place, int64_t warmup, double regularisation,

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from morered.batching import Batch
 from morered.diffusion import valence
-from morered.models.native import moves
+from morered.relaxation import kernels
 from morered.relaxation.engine.state import Rows
 
 #: Pairs that the history may run over its memory before it is moved to the front: a copy every so many steps.
@@ -224,4 +224,4 @@ class Recursive:
         """See `InverseHessian`."""
         count = min(self._end, self._memory)
         oldest = (self._end - count) % self._memory
-        return moves.lbfgs_direction(scratch["s"], scratch["y"], scratch["rho"], f.contiguous(), oldest, count, self._h)
+        return kernels.lbfgs_direction(scratch["s"], scratch["y"], scratch["rho"], f.contiguous(), oldest, count, self._h)

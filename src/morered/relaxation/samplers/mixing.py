@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from morered.models.native import moves
 from morered.relaxation.engine.state import Rows, shortened
 from morered.settings.relaxation import Mixing
 
@@ -52,7 +51,7 @@ def step(
     if kernels:
         history = (scratch["mixing_dg"], scratch["mixing_df"], scratch["mixing_g"], scratch["mixing_f"])
         settings = {"warmup": mixing.warmup, "regularisation": mixing.regularisation, "longest": mixing.max_move}
-        return moves.mix(positions, target, taken, history, place, **settings)  # type: ignore[arg-type]
+        return kernels.mix(positions, target, taken, history, place, **settings)  # type: ignore[arg-type]
     g = target.flatten(1)
     f = g - positions.flatten(1)
     dg, df = scratch["mixing_dg"], scratch["mixing_df"]

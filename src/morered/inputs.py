@@ -27,7 +27,7 @@ from morered.structures import ELECTRONIC, Column, Structures
 
 
 @dataclass(frozen=True)
-class Intake:
+class Inputs:
     """Everything that was given, in order: good molecules, and broken ones with a problem each."""
 
     reading: Reading
@@ -139,7 +139,7 @@ def gather(
     seed: int = 0,
     max_unpacked: int = formats.MAX_UNPACKED,
     supplements: Supplements | None = None,
-) -> Intake:
+) -> Inputs:
     """Read all sources ("-" is standard input) and embed all SMILES; names are made unique over all of them.
 
     ``format`` and ``max_unpacked`` are those of `morered.formats.read`, ``seed`` that of the embedding.
@@ -150,7 +150,7 @@ def gather(
     records = [record for reading in readings for record in reading.records]
     notes = supply(records, supplements or Supplements(), seed)
     notes = [*(note for reading in readings for note in reading.notes), *notes]
-    return Intake(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
+    return Inputs(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
 
 
 def _read(source: str, format: str | None, seed: int, max_unpacked: int) -> Reading:
