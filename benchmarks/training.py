@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from morered.batching import Batch, batches, bucket_of, pad
 from morered.datasets import qm7
 from morered.diffusion.forward import diffuse
-from morered.diffusion.noise import centre, normal
+from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.files import atomic_path
 from morered.models.compile import maybe_compile

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from morered.batching import BUCKETS, batches, bucket_of, pad, unpad
-from morered.diffusion.noise import molecule_keys
+from morered.diffusion.random_numbers import molecule_keys
 from morered.structures import Structures
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morered.diffusion.noise import molecule_keys
+from morered.diffusion.random_numbers import molecule_keys
 from morered.frozen import FROZEN
 from morered.structures import ELECTRONIC, Index, Structures
 

@@ -4,7 +4,7 @@ import torch
 
 from morered.datasets import displaced, qm7, splits, testsets
 from morered.datasets.builder import Displacing, displace
-from morered.diffusion import noise
+from morered.diffusion import random_numbers
 from morered.diffusion.schedule import NoiseSchedule
 from morered.metrics.rmsd import rmsd
 from morered.structures import Structures
@@ -80,8 +80,8 @@ def test_a_relaxation_of_the_same_seed_sees_other_noise(minima: Structures) -> N
     one = testsets.diffused_inputs(minima[:1], seed=0)
     schedule = NoiseSchedule()
     added = one.positions - float(schedule.alpha_bar[249].sqrt()) * minima[:1].centred().positions
-    keys = torch.from_numpy(noise.molecule_keys(one.ids))
-    theirs = noise.normal(0, keys, 249, len(added))[0].numpy()
+    keys = torch.from_numpy(random_numbers.molecule_keys(one.ids))
+    theirs = random_numbers.normal(0, keys, 249, len(added))[0].numpy()
     correlation = np.corrcoef(added.reshape(-1), theirs.reshape(-1))[0, 1]
     assert abs(correlation) < 0.7  # 24 numbers: 0.2 by chance, 1 if it were the same noise
 

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from morered.diffusion import valence
 from morered.diffusion.elastic import ElasticNetwork, mix
-from morered.diffusion.noise import centre, normal
 from morered.diffusion.process import NoiseProcess
+from morered.diffusion.random_numbers import centre, normal
 from morered.settings.noise import ElasticNoise, IsotropicNoise
 
 NETWORK = ElasticNetwork()

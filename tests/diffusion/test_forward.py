@@ -5,7 +5,7 @@ import torch
 
 from morered.diffusion import losses
 from morered.diffusion.forward import clean, diffuse
-from morered.diffusion.noise import centre, normal
+from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 
 SCHEDULE = NoiseSchedule()

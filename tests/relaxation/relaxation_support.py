@@ -135,7 +135,7 @@ def minima(index: range | list[int] = range(0, 60, 3)) -> Structures:
 def diffused(structures: Structures, step: int = 250, seed: int = 5) -> Structures:
     """The structures after ``step`` forward steps."""
     from morered.diffusion.forward import diffuse
-    from morered.diffusion.noise import centre, normal
+    from morered.diffusion.random_numbers import centre, normal
 
     batch = pad(structures.centred())
     noise = centre(normal(seed, batch.keys, 0, batch.n_padded), batch.mask)

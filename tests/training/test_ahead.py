@@ -4,8 +4,8 @@ import pytest
 import torch
 from training_support import MODEL, QUICK
 
-from morered.diffusion.noise import random_steps, stream
 from morered.diffusion.process import NoiseProcess
+from morered.diffusion.random_numbers import random_steps, stream
 from morered.models.networks import DiffusionNetwork, build
 from morered.settings.training import training_config
 from morered.structures import Structures

@@ -5,8 +5,8 @@ import pytest
 import torch
 from training_support import ase_molecules, with_labels
 
-from morered.diffusion.noise import molecule_keys
 from morered.diffusion.process import NoiseProcess
+from morered.diffusion.random_numbers import molecule_keys
 from morered.settings.noise import ElasticNoise
 from morered.structures import Column, Structures
 from morered.training import data

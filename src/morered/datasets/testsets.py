@@ -20,7 +20,7 @@ from morered.batching import batches, pad, unpad
 from morered.datasets.builder import VERSION, Displacing, displace
 from morered.datasets.inputs import closest_middle_farthest
 from morered.datasets.splits import Split, draw
-from morered.diffusion import noise
+from morered.diffusion import random_numbers
 from morered.diffusion.forward import diffuse
 from morered.diffusion.schedule import NoiseSchedule
 from morered.metrics.rmsd import rmsd
@@ -148,13 +148,13 @@ def diffused_inputs(
     schedule = schedule or NoiseSchedule()
     if not 1 <= steps <= schedule.T:
         raise ValueError(f"diffused inputs need between 1 and {schedule.T} steps, not {steps}")
-    stream = noise.stream(seed, "diffused inputs")
+    stream = random_numbers.stream(seed, "diffused inputs")
     positions = np.empty((minima.n_atoms, 3))
     for index, n_padded in batches(minima.sizes, batch_size):
         batch = pad(minima, index, n_padded)
-        drawn = noise.centre(noise.normal(stream, batch.keys, steps - 1, n_padded), batch.mask)
+        drawn = random_numbers.centre(random_numbers.normal(stream, batch.keys, steps - 1, n_padded), batch.mask)
         step = torch.full((len(batch),), steps - 1)
-        noisy = diffuse(noise.centre(batch.positions, batch.mask), step, drawn, schedule)
+        noisy = diffuse(random_numbers.centre(batch.positions, batch.mask), step, drawn, schedule)
         atoms = np.concatenate([np.arange(minima.offsets[m], minima.offsets[m + 1]) for m in index])
         positions[atoms] = unpad(noisy, batch.mask)
     structures = Structures(

@@ -40,7 +40,7 @@ from torch import Tensor
 
 from morered.chemistry import BOND_SCALE, covalent_radii
 from morered.diffusion import valence
-from morered.diffusion.noise import centre, stream, uniform
+from morered.diffusion.random_numbers import centre, stream, uniform
 from morered.settings.noise import ElasticNoise
 
 Numbers = NDArray[np.integer]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from morered.diffusion.elastic import ElasticNetwork, mix
-from morered.diffusion.noise import centre, normal, stream
+from morered.diffusion.random_numbers import centre, normal, stream
 from morered.settings.noise import ElasticNoise, IsotropicNoise, Noise
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from morered import storage
-from morered.diffusion.noise import stream
+from morered.diffusion.random_numbers import stream
 from morered.relaxation import DiffusionMethod, relax
 from morered.structures import Column, Structures, as_names
 

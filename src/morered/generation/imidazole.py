@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from morered.batching import pad
-from morered.diffusion.noise import centre, normal, stream
+from morered.diffusion.random_numbers import centre, normal, stream
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod, Recording, relax

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
-from morered.diffusion.noise import stream
+from morered.diffusion.random_numbers import stream
 from morered.diffusion.schedule import NoiseSchedule
 
 #: Colours, rows and columns of an image.

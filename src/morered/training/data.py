@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morered.batching import bucket_of
-from morered.diffusion.noise import molecule_keys
 from morered.diffusion.process import NoiseProcess
+from morered.diffusion.random_numbers import molecule_keys
 from morered.structures import Structures
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from morered.diffusion.forward import diffuse
 from morered.diffusion.losses import joint_loss, noise_errors, time_errors
-from morered.diffusion.noise import random_steps, stream
 from morered.diffusion.process import NoiseProcess
+from morered.diffusion.random_numbers import random_steps, stream
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models.networks import DiffusionNetwork, DiffusionOutput
 from morered.settings.training import TrainingConfig

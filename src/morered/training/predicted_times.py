@@ -16,7 +16,7 @@ from morered.batching import pad
 from morered.datasets import cifar10, splits
 from morered.datasets.testsets import sample
 from morered.diffusion.forward import diffuse
-from morered.diffusion.noise import centre, normal, stream
+from morered.diffusion.random_numbers import centre, normal, stream
 from morered.diffusion.schedule import NoiseSchedule
 from morered.models import image_time
 from morered.models.weights import LoadedModel, load

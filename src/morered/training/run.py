@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from morered.code_digest import code_digest
-from morered.diffusion.noise import stream
+from morered.diffusion.random_numbers import stream
 from morered.models import weights
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.settings.networks import ModelConfig

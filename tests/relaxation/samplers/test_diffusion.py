@@ -11,7 +11,7 @@ from relaxation_support import Oracle, model
 
 from morered.batching import molecule_keys, pad
 from morered.diffusion.forward import clean
-from morered.diffusion.noise import centre, normal
+from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.metrics.rmsd import rmsd
 from morered.models.weights import LoadedModel

@@ -14,7 +14,7 @@ from relaxation_support import minima, model
 from torch import Tensor, nn
 
 from morered.batching import molecule_keys, pad
-from morered.diffusion.noise import normal
+from morered.diffusion.random_numbers import normal
 from morered.metrics.rmsd import rmsd
 from morered.models.networks import DiffusionOutput
 from morered.relaxation import DiffusionMethod, relax

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.diffusion.noise import centre, normal
+from morered.diffusion.random_numbers import centre, normal
 from morered.relaxation.engine.state import State
 
 #: Steps whose noise is drawn at once.

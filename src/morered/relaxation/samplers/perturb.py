@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from morered.batching import batches, pad, unpad
-from morered.diffusion.noise import normal
+from morered.diffusion.random_numbers import normal
 from morered.frozen import frozen_atoms
 from morered.structures import Structures, gathered
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from morered.diffusion.noise import stream
+from morered.diffusion.random_numbers import stream
 from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.result import Progress, Result, Run

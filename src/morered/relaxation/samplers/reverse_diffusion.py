@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.diffusion.noise import centre, normal
+from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation.codes import REASONS, Code, constant
 from morered.relaxation.engine.state import Move, Start, State
