@@ -17,9 +17,9 @@ from morered.diffusion.schedule import NoiseSchedule
 from morered.models.networks import DiffusionNetwork, DiffusionOutput
 from morered.settings.training import TrainingConfig
 from morered.structures import Structures
-from morered.training.ahead import Drawn, DrawsAhead
 from morered.training.data import Bucket, diffusion_buckets
 from morered.training.module import TrainingModule
+from morered.training.prefetch import Drawn, PrefetchedDraws
 
 #: Borders, as parts of T, of the bands of steps that validation losses are reported for.
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -49,7 +49,7 @@ class DiffusionModule(TrainingModule):
         self._process = NoiseProcess(config.noise)
         self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
         self._noisy: list[Noisy] = []
-        self._ahead = DrawsAhead(self._keys, self._draw, config.batch_size)
+        self._ahead = PrefetchedDraws(self._keys, self._draw, config.batch_size)
 
     def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
         """Centred minima, with the factors of elastic noise where the config asks for it."""

@@ -29,7 +29,7 @@ class Drawn(NamedTuple):
     deviates: Deviates
 
 
-class DrawsAhead:
+class PrefetchedDraws:
     """Serves batches one after the other.
 
     Parameters
