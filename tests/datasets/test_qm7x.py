@@ -399,13 +399,13 @@ GROWTH = """
 import sys
 from pathlib import Path
 from morered.datasets.qm7x_records import molecules_of
-from morered.datasets.spool import Spool
+from morered.datasets.growing import GrowingStructures
 
-with Spool(Path(sys.argv[2])) as spool:
+with GrowingStructures(Path(sys.argv[2])) as growing:
     for piece in molecules_of(Path(sys.argv[1]), [], False):
-        spool.append(piece)
+        growing.append(piece)
         anonymous = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon"))
-        print(spool.molecules, anonymous)
+        print(growing.molecules, anonymous)
 """
 
 

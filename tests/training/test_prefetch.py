@@ -9,7 +9,7 @@ from morered.diffusion.random_numbers import random_steps, stream
 from morered.models.networks import DiffusionNetwork, build
 from morered.settings.training import training_config
 from morered.structures import Structures
-from morered.training import ahead as ahead_module
+from morered.training import prefetch
 from morered.training.diffusion_module import DiffusionModule
 
 
@@ -18,7 +18,7 @@ from morered.training.diffusion_module import DiffusionModule
 def test_batches_get_what_they_would_get_alone(
     molecules: Structures, noise: dict, power: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ahead_module, "_MOLECULES", 20)  # five batches at once
+    monkeypatch.setattr(prefetch, "_MOLECULES", 20)  # five batches at once
     config = training_config({**QUICK, "noise": noise, "step_power": power})
     network = build(MODEL)
     assert isinstance(network, DiffusionNetwork)

@@ -30,10 +30,10 @@ import numpy as np
 
 from morered import storage
 from morered.datasets import inputs, splits
+from morered.datasets.growing import GrowingStructures
 from morered.datasets.integrity import ArchiveError, verify
 from morered.datasets.qm7x_records import NAME, PREFIX, molecules_of
 from morered.datasets.sources import Expected, Source
-from morered.datasets.spool import Spool
 from morered.datasets.unpack import unpack_xz
 from morered.structures import Structures, as_names
 
@@ -116,17 +116,17 @@ def parse_file(
         verify(path, expected)
     problems: list[str] = []
     molecules = minima = 0
-    with Spool(out, float32) as spool:
+    with GrowingStructures(out, float32) as growing:
         for piece in molecules_of(path, problems, progress):
-            spool.append(piece)
+            growing.append(piece)
             molecules += 1
             minima += int(piece.column("minimum").sum())
         if not molecules:
             raise ArchiveError(f"{path}: no structure of QM7-X is in it" + "".join(f"; {problem}" for problem in problems[:3]))
-        report = Report(molecules, minima, spool.molecules, tuple(problems))
+        report = Report(molecules, minima, growing.molecules, tuple(problems))
         for problem in problems:
             logger.warning(problem)
-        spool.write(storage.provenance(parse_file, parents=[path], **asdict(report)))
+        growing.write(storage.provenance(parse_file, parents=[path], **asdict(report)))
     return report
 
 
@@ -171,7 +171,7 @@ def join(
     removed: list[str] = []
     molecules: set[int] = set()
     minima = 0
-    with Spool(out) as spool:
+    with GrowingStructures(out) as growing:
         for path in files:  # one at a time is mapped, so that what was read of the others need not stay in memory
             part = storage.read(path)
             repeated = np.isin(part.references, listed)
@@ -179,12 +179,12 @@ def join(
             kept = np.flatnonzero(~repeated)
             for start in range(0, len(kept), CHUNK):
                 piece = part[kept[start : start + CHUNK]]
-                spool.append(piece)
+                growing.append(piece)
                 molecules.update(np.unique(piece.column("molecule")).tolist())
                 minima += int(piece.column("minimum").sum())
-        report = Report(len(molecules), minima, spool.molecules, tuple(problems))
+        report = Report(len(molecules), minima, growing.molecules, tuple(problems))
         parents = files if duplicates is None else [*files, Path(duplicates)]
-        spool.write(storage.provenance(join, parents=parents, duplicates=removed, **asdict(report)))
+        growing.write(storage.provenance(join, parents=parents, duplicates=removed, **asdict(report)))
     return report
 
 

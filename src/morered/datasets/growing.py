@@ -1,6 +1,6 @@
 """Structures collected piece by piece on disk, for datasets that do not fit into memory.
 
-Pieces are appended to unnamed temporary files beside the result, which vanish with the process however it ends; `Spool.write`
+Pieces are appended to unnamed temporary files beside the result, which vanish with the process however it ends; `write`
 streams them from there into one file of `morered.storage`. Shapes: M molecules, A atoms (flat), both of all pieces together.
 """
 
@@ -24,7 +24,7 @@ ID_WIDTH = 64
 """Bytes kept for an id while the longest is not known."""
 
 
-class Spool:
+class GrowingStructures:
     """Growing structures on disk; a context manager.
 
     Every piece must have the same columns, with the same types. Memory does not grow with what is appended, except for 8 bytes a
@@ -82,7 +82,7 @@ class Spool:
         self.atoms += piece.n_atoms
 
     def write(self, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write everything to the path that the spool was opened for, as `morered.storage.write` would."""
+        """Write everything to the path given, as `morered.storage.write` would."""
         if self._columns is None:
             self.append(Structures.build([], [], []))
         for name in ("ids", "references"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from morered import storage
-from morered.datasets.spool import ID_WIDTH, Spool
+from morered.datasets.growing import ID_WIDTH, GrowingStructures
 from morered.structures import Column, Structures
 
 
@@ -34,20 +34,20 @@ def test_pieces_give_the_same_file_as_the_whole(tmp_path):
     pieces = [example(rng, count, start) for count, start in ((5, 0), (1, 5), (0, 6), (900, 6))]
     whole = Structures.concatenate(pieces)
     storage.write(tmp_path / "whole.h5", whole, {"note": "x"})
-    with Spool(tmp_path / "spooled.h5") as spool:
+    with GrowingStructures(tmp_path / "spooled.h5") as growing:
         for piece in pieces:
-            spool.append(piece)
-        spool.write({"note": "x"})
-        assert (spool.molecules, spool.atoms) == (len(whole), whole.n_atoms)
+            growing.append(piece)
+        growing.write({"note": "x"})
+        assert (growing.molecules, growing.atoms) == (len(whole), whole.n_atoms)
     assert (tmp_path / "spooled.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spooled.h5", "whole.h5"]
 
 
 def test_single_precision_is_for_what_belongs_to_atoms(tmp_path):
     piece = example(np.random.default_rng(1), 20)
-    with Spool(tmp_path / "a.h5", float32=True) as spool:
-        spool.append(piece)
-        spool.write()
+    with GrowingStructures(tmp_path / "a.h5", float32=True) as growing:
+        growing.append(piece)
+        growing.write()
     stored = storage.read(tmp_path / "a.h5")
     assert stored.positions.dtype == stored.column("forces").dtype == np.float32
     assert stored.column("energy").dtype == np.float64
@@ -56,21 +56,21 @@ def test_single_precision_is_for_what_belongs_to_atoms(tmp_path):
 
 
 def test_nothing_appended_gives_an_empty_file(tmp_path):
-    with Spool(tmp_path / "a.h5") as spool:
-        spool.write()
+    with GrowingStructures(tmp_path / "a.h5") as growing:
+        growing.write()
     assert len(storage.read(tmp_path / "a.h5")) == 0
 
 
 def test_pieces_must_fit_together(tmp_path):
     rng = np.random.default_rng(2)
-    with Spool(tmp_path / "a.h5") as spool:
-        spool.append(example(rng, 3))
+    with GrowingStructures(tmp_path / "a.h5") as growing:
+        growing.append(example(rng, 3))
         with pytest.raises(ValueError, match="columns differ"):
-            spool.append(example(rng, 3).without_columns())
+            growing.append(example(rng, 3).without_columns())
         long = example(rng, 1)
         long.ids = np.array([b"x" * (ID_WIDTH + 1)])
         with pytest.raises(ValueError, match="an id of more than 64 bytes"):
-            spool.append(long)
+            growing.append(long)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -78,18 +78,18 @@ FILLING = """
 import resource, sys
 import numpy as np
 from morered.datasets.integrity import DiskError
-from morered.datasets.spool import Spool
+from morered.datasets.growing import GrowingStructures
 from morered.structures import Column, Structures
 limit, path = sys.argv[1:]
 piece = Structures.build([[1] * 1000], [np.zeros((1000, 3))], ["m"])
 try:
-    with Spool(path) as spool:
+    with GrowingStructures(path) as growing:
         for _ in range(40):
-            spool.append(piece)
+            growing.append(piece)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
         for _ in range(5):
-            spool.append(piece)
-        spool.write()
+            growing.append(piece)
+        growing.write()
 except DiskError as error:
     print(error)
     sys.exit(7)
