@@ -2,13 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
-from relaxation_support import minima
+from relaxation_support import minima, untrained_joint
 
-from morered.models import weights
-from morered.models.networks import build
 from morered.relaxation import timing
-from morered.settings.networks import ModelConfig
 from morered.structures import Column, Structures
 
 
@@ -19,17 +15,7 @@ def molecules():
 
 @pytest.fixture
 def weights_file(tmp_path, molecules):
-    """An untrained joint network that knows the elements of the molecules."""
-    torch.manual_seed(0)
-    path = tmp_path / "jt.safetensors"
-    elements = tuple(sorted(set(molecules.numbers.tolist())))
-    training = {"molecules": 7, "steps": 30, "epochs": 2.5, "seconds": 12.0}
-    weights.save(
-        path,
-        build(ModelConfig(features=4, interactions=1)),
-        weights.WeightsHeader(elements=elements, sizes=(3, 23), training=training),
-    )
-    return path
+    return untrained_joint(tmp_path / "jt.safetensors", molecules)
 
 
 def test_seconds_of_a_step_alone_and_in_a_batch(molecules, weights_file):

@@ -6,17 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "relaxation"))  # for relaxation_support
 
-from relaxation_support import Oracle, minima, model
+from relaxation_support import Oracle, minima, model, untrained_joint
 
 from morered import storage
 from morered.datasets import cifar10, splits
-from morered.models import weights
-from morered.models.networks import build
-from morered.settings.networks import ModelConfig
 from morered.training import predicted_times
 
 
@@ -27,17 +23,7 @@ def molecules():
 
 @pytest.fixture
 def weights_file(tmp_path, molecules):
-    """An untrained joint network that knows the elements of the molecules."""
-    torch.manual_seed(0)
-    path = tmp_path / "jt.safetensors"
-    elements = tuple(sorted(set(molecules.numbers.tolist())))
-    training = {"molecules": 7, "steps": 30, "epochs": 2.5, "seconds": 12.0}
-    weights.save(
-        path,
-        build(ModelConfig(features=4, interactions=1)),
-        weights.WeightsHeader(elements=elements, sizes=(3, 23), training=training),
-    )
-    return path
+    return untrained_joint(tmp_path / "jt.safetensors", molecules)
 
 
 def test_the_molecule_has_14_atoms_or_as_near_to_that_as_there_are(molecules):

@@ -169,7 +169,7 @@ class Calculator(ABC):
 
 
 class SingleSurface:
-    """The surface of one molecule through a batched calculator."""
+    """The surface of one molecule through a calculator of whole `Structures`."""
 
     def __init__(
         self, calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0
@@ -185,6 +185,19 @@ class SingleSurface:
             raise CalculationError(reason)
         assert labels.forces is not None
         return float(labels.energies[0]), labels.forces
+
+
+class StructuresCalculator(Calculator):
+    """A calculator that computes whole `Structures`, by `_evaluate`; the surface of one molecule asks it for that one."""
+
+    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
+        """The surface of one molecule: numbers [N], positions [N, 3] in Å."""
+        return SingleSurface(self, numbers, positions, charge, unpaired)
+
+    @abstractmethod
+    def _evaluate(
+        self, structures: Structures, accepted: NDArray[np.int64], forces: bool
+    ) -> Iterator[tuple[int, float, NDArray[np.float64] | None, str | None]]: ...
 
 
 def accepted(calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> Structures:

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from morered.calculators.base import CalculationError, Calculator, SingleSurface, one_line
+from morered.calculators.base import CalculationError, Calculator, StructuresCalculator, one_line
 from morered.structures import Structures
 
 
@@ -61,17 +61,13 @@ def as_calculator(given: Any) -> Calculator:
     raise ValueError(f"{given!r} is no potential: give an ASE calculator, or a function of Structures")
 
 
-class _Given(Calculator):
+class _Given(StructuresCalculator):
     """What is the same for all of them."""
 
     elements: frozenset[int] = frozenset(range(1, 119))
     description = "a potential that the user brings"
     charged: ClassVar[bool] = True
     open_shell: ClassVar[bool] = True
-
-    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
-        """The surface of one molecule: numbers [N], positions [N, 3] in Å."""
-        return SingleSurface(self, numbers, positions, charge, unpaired)
 
 
 class AseCalculator(_Given):

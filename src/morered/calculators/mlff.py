@@ -7,17 +7,17 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from morered.batching import batches, pad
-from morered.calculators.base import Calculator, SingleSurface
+from morered.calculators.base import StructuresCalculator
 from morered.models import weights as files
 from morered.models.networks import Potential
 from morered.models.painn import N_ELEMENTS
 from morered.structures import Structures
 
 
-class Mlff(Calculator):
+class Mlff(StructuresCalculator):
     """A trained force field.
 
     Parameters
@@ -52,10 +52,6 @@ class Mlff(Calculator):
         self.batch_size = batch_size
         self.elements = network.elements or frozenset(range(1, N_ELEMENTS))  # a file that does not say is not doubted
         self.description = f"MLFF {weights}, {dtype}"
-
-    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
-        """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool

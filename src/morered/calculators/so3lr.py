@@ -22,10 +22,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from morered.calculators.base import Calculator, SingleSurface, chunks
+from morered.calculators.base import StructuresCalculator, chunks
 from morered.extras import needs
 from morered.structures import Structures
 
@@ -38,7 +38,7 @@ _N_ELEMENTS = 118  # width of the model's one-hot encoding
 Precision = Literal["float32", "float64"]
 
 
-class So3lr(Calculator):
+class So3lr(StructuresCalculator):
     """The pretrained SO3LR force field.
 
     Parameters
@@ -66,10 +66,6 @@ class So3lr(Calculator):
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._device = torch.device(device)
         self._model = _load(dtype, str(self._device))
-
-    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
-        """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool

@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from morered.calculators.aimnet2 import network, weights
-from morered.calculators.base import Calculator, SingleSurface, chunks
+from morered.calculators.base import StructuresCalculator, chunks
 from morered.structures import Structures
 
 ELEMENTS = frozenset({1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 33, 34, 35, 53})
@@ -21,7 +21,7 @@ ELEMENTS = frozenset({1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 33, 34, 35, 53})
 Precision = Literal["float32", "float64"]
 
 
-class Aimnet2(Calculator):
+class Aimnet2(StructuresCalculator):
     """The pretrained AIMNet2 potential.
 
     Parameters
@@ -57,10 +57,6 @@ class Aimnet2(Calculator):
         self._device = torch.device(device)
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._weights = {name: tensor.to(self._device) for name, tensor in weights.load(self._dtype).items()}
-
-    def surface(self, numbers: ArrayLike, positions: ArrayLike, charge: int = 0, unpaired: int = 0) -> SingleSurface:
-        """The surface of one molecule."""
-        return SingleSurface(self, numbers, positions, charge, unpaired)
 
     def _evaluate(
         self, structures: Structures, accepted: NDArray[np.int64], forces: bool

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from morered.batching import Batch
 from morered.diffusion import valence
-from morered.relaxation import kernels
 from morered.relaxation.engine.state import Rows
+from morered.relaxation.kernels import lbfgs_direction
 
 #: Pairs that the history may run over its memory before it is moved to the front: a copy every so many steps.
 _SLACK = 16
@@ -224,4 +224,4 @@ class Recursive:
         """See `InverseHessian`."""
         count = min(self._end, self._memory)
         oldest = (self._end - count) % self._memory
-        return kernels.lbfgs_direction(scratch["s"], scratch["y"], scratch["rho"], f.contiguous(), oldest, count, self._h)
+        return lbfgs_direction(scratch["s"], scratch["y"], scratch["rho"], f.contiguous(), oldest, count, self._h)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from morered.relaxation.engine.state import Rows, shortened
+from morered.relaxation.kernels import mix
 from morered.settings.relaxation import Mixing
 
 
@@ -51,7 +52,7 @@ def step(
     if kernels:
         history = (scratch["mixing_dg"], scratch["mixing_df"], scratch["mixing_g"], scratch["mixing_f"])
         settings = {"warmup": mixing.warmup, "regularisation": mixing.regularisation, "longest": mixing.max_move}
-        return kernels.mix(positions, target, taken, history, place, **settings)  # type: ignore[arg-type]
+        return mix(positions, target, taken, history, place, **settings)  # type: ignore[arg-type]
     g = target.flatten(1)
     f = g - positions.flatten(1)
     dg, df = scratch["mixing_dg"], scratch["mixing_df"]

@@ -11,17 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from morered import storage
 from morered.figures import style
+from morered.figures.time_steps import COUNT, PREDICTED, curve, paper_step
 from morered.metrics.evaluate import evaluate
 from morered.metrics.tables import rows_of, write_table
 from morered.trajectories import Trajectories
 
-#: Columns of trajectories (`morered.relaxation`): how many steps a molecule has taken, the time of the step in [0, 1], and the
-#: time that was predicted without being used, where the schedule is fixed and `Recording.unused_times` asked for it.
-COUNT, USED, PREDICTED = "step", "time", "predicted_time"
 #: What is shown at full width, as a multiple of the longest run with the fixed schedule.
 _BEYOND = 1.5
 
@@ -34,7 +31,7 @@ def numbers(
     Parameters
     ----------
     adaptive, fixed
-        Steps of the same molecules with both schedules; columns `COUNT`, `USED` and, for the fixed schedule, `PREDICTED`.
+        Steps of the same molecules with both schedules; the columns of `morered.figures.time_steps`.
     adaptive_ends, fixed_ends
         Tables of the relaxed structures (`morered.metrics.evaluate.evaluate`).
     steps
@@ -65,19 +62,9 @@ def numbers(
         row: dict[str, object] = {"molecule": number, "id": name, "rmsd_before": before.loc[name, "rmsd_before"]}
         for schedule, trajectories in (("adaptive", adaptive), ("fixed", fixed)):
             columns = trajectories.of(name).columns
-            used = _paper_step(columns[USED], steps)
-            curves.append(
-                pd.DataFrame(
-                    {
-                        "molecule": number,
-                        "id": name,
-                        "schedule": schedule,
-                        "iteration": np.asarray(columns[COUNT]) - 1,
-                        "t": used,
-                        "predicted_t": _paper_step(columns[PREDICTED], steps) if PREDICTED in columns else used,
-                    }
-                )
-            )
+            shown = curve(columns, steps)
+            predicted = paper_step(columns[PREDICTED], steps) if PREDICTED in columns else shown["t"]
+            curves.append(pd.DataFrame({"molecule": number, "id": name, "schedule": schedule, **shown, "predicted_t": predicted}))
             row |= {
                 f"rmsd_{schedule}": after[schedule].loc[name, "rmsd_after"],
                 f"steps_{schedule}": int(columns[COUNT].max(initial=0)),
@@ -211,11 +198,6 @@ def _break(axes: Axes, rest: Axes, border: float, end: int) -> None:
     }
     axes.plot([1], [0], transform=axes.transAxes, markeredgewidth=0.8, **slashes)
     rest.plot([0], [0], transform=rest.transAxes, markeredgewidth=0.8, **slashes)
-
-
-def _paper_step(time: NDArray[np.floating], steps: int) -> NDArray[np.int64]:
-    """The paper's time step 1..T of times in [0, 1]."""
-    return np.rint(np.clip(time, 0, 1) * (steps - 1)).astype(np.int64) + 1
 
 
 def _length(value: float) -> str:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from morered.figures import style
-from morered.figures.catalogue.fig3b.drawing import COUNT, USED
+from morered.figures.time_steps import curve
 from morered.generation import examine
 from morered.generation.quality import flags, share
 from morered.metrics.tables import in_order, rows_of, write_table
@@ -52,8 +52,7 @@ def steps(trajectories: Trajectories, ends: pd.DataFrame, T: int = 1000) -> pd.D
                     "formula": row.formula,
                     "valid": row.valid,
                     "verdict": row.verdict,
-                    "iteration": np.asarray(trajectory.columns[COUNT]) - 1,
-                    "t": np.rint(np.clip(trajectory.columns[USED], 0, 1) * (T - 1)).astype(np.int64) + 1,
+                    **curve(trajectory.columns, T),
                 }
             )
         )
