@@ -112,6 +112,12 @@ class Structures:
     ) -> Self:
         """Join molecules given one by one: numbers [N] and positions [N, 3] (Å) for each.
 
+        >>> water = Structures.build([[8, 1, 1]], [[[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]], ["water"])
+        >>> water
+        Structures(1 molecules, 3 atoms)
+        >>> water.centred().positions.sum(axis=0).round(6).tolist()
+        [0.0, 0.0, 0.0]
+
         Raises
         ------
         ValueError

@@ -135,6 +135,9 @@ def options(name: str) -> dict[str, Any]:
 def get(name: str, **given: Any) -> Calculator:
     """A calculator by name, with options.
 
+    >>> get("mmff94").name
+    'mmff94'
+
     Raises
     ------
     ValueError

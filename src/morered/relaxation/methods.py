@@ -41,6 +41,13 @@ _BROUGHT = {"fmax": 1.0e-3, "initial_hessian": "valence"}
 def from_config(config: Mapping[str, Any], path: str = "method") -> Method:
     """Read a method from plain values.
 
+    >>> from_config({"preset": "fast", "steps": 50}).steps
+    50
+    >>> from_config({"preset": "fast", "stepz": 50})
+    Traceback (most recent call last):
+    ...
+    morered.settings.reading.ConfigError: method.stepz: unknown key (did you mean 'steps'?)
+
     Parameters
     ----------
     config : mapping
@@ -88,6 +95,9 @@ def _check_open_babel(method: Method, path: str) -> None:
 
 def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **changes: Any) -> Method:
     """A method by its name in `PRESETS` ("MoreRed-JT" and "jt" are the same), or by one that another package brings.
+
+    >>> preset("jt", steps=100).steps
+    100
 
     Parameters
     ----------

@@ -88,6 +88,11 @@ def relax(
 ) -> Result:
     """Relax molecules; every one comes back, in order, with a verdict.
 
+    >>> from morered.relaxation.methods import preset
+    >>> water = Structures.build([[8, 1, 1]], [[[0, 0, 0.1], [0, 0.8, -0.5], [0, -0.8, -0.5]]], ["water"])
+    >>> relax(water, preset("mmff94"), workers=1).verdicts
+    ['converged']
+
     Parameters
     ----------
     structures : Structures
