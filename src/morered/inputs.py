@@ -18,6 +18,7 @@ from morered.formats import Carried, Reading, Record
 from morered.formats.electronic import ElectronsProblem, check
 from morered.formats.sources import label_of
 from morered.frozen import FreezeProblem, chosen_atoms, with_frozen
+from morered.items import embedded, of_source
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import Code
 from morered.relaxation.result import Result
@@ -157,8 +158,6 @@ def _read(source: str, format: str | None, seed: int, max_unpacked: int) -> Read
     """A source as `formats.read` reads it; the molecules of a list of SMILES are embedded."""
     if (format or formats.format_of(source)) != "smiles":
         return formats.read(source, format, max_unpacked)
-    from morered.library.items import of_source
-
     remarks: list[str] = []
     records = [item.record(seed) for item in of_source(source, remarks, format)]
     return Reading(label_of(source), records, remarks)
@@ -229,25 +228,6 @@ def complete(records: Sequence[Record], relaxed: Structures) -> Structures:
     good = iter(range(len(relaxed)))
     bad = iter(range(len(relaxed), len(together)))
     return together[[next(good) if record.problem is None else next(bad) for record in records]]
-
-
-def embedded(smiles: str, index: int, seed: int, name: str | None = None, source: str = "SMILES") -> Record:
-    """A SMILES with one conformer, as unrelaxed as distance geometry makes it, and with its bonds and charge.
-
-    It is called after its SMILES unless it has a ``name``; then its SMILES stands among its values.
-    """
-    from morered.datasets.smiles import SmilesError, conformers, drawing  # RDKit, which few inputs need
-
-    record = Record(name or smiles, index, source)
-    if name is not None:
-        record.info["smiles"] = record.texts["smiles"] = smiles
-    try:
-        numbers, positions = conformers(smiles, 1, seed, ions=True)
-        record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
-        record.template, record.charge, record.unpaired = drawing(smiles)
-    except SmilesError as error:
-        record.fail(str(error))
-    return record
 
 
 def _refused(broken: Sequence[Record]) -> Structures:

@@ -8,8 +8,8 @@ import pytest
 
 from morered import formats
 from morered.datasets import qm7
-from morered.library.items import counted, items
-from morered.library.names import UniqueNames
+from morered.items import counted, items
+from morered.unique_names import UniqueNames
 
 
 @pytest.fixture(scope="module")

@@ -258,8 +258,8 @@ def test_a_molecule_that_kills_its_process_takes_nothing_else_along(undisturbed,
 
 def test_a_library_that_does_not_end_is_read_no_further_than_it_is_relaxed(monkeypatch, tmp_path, stages):
     """How many molecules there are at one time does not depend on how many the library has."""
+    from morered.items import Item
     from morered.library.batch import Texts
-    from morered.library.items import Item
 
     given = [0]
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from morered.library.items import items
+from morered.items import items
 from morered.study.script import logged
 
 with logged(snakemake):

@@ -105,7 +105,7 @@ def _drawings(arguments: argparse.Namespace) -> tuple[list[tuple[str, Mol]], lis
     from rdkit import Chem
 
     from morered.datasets.smiles import SmilesError, parse
-    from morered.library.items import items
+    from morered.items import items
 
     drawings: list[tuple[str, Chem.Mol]] = []
     problems: list[str] = []

@@ -21,7 +21,7 @@ from morered.escaping import cell
 from morered.formats import Reading, Record
 from morered.formats.xyz import extxyz_frames
 from morered.inputs import Inputs, Supplements, supply
-from morered.library.items import Item
+from morered.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages

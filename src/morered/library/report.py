@@ -23,8 +23,8 @@ from morered import storage
 from morered.escaping import text_of
 from morered.files import atomic_path
 from morered.formats import Record
+from morered.items import items
 from morered.library.batch import TABLE
-from morered.library.items import items
 from morered.library.run import relax_library
 from morered.pages import write_page
 from morered.relaxation.codes import VERDICTS

@@ -24,9 +24,9 @@ from morered import calculators, resumable
 from morered.formats import format_of
 from morered.formats.sources import STDIN as STDOUT
 from morered.inputs import Supplements
+from morered.items import Item, counted, items
 from morered.library import journal
 from morered.library.batch import Format, Relaxing, Texts, head
-from morered.library.items import Item, counted, items
 from morered.library.journal import Done, JournalProblem
 from morered.library.outputs import GrowingFile, OutputProblem
 from morered.parallel import TaskFailure, available_cores, map_processes
@@ -116,7 +116,7 @@ def relax_library(
     Parameters
     ----------
     sources, smiles
-        See `morered.library.items.items`.
+        See `morered.items.items`.
     output
         SDF or extended xyz, maybe compressed, or "-" for standard output (extended xyz). It grows while the run goes on.
     stages

@@ -10,13 +10,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from morered import formats
 from morered.formats import Record
 from morered.formats.records import as_text
 from morered.formats.smiles import smiles_lines
 from morered.formats.sources import STDIN, SourceProblem, label_of, stem_of, stream_lines
 from morered.formats.xyz import XyzParser
-from morered.library.names import UniqueNames
+from morered.unique_names import UniqueNames
 
 #: Formats that are read molecule by molecule.
 STREAMED = ("smiles", "sdf", "extxyz")
@@ -38,8 +40,6 @@ class Item:
         if isinstance(self.content, Record):
             record = self.content
         elif isinstance(self.content, str):
-            from morered.inputs import embedded  # what it needs is slow to import
-
             record = embedded(self.content, self.index, seed, self.name, self.source)
         else:
             from morered.formats.sdf import read_block
@@ -47,6 +47,25 @@ class Item:
             record = read_block(self.content, self.source, stem_of(self.source), self.index)
         record.name = self.name
         return record
+
+
+def embedded(smiles: str, index: int, seed: int, name: str | None = None, source: str = "SMILES") -> Record:
+    """A SMILES with one conformer, as unrelaxed as distance geometry makes it, and with its bonds and charge.
+
+    It is called after its SMILES unless it has a ``name``; then its SMILES stands among its values.
+    """
+    from morered.datasets.smiles import SmilesError, conformers, drawing  # RDKit, which few inputs need
+
+    record = Record(name or smiles, index, source)
+    if name is not None:
+        record.info["smiles"] = record.texts["smiles"] = smiles
+    try:
+        numbers, positions = conformers(smiles, 1, seed, ions=True)
+        record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
+        record.template, record.charge, record.unpaired = drawing(smiles)
+    except SmilesError as error:
+        record.fail(str(error))
+    return record
 
 
 def items(
