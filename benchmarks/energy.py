@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from morered.calculators.dft import pbe0
-from morered.calculators.dft.free_atoms import free_atom
-from morered.calculators.dft.single_point import single_point
 from morered.datasets import qm7
+from morered.dft import pbe0
+from morered.dft.free_atoms import free_atom
+from morered.dft.single_point import single_point
 from morered.metrics.tables import write_table
 from morered.settings.level import Level
 from morered.structures import Structures

@@ -76,7 +76,7 @@ def test_the_place_of_a_copy_does_not_matter(package: Path, tmp_path: Path, monk
 def test_results_know_what_they_depend_on() -> None:
     energies = code_of(functools.partial(with_energy, level=None))
     assert energies["modules"] == ["morered.energies.batch"]
-    assert {"calculators/dft/pbe0.py", "calculators/dft/mbd.py", "calculators/dft/hirshfeld.py"} <= energies["files"].keys()
+    assert {"dft/pbe0.py", "dft/mbd.py", "dft/hirshfeld.py"} <= energies["files"].keys()
     assert not [name for name in energies["files"] if name.startswith(("relaxation/", "commands/", "models/", "figures/"))]
     relaxation = sources("morered.relaxation.relax")
     assert {

@@ -86,10 +86,8 @@ def test_a_changed_diffusion_step_is_listed_and_a_docstring_is_not(package, resu
 
 def test_a_module_that_is_imported_anew_or_gone_is_named(package, results):
     storage.write(results / "energies.h5", WATER, storage.provenance("morered.energies.batch"))
-    edit(package / "calculators/dft/mbd.py", "import numpy as np\n", "import numpy as np\nfrom morered.metrics import rmsd\n")
-    assert {"calculators/dft/mbd.py", "metrics/rmsd.py"} <= set(
-        code_digest.changes(storage.read_provenance(results / "energies.h5")["code"])
-    )
+    edit(package / "dft/mbd.py", "import numpy as np\n", "import numpy as np\nfrom morered.metrics import rmsd\n")
+    assert {"dft/mbd.py", "metrics/rmsd.py"} <= set(code_digest.changes(storage.read_provenance(results / "energies.h5")["code"]))
     shutil.rmtree(package / "energies")
     assert "energies/batch.py" in listed(results)["energies.h5"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ase.build import molecule
 
-from morered.calculators.dft.single_point import single_point
 from morered.cli import main
+from morered.dft.single_point import single_point
 from morered.settings.level import Level
 
 SMALL = ["--basis", "sto-3g", "--grid", "1"]

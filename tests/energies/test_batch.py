@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from morered import resumable
-from morered.calculators.dft.single_point import single_point
+from morered.dft.single_point import single_point
 from morered.energies import batch, sampling
 from morered.settings.level import Level
 from morered.structures import Structures

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from ase.build import molecule
 
-from morered.calculators.dft.calculator import Pbe0
-from morered.calculators.dft.single_point import single_point
+from morered.calculators.pbe0 import Pbe0
+from morered.dft.single_point import single_point
 from morered.energies import savings
 from morered.energies.optimise import calculator, optimise, titles
 from morered.energies.sampling import COLUMNS, INPUT, REFERENCE

@@ -56,13 +56,13 @@ def _mlff() -> Factory:
 
 
 def _pbe0() -> Factory:
-    from morered.calculators.dft.calculator import pbe0
+    from morered.calculators.pbe0 import pbe0
 
     return pbe0
 
 
 def _pbe0_mbd() -> Factory:
-    from morered.calculators.dft.calculator import pbe0_mbd
+    from morered.calculators.pbe0 import pbe0_mbd
 
     return pbe0_mbd
 

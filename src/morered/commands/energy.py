@@ -22,7 +22,7 @@ from morered.escaping import cell, printable
 from morered.streams import discard, is_gone
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is there at once
-    from morered.calculators.dft.single_point import SinglePoint
+    from morered.dft.single_point import SinglePoint
     from morered.settings.level import Level
 
 EXAMPLES = """examples:
@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _require(level: Level) -> None:
     """Refuse at once what no molecule can be computed with."""
-    from morered.calculators.dft.pbe0 import molecule
+    from morered.dft.pbe0 import molecule
 
     if level.gpu:
         from importlib.util import find_spec
@@ -180,7 +180,7 @@ def _computed(structures: Any, level: Level, arguments: argparse.Namespace) -> I
 
 def _point(molecule: Any, level: Level) -> SinglePoint:
     """A task for a worker."""
-    from morered.calculators.dft.single_point import single_point
+    from morered.dft.single_point import single_point
 
     numbers, positions, charge, unpaired = molecule
     return single_point(numbers, positions, level, charge, unpaired)

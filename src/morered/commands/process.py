@@ -55,7 +55,7 @@ def protect_children() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
     if "PYSCF_CONFIG_FILE" not in os.environ:  # PySCF runs .pyscf_conf.py of the current folder, then of the home folder
         own = os.path.join(os.path.expanduser("~"), ".pyscf_conf.py")
-        none = str(resources.files("morered") / "calculators" / "dft" / "pyscf_conf.py")
+        none = str(resources.files("morered") / "dft" / "pyscf_conf.py")
         os.environ["PYSCF_CONFIG_FILE"] = own if os.path.isfile(own) else none
 
 

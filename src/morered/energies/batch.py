@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from morered import resumable
-from morered.calculators.dft.single_point import SinglePoint, single_point
+from morered.dft.single_point import SinglePoint, single_point
 from morered.energies.sampling import REFERENCE
 from morered.parallel import Progress
 from morered.resumable import Built

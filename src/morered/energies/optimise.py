@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators import get
 from morered.calculators.base import CalculationError, Calculator, accepted, largest_force
-from morered.calculators.dft.calculator import Pbe0
 from morered.calculators.on_surface import OnSurface
+from morered.calculators.pbe0 import Pbe0
 from morered.settings.level import Level
 from morered.settings.reading import read
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from morered.calculators.dft import free_atoms
-from morered.calculators.dft.free_atoms import RADII, free_atom
+from morered.dft import free_atoms
+from morered.dft.free_atoms import RADII, free_atom
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import pytest
 from ase.data import chemical_symbols
 from ase.data.s22 import create_s22_system
 
-from morered.calculators.dft.mbd import mbd_energy
-from morered.calculators.dft.vdw_parameters import VDW_PARAMETERS
 from morered.datasets import qm7
+from morered.dft.mbd import mbd_energy
+from morered.dft.vdw_parameters import VDW_PARAMETERS
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from morered.calculators.dft import hirshfeld, pbe0
-from morered.calculators.dft.mbd import mbd_energy
+from morered.dft import hirshfeld, pbe0
+from morered.dft.mbd import mbd_energy
 from morered.settings.level import Level
 
 

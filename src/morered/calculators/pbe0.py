@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from morered.calculators.base import CalculationError, Calculator, accepted, one_line
-from morered.calculators.dft.pbe0 import NotConverged, converge, forces
-from morered.calculators.dft.single_point import single_point
+from morered.dft.pbe0 import NotConverged, converge, forces
+from morered.dft.single_point import single_point
 from morered.settings.level import Level
 from morered.settings.reading import read
 from morered.structures import Structures

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf
 
-from morered.calculators.dft.vdw_parameters import VDW_PARAMETERS
+from morered.dft.vdw_parameters import VDW_PARAMETERS
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 #: Steepness of the damping function (Ambrosetti et al. 2014).

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from morered.calculators.dft.free_atoms import free_atom
-from morered.calculators.dft.pbe0 import on_host
+from morered.dft.free_atoms import free_atom
+from morered.dft.pbe0 import on_host
 
 #: Grid points handled at once: bounds the memory of orbitals on the grid.
 BLOCK = 20_000

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase.build import molecule
 
-from morered.calculators.dft import hirshfeld, pbe0
-from morered.calculators.dft.single_point import single_point
+from morered.dft import hirshfeld, pbe0
+from morered.dft.single_point import single_point
 from morered.settings.level import Level
 from morered.settings.reading import read
 from morered.units import EV_PER_HARTREE, KCAL_MOL_PER_EV
