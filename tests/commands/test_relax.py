@@ -169,7 +169,7 @@ def test_help_teaches(capsys):
         main(["relax", "--help"])
     assert stopped.value.code == 0
     said = capsys.readouterr().out
-    for word in ("examples:", "--finish", "methods:", "Exit code", "checks, each a column", *CHECKS):
+    for word in ("examples:", "--finish", "methods:", "exit code", "checks: each is a column", *CHECKS):
         assert word in said
 
 

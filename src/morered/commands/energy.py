@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", action="store_true", help="compute on a GPU; needs the package gpu4pyscf")
     electrons(parser)
     add_reading(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary; problems are still told")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -31,8 +31,8 @@ EXAMPLES = """examples:
 
 methods:
   jt    MoreRed-JT, as in the paper: from noise until the predicted time step is 0
-  ddpm  the fixed schedule, with a network for noise: a joint one (--weights) was trained with the times it predicts, and from the
-        times of the schedule many of its processes break off
+  ddpm  the fixed schedule, with a network that predicts noise. Give it no joint network (--weights): such a one was trained
+        with the times that it predicts itself, and many of its processes break off at the times of the schedule
 """
 
 #: Method -> the shipped weights that it takes.
@@ -61,11 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--perception",
         choices=("rdkit", "openbabel"),
         default="rdkit",
-        help="who says what is valid and names it: RDKit (default), or Open Babel as in the paper (extra mmff)",
+        help="what perceives bonds, validity and names: RDKit (default), or Open Babel as in the paper (extra mmff)",
     )
-    parser.add_argument("--valid", action="store_true", help="write valid molecules only, and of the same ones the first")
-    parser.add_argument("--table", metavar="CSV", help="write one line for each molecule, those without a structure included")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
+    parser.add_argument("--valid", action="store_true", help="write valid molecules only, each once")
+    parser.add_argument("--table", metavar="CSV", help="write one line for each molecule, also for one without a structure")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary; problems are still told")
 
 
 def run(arguments: argparse.Namespace) -> int:

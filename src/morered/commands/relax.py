@@ -1,9 +1,9 @@
-"""Relax molecules. Each one comes back in the order given and in its own pose, with a verdict: converged, changed, step-cap,
-refused or failed, and why.
+"""Relax molecules. They come back in their order and their own pose, each with a verdict and a reason: converged, changed,
+step-cap, refused or failed.
 
-A result is converged where it passes all checks, which are listed below; one that is another molecule than the input is changed.
-A molecule that cannot be read or relaxed, or ends at an impossible geometry, keeps its coordinates and never stops the others.
-Ctrl-C ends it early: what is done by then is written. Exit code: 0 all converged, 1 some not, 2 wrong usage.
+A result has converged if it passes all checks, which are listed below. It is changed if it is another molecule than the input.
+A molecule that cannot be read or relaxed, or ends at an impossible geometry, keeps its coordinates. It never stops the others.
+Ctrl-C ends the run early and writes what is done. The exit code is 0 if all converged, 1 if some did not, 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is there at on
     from morered.structures import Structures
 
 EXAMPLES = """examples:
-  morered relax in.xyz -o out.xyz                       the shipped model, about 15 evaluations a molecule
-  morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files; verdicts as a table as well
+  morered relax in.xyz -o out.xyz                       the shipped network, about 15 evaluations for each molecule
+  morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files, and a table of the verdicts
   morered relax in.xyz -o out.xyz --method gfn2         another method
-  morered relax in.xyz -o out.xyz --finish gfn2         refine what MoreRed gives, and relax what it cannot, with GFN2-xTB
+  morered relax in.xyz -o out.xyz --finish gfn2         GFN2-xTB refines each result, and relaxes what MoreRed cannot
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
-  morered relax in.xyz -o out.xyz --seeds 4             how far results of four runs lie apart
+  morered relax in.xyz -o out.xyz --seeds 4             how far the results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
   morered relax in.smi -o out.sdf --conformers 20       different conformers, ranked; --energy aimnet2, gfn2 or mmff94
   morered relax library.smi.gz -o out.sdf --resume      a library of any size, on all cores; goes on after a kill
-  morered relax in.sdf -o out.sdf --freeze '[#6]'       hydrogens alone; --freeze 1-4,7 by number
+  morered relax in.sdf -o out.sdf --freeze '[#6]'       carbons stay; --freeze 1-4,7 names atoms by number
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
 methods:
-  fast         MoreRed-JT, jumps to the predicted clean structure with Anderson mixing, 10 to 20 evaluations (the default);
-               what lies far from the input is tried again, and the nearest result is taken
-  balanced     the same, more readily tried again, 15 to 30 evaluations
-  accurate     the same to a tighter end, 25 to 80 evaluations
+  fast         the default: MoreRed-JT jumps to the predicted clean structure, with Anderson mixing, 10 to 20 evaluations.
+               It tries again where a result lies far from the input, and takes the nearest one
+  balanced     the same, but it tries again more readily, 15 to 30 evaluations
+  accurate     the same to a tighter limit, 25 to 80 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
@@ -52,7 +52,7 @@ methods:
   mmff94       RDKit's MMFF94 force field;         mmff94-openbabel   Open Babel's
   others       that installed packages bring (docs/chemists.md); any ASE calculator or function of your own from Python
 
-checks, each a column of the table (1 passed, 0 not, -1 unknown or not asked), and the verdict where one is not passed:
+checks: each is a column of the table (1 passed, 0 not, -1 unknown or not asked). The second word is the verdict without it
 """ + "\n".join(f"  {name:<15}{check.otherwise:<10}{check.meaning}" for name, check in CHECKS.items())
 
 FINISHES = ("gfn2", "gfn1", "aimnet2", "so3lr", "mmff94")
@@ -94,8 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes of one thread each, for methods that take one molecule at a time and for libraries (default: one for "
-        "each core; 1: none beside this one)",
+        help="processes, each with one thread, for libraries and for methods that take one molecule at a time (default: one for "
+        "each core; 1: this process alone)",
     )
     parser.add_argument(
         "--resume",
@@ -117,15 +117,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds",
         type=_several,
         metavar="K",
-        help="relax K times, with K seeds or, for methods without noise, from inputs shaken by 0.05 Å; the first run is the "
-        "result. Adds seed_spread, the mean RMSD in Å between the K results, and time_spread, how much the atoms of the result "
-        "disagree on its diffusion time. A large seed_spread marks results not to be trusted; time_spread says less",
+        help="relax K times, with K seeds or, for methods without noise, from inputs perturbed by 0.05 Å. The first run "
+        "gives the result. Two columns are added: seed_spread is the mean RMSD in Å between the K results, time_spread how much "
+        "the atoms of the result disagree on its diffusion time. Do not trust a result with a large seed_spread",
     )
     conformers.add_arguments(parser)
     mending(parser)
     electrons(parser)
     add_reading(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary; problems are told all the same")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary; problems are still told")
 
 
 def run(arguments: argparse.Namespace) -> int:

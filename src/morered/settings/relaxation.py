@@ -48,7 +48,7 @@ class Mixing(Settings):
     max_move: float = key(0.3, "A mixed move is shortened so that no atom moves further, in Å.", gt=0)
     regularisation: float = key(
         1e-3,
-        "Added to the diagonal of the normal equations, relative to its mean: tames directions in which nothing changed.",
+        "What is added to the diagonal of the normal equations, relative to its mean. It damps directions without change.",
         gt=0,
     )
 
@@ -57,16 +57,17 @@ class Mixing(Settings):
 class Restarts(Settings):
     """When and how a molecule is tried again, see `morered.relaxation.samplers.restarts`."""
 
-    tries: int = key(3, "Further starts of a molecule at most; the first result that is not doubtful ends them.", ge=1)
+    tries: int = key(3, "Most further starts of a molecule. The first result that is not doubtful ends them.", ge=1)
     width: float = key(0.1, "Standard deviation of the noise added to the coordinates of each start, in Å.", gt=0)
     distance: float = key(0.6, "RMSD from the input beyond which a result is doubtful, in Å.", gt=0)
     reach: float = key(
         0.0,
-        "A result is not doubtful where that RMSD is at most this times the square root of the first predicted time, in Å.",
+        "In Å. A result is not doubtful if its RMSD from the input is at most this times the square root of the first predicted "
+        "time.",
         ge=0,
     )
-    clean_below: float = key(0.0, "A result whose last predicted time is not below this is doubtful, however near.", ge=0, le=1)
-    steps: int = key(0, "Cap on the steps of a further start; the nearest one is then relaxed in full. 0: all are.", ge=0)
+    clean_below: float = key(0.0, "A result is doubtful if its last predicted time is not below this.", ge=0, le=1)
+    steps: int = key(0, "Cap on the steps of a further start; the nearest is then relaxed in full. 0: each is.", ge=0)
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ class DiffusionSettings(Settings):
     steps: int = key(STEPS, "Cap on the steps.", ge=1)
     stop: StopRules = group(StopRules, "When a molecule is done, besides the cap and the paper's rule (a predicted step of 0).")
     restarts: Restarts | None = group(
-        None, "Doubtful results of jumps are tried again from starts beside the input, and the one nearest to the input is taken."
+        None, "Doubtful results of jumps are tried again from starts beside the input. The result nearest to the input is taken."
     )
     clean_below: float | None = key(
         None,
-        "A result whose last predicted time is not below this is no clean structure, and the molecule has failed.",
+        "A molecule has failed if the last predicted time of its result is not below this.",
         gt=0,
         le=1,
     )
@@ -122,7 +123,7 @@ class DiffusionMethod(DiffusionSettings):
     time: Model = key(None, "The model that predicts the time; a fixed schedule needs none.")
     mixing: Mixing = group(Mixing, "Settings of accelerated moves.")
     start: Literal["input", "noise"] = key(
-        "input", "input: the structure given; noise: normal deviates in its place (generation), its composition alone being used."
+        "input", "input: the structure given; noise: normal deviates in its place (generation); only its composition is used."
     )
     start_step: int | None = key(None, "Step (0..T-1) that a fixed schedule starts from; null: T - 1.", ge=0)
     seed: int = key(0, "Seed of the noise.")
