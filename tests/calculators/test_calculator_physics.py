@@ -104,10 +104,10 @@ def test_a_broken_molecule_has_a_reason_and_changes_no_other(case, structures, m
     order = [3, 0, 4, 1, 5, 2, 6]  # broken and sound ones take turns
     together = calculator.compute(Structures.concatenate([structures, broken])[order])
     reasons = dict(zip([["water", "ethanol", "formamide", *broken.names][k] for k in order], together.reasons, strict=True))
-    assert reasons["NaN"] == "its coordinates are not finite"
-    assert reasons["oganesson"] == "no parameters for Og"
+    assert reasons["NaN"] == "a coordinate is infinite or no number"
+    assert reasons["oganesson"] == f"{calculator.name} has no parameters for Og"
     assert reasons["nothing"] == "it has no atoms"
-    assert reasons["coinciding"] == "two of its atoms coincide"
+    assert reasons["coinciding"] == "two atoms lie on each other"
     assert [reasons[name] for name in structures.names] == [None] * 3
     np.testing.assert_array_equal(together.succeeded, [k < 3 for k in order])
     assert np.all(np.isnan(together.energies[~together.succeeded]))

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
-from morered.chemistry import COINCIDING, closest_contacts
+from morered.checks.usable import unusable
 from morered.electrons import electron_refusals
 from morered.structures import Structures
 
@@ -104,9 +103,10 @@ class Calculator(ABC):
     def refusals(self, structures: Structures) -> list[str | None]:
         """Why each molecule cannot be calculated with this method, [M]; None for those that can.
 
-        `refusals`, and what `morered.electrons.electron_refusals` says of charges and radicals.
+        What `morered.checks.usable.unusable` says of atoms and coordinates, and `morered.electrons.electron_refusals` of charges
+        and radicals.
         """
-        reasons = refusals(structures, self.elements)
+        reasons = unusable(structures, self.elements, unknown=f"{self.name} has no parameters for")
         electrons = electron_refusals(
             structures,
             charges=None if self.charged else (0,),
@@ -213,32 +213,6 @@ def accepted(calculator: Calculator, numbers: ArrayLike, positions: ArrayLike, c
     if reason is not None:
         raise CalculationError(reason, "input")
     return molecule
-
-
-def refusals(structures: Structures, elements: frozenset[int]) -> list[str | None]:
-    """Why each molecule cannot be calculated by any method, [M]; None for those that can.
-
-    No atoms, coordinates that are not finite, an element outside ``elements``, or atoms that coincide (nearer than
-    `morered.chemistry.COINCIDING`).
-    """
-    known = np.zeros(256, dtype=bool)
-    known[list(elements)] = True
-    unknown = structures.per_molecule_sum((~known[structures.numbers]) * 1.0) > 0
-    broken = structures.per_molecule_sum((~np.isfinite(structures.positions)).any(axis=1) * 1.0) > 0
-    coinciding = closest_contacts(structures) < COINCIDING  # False for NaN: one atom, or not finite
-    reasons: list[str | None] = [None] * len(structures)
-    for m in np.flatnonzero(unknown | broken | coinciding | (structures.sizes == 0)).tolist():
-        if structures.sizes[m] == 0:
-            reasons[m] = "it has no atoms"
-        elif broken[m]:
-            reasons[m] = "its coordinates are not finite"
-        elif unknown[m]:
-            strange = sorted(set(structures.molecule(m).numbers.tolist()) - elements)
-            names = ", ".join(chemical_symbols[z] if 0 < z < len(chemical_symbols) else f"number {z}" for z in strange)
-            reasons[m] = f"no parameters for {names}"
-        else:
-            reasons[m] = "two of its atoms coincide"
-    return reasons
 
 
 def chunks(costs: NDArray[np.integer], budget: int) -> Iterator[slice]:

@@ -89,7 +89,7 @@ class Mmff94Surface:
         self, numbers: NDArray[np.integer], positions: NDArray[np.float64], charge: int, bonds: NDArray[np.integer] | None
     ) -> None:
         if not np.all(np.isfinite(positions)):
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         molecule = ion_or_molecule(numbers, positions, charge, bonds)
         if molecule is None:
             raise CalculationError(
@@ -115,7 +115,7 @@ class Mmff94Surface:
         """
         flat = np.asarray(positions, dtype=np.float64).ravel().tolist()
         if not np.all(np.isfinite(flat)):
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         energy = self._force_field.CalcEnergy(flat)
         forces = -np.array(self._force_field.CalcGrad(flat)).reshape(-1, 3)
         if not (np.isfinite(energy) and np.all(np.isfinite(forces))):

@@ -87,7 +87,7 @@ class Mmff94Surface:
 
     def __init__(self, numbers: NDArray[np.integer], positions: NDArray[np.float64], check_bonds: bool = True) -> None:
         if not np.all(np.isfinite(positions)):
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         self.molecule = perceive(numbers, positions)
         self.bond_problem = bond_problem(self.molecule)
         if check_bonds and self.bond_problem is not None:
@@ -135,7 +135,7 @@ class Mmff94Surface:
             If they are not finite.
         """
         if not np.all(np.isfinite(positions)):
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         self.place(positions)
         force_field = self.claim()
         energy = force_field.Energy(True)

@@ -65,7 +65,7 @@ class Pbe0Surface:
         if self._level.dispersion:
             raise CalculationError("forces of MBD are not computed: use pbe0")
         if not np.all(np.isfinite(positions)):
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         try:
             field = converge(self._numbers, positions, self._level, self._density, *self._electrons)
             self._density = field.density_matrix

@@ -100,7 +100,7 @@ class XtbSurface:
             If self-consistency is not reached, also not from scratch, or the geometry is refused.
         """
         if not np.all(np.isfinite(positions)):  # LAPACK may loop or crash on NaN
-            raise CalculationError("its coordinates are not finite", "input")
+            raise CalculationError("a coordinate is infinite or no number", "input")
         try:
             self._calculator.update(positions=np.asarray(positions, dtype=np.float64) / ANGSTROM_PER_BOHR)
             result = self._singlepoint()

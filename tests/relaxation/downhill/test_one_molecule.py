@@ -215,9 +215,9 @@ def test_what_cannot_be_calculated_is_refused_with_its_input(program, molecules)
     numbers, positions = molecules["water"]
     broken = positions.copy()
     broken[1, 2] = np.inf
-    assert refused(relax_one(numbers, broken, program=program), broken) == "its coordinates are not finite"
-    assert refused(relax_one([118], [[0, 0, 0]], program=program), [[0, 0, 0]]) == "no parameters for Og"
-    assert refused(relax_one([1, 1], np.zeros((2, 3)), program=program), np.zeros((2, 3))) == "two of its atoms coincide"
+    assert refused(relax_one(numbers, broken, program=program), broken) == "a coordinate is infinite or no number"
+    assert refused(relax_one([118], [[0, 0, 0]], program=program), [[0, 0, 0]]).endswith(" has no parameters for Og")
+    assert refused(relax_one([1, 1], np.zeros((2, 3)), program=program), np.zeros((2, 3))) == "two atoms lie on each other"
 
 
 def test_perception_and_set_up_failures_are_told_apart(molecules):
