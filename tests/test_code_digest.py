@@ -78,7 +78,7 @@ def test_results_know_what_they_depend_on() -> None:
     assert energies["modules"] == ["morered.energies.batch"]
     assert {"dft/pbe0.py", "dft/mbd.py", "dft/hirshfeld.py"} <= energies["files"].keys()
     assert not [name for name in energies["files"] if name.startswith(("relaxation/", "commands/", "models/", "figures/"))]
-    relaxation = sources("morered.relaxation.relax")
+    relaxation = sources("morered.relaxation.entry")
     assert {
         "relaxation/engine/loop.py",
         "models/native/kernels.cpp",

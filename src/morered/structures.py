@@ -115,8 +115,8 @@ class Structures:
         >>> water = Structures.build([[8, 1, 1]], [[[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]], ["water"])
         >>> water
         Structures(1 molecules, 3 atoms)
-        >>> water.centred().positions.sum(axis=0).round(6).tolist()
-        [0.0, 0.0, 0.0]
+        >>> water.sizes.tolist(), water.names
+        ([3], ['water'])
 
         Raises
         ------

@@ -1,15 +1,11 @@
-"""How a relaxation of one molecule can end: a code that lives in tensors, a verdict and a plain reason."""
+"""How a relaxation of one molecule can end: a code, a verdict and a plain reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from functools import cache
 from types import MappingProxyType
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 Verdict = Literal["converged", "changed", "step-cap", "refused", "failed"]
 
@@ -78,9 +74,3 @@ REASONS: Mapping[Code, str] = MappingProxyType(
 
 #: Codes of the molecules that have new coordinates: they converged, became another molecule, or reached the step cap.
 RELAXED = tuple(int(code) for code, verdict in VERDICTS.items() if verdict in ("converged", "changed", "step-cap"))
-
-
-@cache
-def constant(code: Code, device: torch.device) -> Tensor:
-    """A code as int8 tensor without dimensions, made once: what masks choose between."""
-    return torch.tensor(int(code), dtype=torch.int8, device=device)

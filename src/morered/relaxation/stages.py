@@ -15,8 +15,8 @@ from morered.checks.table import GEOMETRY, IDENTITY
 from morered.metrics.rmsd import rmsd
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import REASONS, VERDICTS, Code
-from morered.relaxation.engine.recording import Recording
-from morered.relaxation.relax import relax
+from morered.relaxation.entry import relax
+from morered.relaxation.recording import Recording
 from morered.relaxation.result import RelaxationInterrupted, Result
 from morered.relaxation.verdicts.columns import COLUMNS, told
 from morered.relaxation.verdicts.geometry import laid_on, turned, with_results, without_stale

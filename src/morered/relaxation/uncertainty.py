@@ -26,8 +26,8 @@ from morered.checks.known import stated_alone
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
-from morered.relaxation.engine.recording import Recording
 from morered.relaxation.networks import loaded
+from morered.relaxation.recording import Recording
 from morered.relaxation.result import Result
 from morered.relaxation.samplers.perturb import perturbed
 from morered.relaxation.stages import relax_stages

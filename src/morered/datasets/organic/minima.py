@@ -23,7 +23,7 @@ from morered.datasets import qm7
 from morered.datasets.organic.choice import Entry
 from morered.metrics.rmsd import rmsd
 from morered.metrics.stereo import stereo_kept
-from morered.relaxation.relax import relax
+from morered.relaxation.entry import relax
 from morered.resumable import Built
 from morered.settings.relaxation import PotentialMethod
 from morered.structures import Column, Structures

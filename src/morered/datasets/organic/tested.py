@@ -18,7 +18,7 @@ from rdkit.Chem import rdForceFieldHelpers
 from morered.datasets.organic import minima
 from morered.datasets.organic.choice import Entry
 from morered.datasets.organic.minima import Settings, Start
-from morered.relaxation.relax import relax
+from morered.relaxation.entry import relax
 from morered.resumable import Built
 from morered.structures import Column, Structures
 

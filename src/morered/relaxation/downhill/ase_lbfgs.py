@@ -20,8 +20,8 @@ from morered.batching import Batch, pad
 from morered.frozen import frozen_atoms
 from morered.relaxation.codes import Code
 from morered.relaxation.downhill.potentials import BatchedPotential
-from morered.relaxation.engine.explosion import code_of
-from morered.relaxation.engine.recording import UNITS, Recording
+from morered.relaxation.engine.endings import code_of
+from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.result import Result
 from morered.settings.relaxation import PotentialMethod
 from morered.structures import Structures

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from morered.batching import Batch
-from morered.relaxation.codes import REASONS, Code, constant
+from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.downhill.inverse_hessian import Compact, InverseHessian, Recursive, Scaled, Valence
 from morered.relaxation.downhill.potentials import BatchedPotential
+from morered.relaxation.engine.endings import constant
 from morered.relaxation.engine.state import Move, Start, State, shortened
 from morered.settings.relaxation import PotentialMethod
 

@@ -25,8 +25,8 @@ from morered.frozen import frozen_atoms
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
 from morered.relaxation.downhill.one_molecule import RelaxedOne, Task, program_options, timed_relax_molecule
-from morered.relaxation.engine.explosion import code_of
-from morered.relaxation.engine.recording import UNITS, Recording
+from morered.relaxation.engine.endings import code_of
+from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.result import Progress, Result
 from morered.settings.relaxation import TIMEOUT, PhysicalMethod
 from morered.structures import Structures

@@ -23,8 +23,9 @@ from morered.batching import bucket_of, unpad
 from morered.relaxation.codes import Code
 from morered.relaxation.engine.memory import molecules_that_fit
 from morered.relaxation.engine.queue import Queue
-from morered.relaxation.engine.recording import Recording, StepRecords
 from morered.relaxation.engine.state import BatchedMethod, State, advance, joined, start
+from morered.relaxation.engine.step_records import StepRecords
+from morered.relaxation.recording import Recording
 from morered.relaxation.result import Progress, Result
 from morered.structures import Structures, gathered
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from morered.batching import Batch
 from morered.relaxation.codes import Code
-from morered.relaxation.engine.explosion import codes_of, squared_limits, squared_radii
+from morered.relaxation.engine.endings import codes_of, squared_limits, squared_radii
 
 Rows = dict[str, Tensor]
 """Named tensors whose first dimension is the batch."""

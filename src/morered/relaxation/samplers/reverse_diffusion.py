@@ -18,7 +18,8 @@ from torch import Tensor
 from morered.batching import Batch
 from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
-from morered.relaxation.codes import REASONS, Code, constant
+from morered.relaxation.codes import REASONS, Code
+from morered.relaxation.engine.endings import constant
 from morered.relaxation.engine.state import Move, Start, State
 from morered.relaxation.samplers import equations, mixing, stopping
 from morered.relaxation.samplers.holding import held

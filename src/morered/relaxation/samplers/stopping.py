@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from morered.relaxation.codes import Code, constant
+from morered.relaxation.codes import Code
+from morered.relaxation.engine.endings import constant
 from morered.relaxation.engine.state import Rows
 from morered.settings.relaxation import Settled, StopRules
 

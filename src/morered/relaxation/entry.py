@@ -28,9 +28,10 @@ from morered.relaxation.downhill.potentials import BatchedPotential, CalculatorP
 from morered.relaxation.engine.loop import relax_batched
 from morered.relaxation.engine.memory import molecules_that_fit
 from morered.relaxation.engine.progress import progress_bar
-from morered.relaxation.engine.recording import Recording, spread
 from morered.relaxation.engine.state import BatchedMethod
+from morered.relaxation.engine.step_records import spread
 from morered.relaxation.networks import loaded, pair_bytes, uses_kernels
+from morered.relaxation.recording import Recording
 from morered.relaxation.result import Progress, RelaxationInterrupted, Result, Run
 from morered.relaxation.samplers.frames import own_frames, turned, turned_back
 from morered.relaxation.samplers.noise_left import without_noise

@@ -1,18 +1,28 @@
-"""When a structure has exploded: an atom is further from the centre than thrice the size of the input and 10 Å.
+"""How a molecule of any method ends for the worse: it has exploded, or a coordinate is no number; and codes as tensors.
+
+A structure has exploded when an atom is further from the centre than thrice the size of the input and 10 Å.
 
 Shapes: B batch, N atoms (padded in a batch). Positions are centred where a size is meant.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morered.relaxation.codes import Code, constant
+from morered.relaxation.codes import Code
 
 _TIMES, _BEYOND = 3.0, 10.0
+
+
+@cache
+def constant(code: Code, device: torch.device) -> Tensor:
+    """A code as int8 tensor without dimensions, made once: what masks choose between."""
+    return torch.tensor(int(code), dtype=torch.int8, device=device)
 
 
 def squared_radii(positions: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from morered.relaxation.codes import Code
-from morered.relaxation.engine.explosion import code_of, codes_of, squared_limits, squared_radii
+from morered.relaxation.engine.endings import code_of, codes_of, squared_limits, squared_radii
 
 START = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])  # may reach 3 * 1 + 10 Å
 
