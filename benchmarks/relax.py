@@ -39,7 +39,7 @@ from morered.models import weights
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_config, relax
-from morered.relaxation.downhill.one_molecule import timed_relax_molecule
+from morered.relaxation.downhill.one_molecule import relax_molecule
 from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
@@ -260,7 +260,7 @@ def pool(minima: Structures, plan: Plan) -> Iterator[dict[str, Any]]:
     alone = np.nan
     for workers in plan.workers:
         # A fixed number of steps, so that the last task to end does not decide.
-        work = partial(timed_relax_molecule, program="gfn2", steps=10)
+        work = partial(relax_molecule, program="gfn2", steps=10)
         spent = min(pool_seconds(work, tasks, workers)[1] for _ in range(plan.repeats))
         alone = spent if workers == 1 else alone
         yield {

@@ -67,8 +67,9 @@ def strained(structures: Structures) -> np.ndarray:
     strain = np.full(len(structures), np.nan)
     for m, molecule in enumerate(structures):
         down = relax_one(molecule.numbers, molecule.positions, program="gfn2", fmax=5e-3, steps=400)
-        if np.isfinite(down.energy):
-            strain[m] = (energies[m] - down.energy) * KCAL_MOL_PER_EV
+        energy = down.structures.column("energy")[0]
+        if np.isfinite(energy):
+            strain[m] = (energies[m] - energy) * KCAL_MOL_PER_EV
     return strain
 
 

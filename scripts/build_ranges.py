@@ -54,8 +54,8 @@ def gfn2_minima(path: Path) -> Structures:
             print(f"{entry.name}: {error}")
             continue
         done = relax_one(z, found[0], program="gfn2", fmax=1e-3)
-        if done.verdict != "converged":
-            print(f"{entry.name}: {done.verdict}: {done.reason}")
+        if done.verdicts != ["converged"]:
+            print(f"{entry.name}: {done.verdicts[0]}: {done.reasons[0]}")
             continue
         names.append(entry.name)
         numbers.append(z)

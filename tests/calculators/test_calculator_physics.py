@@ -137,7 +137,7 @@ def test_a_surface_gives_what_the_calculator_gives(case, structures):
 def test_a_surface_says_what_it_cannot_do(case, molecules):
     calculator, _ = case
     numbers, positions = molecules["water"]
-    with pytest.raises(calculators.CalculationError, match="not finite"):
+    with pytest.raises(calculators.CalculationError, match="infinite or no number"):
         calculator.surface(numbers, positions).evaluate(positions * np.nan)
     with pytest.raises(calculators.CalculationError):
         calculator.surface([118, 1], [[0, 0, 0], [0, 0, 1.5]]).evaluate(np.array([[0, 0, 0], [0, 0, 1.5]]))

@@ -13,6 +13,7 @@ from morered import calculators
 from morered.calculators import CalculationError
 from morered.calculators.mmff94 import Mmff94
 from morered.relaxation.downhill.one_molecule import relax_one
+from morered.relaxation.recording import Recording
 from morered.structures import Structures
 from morered.units import EV_PER_KCAL_MOL
 
@@ -101,25 +102,26 @@ def test_a_relaxation_ends_at_rdkits_own_minimum(smiles):
     molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
     AllChem.EmbedMolecule(molecule, randomSeed=3)
     relaxed = relax_one(*arrays(molecule), program="mmff94", variant="rdkit")
-    assert relaxed.verdict == "converged"
-    assert relaxed.last_fmax <= 5e-5 < relaxed.first_fmax
-    assert 5 < relaxed.steps < 400
+    assert relaxed.verdicts[0] == "converged"
+    assert relaxed.values("last_fmax")[0] <= 5e-5 < relaxed.values("first_fmax")[0]
+    assert 5 < relaxed.steps[0] < 400
     plain = field(molecule)
     plain.Initialize()
     while plain.Minimize(maxIts=10_000, forceTol=1e-6, energyTol=1e-12):
         pass
-    assert relaxed.energy == pytest.approx(plain.CalcEnergy() * EV_PER_KCAL_MOL, abs=1e-6)
+    assert relaxed.energies[0] == pytest.approx(plain.CalcEnergy() * EV_PER_KCAL_MOL, abs=1e-6)
 
 
 def test_steps_are_capped_and_recorded(molecules):
     numbers, positions = molecules["ethanol"]
     capped = relax_one(numbers, positions, program="mmff94", variant="rdkit", steps=4)
-    assert (capped.verdict, capped.steps) == ("step-cap", 4)
-    recorded = relax_one(numbers, positions, program="mmff94", variant="rdkit", record=True)
+    assert (capped.verdicts[0], capped.steps[0]) == ("step-cap", 4)
+    recorded = relax_one(numbers, positions, program="mmff94", variant="rdkit", recording=Recording(frames=True))
+    record = recorded.trajectories.trajectory(0)
     plain = relax_one(numbers, positions, program="mmff94", variant="rdkit")
-    assert len(recorded.record.energies) == recorded.steps + 1
-    assert np.all(np.diff(recorded.record.energies) < 1e-9)
-    np.testing.assert_allclose(recorded.record.positions[-1], recorded.positions, atol=1e-6)
+    assert len(record.columns["energy"]) == recorded.steps[0] + 1
+    assert np.all(np.diff(record.columns["energy"]) < 1e-9)
+    np.testing.assert_allclose(record.frames[-1], recorded.positions, atol=1e-6)
     np.testing.assert_allclose(recorded.positions, plain.positions, atol=1e-12)
 
 
@@ -138,7 +140,7 @@ def test_open_babel_is_imported_only_where_it_is_asked_for():
         "from morered.calculators import get\nfrom morered.relaxation.downhill.one_molecule import relax_one\n"
         "ethanol = molecule('CH3CH2OH')\n"
         "one = relax_one(ethanol.numbers, ethanol.positions, program='mmff94', variant='rdkit')\n"
-        "assert one.verdict == 'converged', one\n"
+        "assert one.verdicts[0] == 'converged', one\n"
         "from morered.relaxation.methods import preset\nassert preset('mmff94').options['variant'] == 'rdkit'\n"
         "for name, given in (('mmff94-openbabel', {}), ('mmff94', {'variant': 'paper'})):\n"
         "    try: preset(name, **given)\n"
@@ -167,4 +169,4 @@ def test_the_hydrogen_of_ethene_stays_bonded():
         angle = np.radians(30)
         v = v * np.cos(angle) + np.cross(axis, v) * np.sin(angle) + axis * (axis @ v) * (1 - np.cos(angle))
         positions[i] = positions[0] + v
-    assert relax_one(ethene.numbers, positions, program="mmff94", variant="rdkit").verdict == "converged"
+    assert relax_one(ethene.numbers, positions, program="mmff94", variant="rdkit").verdicts[0] == "converged"

@@ -55,7 +55,7 @@ def test_what_is_not_reached_or_not_possible_is_told():
     assert (radical.status, radical.steps) == ("failed", 0)
     assert "radical" in radical.reason
     np.testing.assert_array_equal(radical.positions, stretched(1.0))
-    assert "not finite" in optimise(NUMBERS, stretched(np.nan), calculator("gfn2")).reason
+    assert "infinite or no number" in optimise(NUMBERS, stretched(np.nan), calculator("gfn2")).reason
 
 
 def test_the_surface_goes_on_from_the_last_density():

@@ -24,7 +24,8 @@ from morered.datasets.graphs import graphs, perceive
 from morered.datasets.smiles import conformers, graph_of, parse, read_smiles
 from morered.metrics.rmsd import superpose
 from morered.parallel import Progress
-from morered.relaxation.downhill.one_molecule import RelaxedOne, relax_one
+from morered.relaxation.downhill.one_molecule import relax_one
+from morered.relaxation.result import Result
 from morered.resumable import Built
 from morered.structures import Column, Structures
 
@@ -283,7 +284,7 @@ def _from_smiles(entry: tuple[str, str], settings: Making, seed: int) -> Structu
     drawn = graph_of(parse(smiles))
     start = int(generator(seed, name, "conformers").integers(2**31))
     numbers, geometries = conformers(smiles, settings.conformers, start)
-    relaxed: list[RelaxedOne] = []
+    relaxed: list[Result] = []
     problems: list[str] = []
     for positions in geometries:
         try:
@@ -297,9 +298,9 @@ def _from_smiles(entry: tuple[str, str], settings: Making, seed: int) -> Structu
         relaxed.append(one)
     if not relaxed:
         raise BuildError(f"none of its {len(geometries)} conformers gave a minimum: {problems[0]}")
-    relaxed.sort(key=lambda one: one.energy)
+    relaxed.sort(key=_energy)
     structures = Structures.build([numbers] * len(relaxed), [one.positions for one in relaxed], [name] * len(relaxed)).centred()
-    energies = np.array([one.energy for one in relaxed])
+    energies = np.array([_energy(one) for one in relaxed])
     repeated = duplicates(structures, [drawn] * len(relaxed), energies, settings.rmsd_threshold, settings.energy_threshold)
     kept = np.flatnonzero(~repeated)
     unique = structures[kept]
@@ -309,22 +310,26 @@ def _from_smiles(entry: tuple[str, str], settings: Making, seed: int) -> Structu
     return _with_results(named, [relaxed[m] for m in kept])
 
 
-def _relaxed(numbers: Any, positions: Any, settings: Making) -> RelaxedOne:
+def _relaxed(numbers: Any, positions: Any, settings: Making) -> Result:
     """The minimum; a BuildError says why there is none."""
     assert settings.relax_with is not None
     options = dict(settings.options)
     if settings.relax_with == "mmff94":
         options.setdefault("variant", "rdkit")  # the paper's stops before it is at a minimum
     one = relax_one(numbers, positions, program=settings.relax_with, fmax=settings.fmax, steps=settings.steps, **options)
-    if not one.converged:
-        raise BuildError(f"no minimum by {settings.relax_with}: {one.reason}")
+    if one.verdicts != ["converged"]:
+        raise BuildError(f"no minimum by {settings.relax_with}: {one.reasons[0]}")
     return one
 
 
-def _with_results(structures: Structures, relaxed: Sequence[RelaxedOne]) -> Structures:
+def _energy(one: Result) -> float:
+    return float(one.structures.column("energy")[0])
+
+
+def _with_results(structures: Structures, relaxed: Sequence[Result]) -> Structures:
     return structures.with_columns(
         {
-            "relaxation_energy": Column(np.array([one.energy for one in relaxed]), "eV"),
-            "fmax": Column(np.array([one.last_fmax for one in relaxed]), "eV/Å"),
+            "relaxation_energy": Column(np.array([_energy(one) for one in relaxed]), "eV"),
+            "fmax": Column(np.array([one.values("last_fmax")[0] for one in relaxed]), "eV/Å"),
         }
     )

@@ -25,7 +25,9 @@ from morered import calculators
 from morered.calculators.base import largest_force
 from morered.metrics.rmsd import rmsd
 from morered.parallel import map_processes
-from morered.relaxation.downhill.one_molecule import FMAX, RelaxedOne, program_options, relax_molecule, relax_one
+from morered.relaxation.downhill.one_molecule import FMAX, program_options, relax_molecule, relax_one
+from morered.relaxation.recording import Recording
+from morered.relaxation.result import Result
 from morered.structures import Structures
 from morered.units import EV_PER_KCAL_MOL
 
@@ -74,12 +76,12 @@ def plain_minimum(program, numbers, positions):
 def test_it_finds_the_minimum_that_ase_finds(program, name, molecules):
     numbers, positions = molecules[name]
     relaxed = relax_one(numbers, positions, program=program)
-    assert (relaxed.verdict, relaxed.converged, relaxed.reason) == ("converged", True, None)
-    assert relaxed.first_fmax > 0.5
-    assert relaxed.last_fmax < FMAX
-    assert 5 < relaxed.steps < 200
+    assert (relaxed.verdicts, relaxed.reasons) == (["converged"], [None])
+    assert relaxed.values("first_fmax")[0] > 0.5
+    assert relaxed.values("last_fmax")[0] < FMAX
+    assert 5 < relaxed.steps[0] < 200
     energy, minimum = plain_minimum(program, numbers, positions)
-    assert relaxed.energy == pytest.approx(energy, abs=2e-5)
+    assert relaxed.energies[0] == pytest.approx(energy, abs=2e-5)
     # Where the forces are below 1e-4 eV/Å, soft torsions are known to some 0.001 Å.
     assert distance(numbers, relaxed.positions, minimum) < 0.01
     assert distance(numbers, relaxed.positions, positions) > 0.01
@@ -89,9 +91,9 @@ def test_it_finds_the_minimum_that_ase_finds(program, name, molecules):
 def test_tight_mmff94_finds_the_minimum_that_rdkit_finds(name, molecules):
     numbers, positions = molecules[name]
     relaxed = relax_one(numbers, positions, program="mmff94", variant="tight")
-    assert relaxed.verdict == "converged"
-    assert relaxed.last_fmax < FMAX
-    assert relaxed.warning is None
+    assert relaxed.verdicts[0] == "converged"
+    assert relaxed.values("last_fmax")[0] < FMAX
+    assert relaxed.reasons[0] is None
     molecule = Chem.AddHs(Chem.MolFromSmiles({"ethanol": "CCO", "formamide": "C(=O)N"}[name]))
     assert [atom.GetAtomicNum() for atom in molecule.GetAtoms()] == numbers.tolist()
     AllChem.EmbedMolecule(molecule, randomSeed=1)
@@ -101,7 +103,7 @@ def test_tight_mmff94_finds_the_minimum_that_rdkit_finds(name, molecules):
     field = AllChem.MMFFGetMoleculeForceField(molecule, AllChem.MMFFGetMoleculeProperties(molecule))
     while field.Minimize(maxIts=1000, forceTol=1e-6, energyTol=1e-10):
         pass
-    assert relaxed.energy / EV_PER_KCAL_MOL == pytest.approx(field.CalcEnergy(), abs=5e-3)
+    assert relaxed.energies[0] / EV_PER_KCAL_MOL == pytest.approx(field.CalcEnergy(), abs=5e-3)
     minimum = molecule.GetConformer().GetPositions()[list(assign)]
     assert distance(numbers, relaxed.positions, minimum) < 0.01
 
@@ -137,42 +139,42 @@ def test_the_papers_mmff94_is_open_babels_conjugate_gradients(name, molecules):
     expected = np.array([[atom.GetX(), atom.GetY(), atom.GetZ()] for atom in openbabel.OBMolAtomIter(plain)])
     field.Setup(openbabel.OBMol())
     np.testing.assert_allclose(relaxed.positions, expected, atol=1e-8)
-    assert relaxed.verdict == "converged"
-    assert relaxed.first_fmax > 0.4
-    assert FMAX < relaxed.last_fmax < 0.1  # it stops early: this is what the variant is about
+    assert relaxed.verdicts[0] == "converged"
+    assert relaxed.values("first_fmax")[0] > 0.4
+    assert FMAX < relaxed.values("last_fmax")[0] < 0.1  # it stops early: this is what the variant is about
     tight = relax_one(numbers, positions, program="mmff94", variant="tight")
-    assert 0 <= relaxed.energy - tight.energy < 0.01
+    assert 0 <= relaxed.energies[0] - tight.energies[0] < 0.01
 
 
 def test_the_mlff_goes_downhill_in_its_own_energy(molecules, mlff_file):
     numbers, positions = molecules["water"]
-    relaxed = relax_one(numbers, positions, program="mlff", weights=mlff_file, steps=30, record=True)
+    relaxed = relax_one(numbers, positions, program="mlff", weights=mlff_file, steps=30, recording=Recording(frames=True))
     calculator = calculators.get("mlff", weights=mlff_file, dtype="float64")
     energy, forces = calculator.surface(numbers, relaxed.positions).evaluate(relaxed.positions)
-    assert relaxed.energy == pytest.approx(energy, abs=1e-9)
-    assert relaxed.last_fmax == pytest.approx(largest_force(forces), abs=1e-9)
-    assert relaxed.energy < relaxed.record.energies[0]
+    assert relaxed.energies[0] == pytest.approx(energy, abs=1e-9)
+    assert relaxed.values("last_fmax")[0] == pytest.approx(largest_force(forces), abs=1e-9)
+    assert relaxed.energies[0] < relaxed.trajectories.trajectory(0).columns["energy"][0]
 
 
 def test_the_cap_holds_and_is_a_verdict(molecules):
     numbers, positions = molecules["ethanol"]
     for options in ({"program": "gfn2"}, {"program": "mmff94", "variant": "tight"}, {"program": "mmff94", "variant": "paper"}):
         relaxed = relax_one(numbers, positions, steps=3, **options)
-        assert (relaxed.verdict, relaxed.converged, relaxed.steps) == ("step-cap", False, 3)
-        assert relaxed.reason.startswith("not converged in 3 steps: largest force")
-        assert relaxed.last_fmax < relaxed.first_fmax
+        assert (relaxed.verdicts[0], relaxed.steps[0]) == ("step-cap", 3)
+        assert relaxed.reasons[0].startswith("not converged in 3 steps: largest force")
+        assert relaxed.values("last_fmax")[0] < relaxed.values("first_fmax")[0]
         assert distance(numbers, relaxed.positions, positions) > 0
         still = relax_one(numbers, positions, steps=0, **options)
         np.testing.assert_array_equal(still.positions, positions)
-        assert (still.verdict, still.steps) == ("step-cap", 0)
-        assert still.first_fmax == still.last_fmax == pytest.approx(relaxed.first_fmax)
+        assert (still.verdicts[0], still.steps[0]) == ("step-cap", 0)
+        assert still.values("first_fmax")[0] == still.values("last_fmax")[0] == pytest.approx(relaxed.values("first_fmax")[0])
 
 
 def test_a_minimum_needs_no_step(molecules):
     numbers, positions = molecules["water"]
     minimum = relax_one(numbers, positions, program="gfn2").positions
     again = relax_one(numbers, minimum, program="gfn2")
-    assert (again.verdict, again.steps) == ("converged", 0)
+    assert (again.verdicts[0], again.steps[0]) == ("converged", 0)
     np.testing.assert_array_equal(again.positions, minimum)
 
 
@@ -181,33 +183,32 @@ def test_a_pose_does_not_matter(molecules):
     turn = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
     here = relax_one(numbers, positions, program="mmff94", variant="tight")
     there = relax_one(numbers, positions @ turn.T + 4.0, program="mmff94", variant="tight")
-    assert there.energy == pytest.approx(here.energy, abs=1e-6)
+    assert there.energies[0] == pytest.approx(here.energies[0], abs=1e-6)
     np.testing.assert_allclose(there.positions, here.positions @ turn.T + 4.0, atol=2e-3)  # the step count may differ by one
 
 
 def test_a_record_holds_every_step_and_changes_none(molecules):
     numbers, positions = molecules["formamide"]
     for options in ({"program": "gfn2"}, {"program": "mmff94", "variant": "paper"}):
-        relaxed = relax_one(numbers, positions, record=True, **options)
-        record = relaxed.record
-        np.testing.assert_allclose(record.positions[0], positions, atol=1e-6)
-        np.testing.assert_allclose(record.positions[-1], relaxed.positions, atol=1e-6)
-        assert len(record.positions) == len(record.energies) == len(record.fmax) == relaxed.steps + 1
-        assert record.fmax[0] == relaxed.first_fmax
-        assert record.energies[-1] == relaxed.energy
+        relaxed = relax_one(numbers, positions, recording=Recording(frames=True), **options)
+        record = relaxed.trajectories.trajectory(0)
+        np.testing.assert_allclose(record.frames[0], positions, atol=1e-6)
+        np.testing.assert_allclose(record.frames[-1], relaxed.positions, atol=1e-6)
+        assert len(record.frames) == len(record.columns["energy"]) == len(record.columns["fmax"]) == relaxed.steps[0] + 1
+        assert record.columns["fmax"][0] == relaxed.values("first_fmax")[0]
+        assert record.columns["energy"][-1] == relaxed.energies[0]
         without = relax_one(numbers, positions, **options)
-        assert without.record is None
-        assert without.steps == relaxed.steps
+        assert without.trajectories is None
+        assert without.steps[0] == relaxed.steps[0]
         np.testing.assert_allclose(without.positions, relaxed.positions, atol=1e-9)
 
 
 def refused(relaxed, positions):
-    assert relaxed.verdict == "refused"
-    assert not relaxed.converged
-    assert relaxed.steps == 0
-    assert np.isnan([relaxed.first_fmax, relaxed.last_fmax, relaxed.energy]).all()
+    assert relaxed.verdicts[0] == "refused"
+    assert relaxed.steps[0] == 0
+    assert np.isnan([relaxed.values("first_fmax")[0], relaxed.values("last_fmax")[0], relaxed.energies[0]]).all()
     np.testing.assert_array_equal(relaxed.positions, positions)
-    return relaxed.reason
+    return relaxed.reasons[0]
 
 
 @pytest.mark.parametrize("program", ["gfn2", "mmff94", "so3lr"])
@@ -239,25 +240,25 @@ def test_the_papers_variant_runs_on_odd_bonds_and_warns():
     side = positions[near] - centre
     positions[near] = centre + np.outer(side @ axis, axis) + np.cross(axis, side)
     relaxed = relax_one(ethene.numbers, positions, program="mmff94", variant="paper")
-    assert relaxed.verdict == "converged"
-    assert relaxed.warning == "C1 with valence 3, C2 with valence 3"
-    assert relax_one(ethene.numbers, positions, program="mmff94", variant="tight").verdict == "refused"
+    assert relaxed.verdicts[0] == "converged"
+    assert relaxed.reasons[0] == "C1 with valence 3, C2 with valence 3"
+    assert relax_one(ethene.numbers, positions, program="mmff94", variant="tight").verdicts[0] == "refused"
 
 
 def test_a_failure_on_the_way_keeps_the_input(molecules):
     numbers, positions = molecules["water"]
     relaxed = relax_one(numbers, positions, program="gfn2", max_iterations=1)
-    assert relaxed.verdict == "failed"
-    assert "SCF not converged" in relaxed.reason
+    assert relaxed.verdicts[0] == "failed"
+    assert "SCF not converged" in relaxed.reasons[0]
     np.testing.assert_array_equal(relaxed.positions, positions)
 
 
 def test_unknown_relaxers_and_options_are_refused(molecules):
     with pytest.raises(ValueError, match="no calculator 'gfn3'; there are: "):
         relax_one(*molecules["water"], program="gfn3")
-    with pytest.raises(ValueError, match=r"method 'gfn2' has no option 'f_max'; there are: fmax, steps, record, accuracy"):
+    with pytest.raises(ValueError, match=r"method 'gfn2' has no option 'f_max'; there are: fmax, steps, recording, accuracy"):
         relax_one(*molecules["water"], program="gfn2", f_max=1.0)
-    with pytest.raises(ValueError, match=r"method 'mmff94' has no option 'accuracy'; there are: variant, fmax, steps, record"):
+    with pytest.raises(ValueError, match=r"method 'mmff94' has no option 'accuracy'; there are: variant, fmax, steps, recording"):
         relax_one(*molecules["water"], program="mmff94", accuracy=1.0)
     with pytest.raises(ValueError, match="variants 'paper', 'tight', 'rdkit', not 'loose'"):
         relax_one(*molecules["water"], program="mmff94", variant="loose")
@@ -273,8 +274,8 @@ def test_relaxations_run_in_worker_processes(molecules):
         results = dict(map_processes(partial(relax_molecule, **options), tasks, workers=2, timeout=60))
         for index, task in enumerate(tasks):
             here = relax_molecule(task, **options)
-            assert isinstance(results[index], RelaxedOne)
-            assert results[index].energy == pytest.approx(here.energy, abs=1e-6)
+            assert isinstance(results[index], Result)
+            assert results[index].energies[0] == pytest.approx(here.energies[0], abs=1e-6)
             np.testing.assert_allclose(results[index].positions, here.positions, atol=1e-4)
 
 

@@ -1,6 +1,6 @@
 """Relaxing one molecule on a potential energy surface: the baselines of the paper (section 3.2), for worker processes.
 
-Shapes: N atoms, S steps. Units: Å, eV, eV/Å. The largest force is that of one atom: max over atoms of the norm of its force.
+Shapes: N atoms. Units: Å, eV, eV/Å. The largest force is that of one atom: max over atoms of the norm of its force.
 
 GFN-xTB, SO3LR and the MLFF go downhill by ASE's L-BFGS to 5e-5 eV/Å (1.15e-3 kcal/mol/Å, the paper's threshold). MMFF94 comes in
 three variants: "paper" is Open Babel's own conjugate-gradient routine with its own stop (the energy changes by less than 1e-6
@@ -15,7 +15,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +29,11 @@ from morered.calculators.on_surface import OnSurface
 from morered.calculators.registry import get
 from morered.calculators.registry import options as calculator_options
 from morered.electrons import electron_counts, radical_note
+from morered.relaxation.codes import Code
+from morered.relaxation.recording import UNITS, Recording
+from morered.relaxation.result import Result
+from morered.structures import Structures
+from morered.trajectories import Recorder, Trajectories
 from morered.units import EV_PER_KCAL_MOL
 
 #: The paper's threshold: 1.15e-3 kcal/mol/Å.
@@ -41,71 +45,6 @@ STEPS = 1000
 _DEFAULTS: dict[str, dict[str, Any]] = {"so3lr": {"dtype": "float64"}, "mlff": {"dtype": "float64"}}
 
 MMFF94_VARIANTS = ("paper", "tight", "rdkit")
-
-Verdict = Literal["converged", "step-cap", "refused", "failed"]
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What a relaxation passed through, the input first: S + 1 geometries.
-
-    Attributes
-    ----------
-    positions
-        [S+1, N, 3] float32, Å.
-    energies
-        [S+1], eV.
-    fmax
-        [S+1], largest force, eV/Å.
-    """
-
-    positions: NDArray[np.float32]
-    energies: NDArray[np.float64]
-    fmax: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RelaxedOne:
-    """A molecule after its relaxation.
-
-    Attributes
-    ----------
-    positions
-        [N, 3], Å; those of the input if it was refused or failed.
-    steps
-        Steps taken.
-    first_fmax, last_fmax
-        Largest force before and after, eV/Å; NaN where there is none.
-    energy
-        At ``positions``, eV; NaN if it was refused or failed.
-    forces
-        At ``positions``, [N, 3] in eV/Å; None if it was refused or failed.
-    converged
-        Whether the optimiser's own criterion was met within the cap.
-    reason
-        Why it did not converge; None if it did.
-    verdict
-        ``"converged"``; ``"step-cap"``; ``"refused"``: nothing could be calculated for the input (its elements or coordinates,
-        its perceived bonds, missing parameters; the reason says which); ``"failed"``: a calculation or the optimiser failed on
-        the way.
-    warning
-        What is doubtful about a result that stands: the variant "paper" of MMFF94 runs on odd bonds, or the molecule is taken for
-        a radical because its electrons are odd in number.
-    record
-        The steps, if asked for.
-    """
-
-    positions: NDArray[np.float64]
-    steps: int
-    first_fmax: float
-    last_fmax: float
-    energy: float
-    converged: bool
-    reason: str | None
-    verdict: Verdict
-    warning: str | None = None
-    record: Steps | None = None
-    forces: NDArray[np.float64] | None = None
 
 
 class Task(NamedTuple):
@@ -141,7 +80,7 @@ def relax_one(
     *,
     program: str,
     **options: Any,
-) -> RelaxedOne:
+) -> Result:
     """Relax one molecule.
 
     Parameters
@@ -151,13 +90,22 @@ def relax_one(
     program
         ``"mmff94"``, ``"gfn1"``, ``"gfn2"``, ``"so3lr"`` or ``"mlff"``, or any other calculator's name.
     **options
-        ``fmax``, ``steps`` and ``record``; ``variant`` for MMFF94 (`relax_mmff94`); the calculator's own options for the others
-        (`relax_lbfgs`).
+        ``fmax``, ``steps`` and ``recording``; ``variant`` for MMFF94 (`relax_mmff94`); for the others (`relax_lbfgs`) the
+        calculator's own options.
 
     Raises
     ------
     ValueError
         If the program or an option is unknown. What is wrong with a molecule is not raised but told by the verdict.
+
+    Returns
+    -------
+    Result
+        Of one molecule, with its energy and forces. It has converged by the optimiser's own criterion, reached the cap, was
+        refused (nothing could be calculated for the input: the reason says whether its elements, coordinates, perceived bonds or
+        missing parameters are why), or failed on the way; the last two keep the input's coordinates. A result that stands has a
+        reason as well where something is doubtful: MMFF94's variant "paper" runs on odd bonds, and an odd number of electrons is
+        taken for a radical.
     """
     known = program_options(program)
     for option in options:
@@ -184,18 +132,12 @@ def program_options(program: str) -> dict[str, Any]:
     return own | calculator_options(program) | _DEFAULTS.get(program, {})
 
 
-def relax_molecule(molecule: Task | tuple[ArrayLike, ArrayLike], **options: Any) -> RelaxedOne:
+def relax_molecule(molecule: Task | tuple[ArrayLike, ArrayLike], **options: Any) -> Result:
     """`relax_one` of a molecule, at least its numbers and positions.
 
     A task for `morered.parallel.map_processes`, through `functools.partial`.
     """
     return relax_one(*molecule, **options)
-
-
-def timed_relax_molecule(molecule: Task | tuple[ArrayLike, ArrayLike], **options: Any) -> tuple[RelaxedOne, float]:
-    """`relax_molecule` with the seconds it took."""
-    begin = time.perf_counter()
-    return relax_molecule(molecule, **options), time.perf_counter() - begin
 
 
 def relax_lbfgs(
@@ -204,9 +146,9 @@ def relax_lbfgs(
     calculator: str,
     fmax: float = FMAX,
     steps: int = STEPS,
-    record: bool = False,
+    recording: Recording | None = None,
     **options: Any,
-) -> RelaxedOne:
+) -> Result:
     """Relax one molecule by ASE's L-BFGS on the surface of a calculator.
 
     Parameters
@@ -219,13 +161,13 @@ def relax_lbfgs(
         Largest force at which it is converged, eV/Å.
     steps
         Cap.
-    record
-        Keep every step.
+    recording
+        What is kept of the steps; the first is the input.
     **options
         Of the calculator. SO3LR and the MLFF run in float64 unless told otherwise.
     """
     chosen = _calculator(calculator, tuple(sorted((_DEFAULTS.get(calculator, {}) | options).items())))
-    return _relax(molecule, chosen, _lbfgs, fmax, steps, record)
+    return _relax(molecule, chosen, _lbfgs, fmax, steps, recording)
 
 
 def relax_mmff94(
@@ -234,8 +176,8 @@ def relax_mmff94(
     variant: Literal["paper", "tight", "rdkit"] = "paper",
     fmax: float = FMAX,
     steps: int = STEPS,
-    record: bool = False,
-) -> RelaxedOne:
+    recording: Recording | None = None,
+) -> Result:
     """Relax one molecule on MMFF94's surface.
 
     Parameters
@@ -246,7 +188,7 @@ def relax_mmff94(
     variant
         ``"paper"``: Open Babel's conjugate gradients to its own stop, on whatever bonds it perceives; ``fmax`` is not used.
         ``"tight"``: L-BFGS to ``fmax`` on sound bonds. ``"rdkit"``: RDKit's minimiser to ``fmax``, without Open Babel.
-    fmax, steps, record
+    fmax, steps, recording
         As for `relax_lbfgs`.
 
     Raises
@@ -258,10 +200,10 @@ def relax_mmff94(
         raise ValueError(f"MMFF94 has the variants {', '.join(map(repr, MMFF94_VARIANTS))}, not {variant!r}")
     if variant == "rdkit":
         calculator = _calculator("mmff94", ())
-        return _relax(molecule, calculator, _rdkit, fmax, steps, record)
+        return _relax(molecule, calculator, _rdkit, fmax, steps, recording)
     tight = variant == "tight"
     calculator = _calculator("mmff94-openbabel", (("check_bonds", tight),))
-    return _relax(molecule, calculator, _lbfgs if tight else _open_babel, fmax, steps, record)
+    return _relax(molecule, calculator, _lbfgs if tight else _open_babel, fmax, steps, recording)
 
 
 # --------------------------------------------------------------------- the course of a relaxation
@@ -270,9 +212,9 @@ def relax_mmff94(
 class _Path:
     """A surface that remembers the geometries it was evaluated at as steps of a relaxation."""
 
-    def __init__(self, surface: Surface, record: bool, frozen: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, surface: Surface, recording: Recording | None, frozen: NDArray[np.bool_] | None = None) -> None:
         self.surface = surface
-        self.record = record
+        self.recording = recording
         self.frozen = frozen
         self.steps = 0
         self.fmax = self.first_fmax = self.energy = np.nan
@@ -287,17 +229,20 @@ class _Path:
         if self.positions is None:
             self.first_fmax = self.fmax
         self.positions = np.array(positions, dtype=np.float64)
-        if self.record:
+        if self.recording is not None:
             self._kept.append((positions.astype(np.float32), energy, self.fmax))
         return energy, forces
 
-    def history(self) -> Steps | None:
-        if not self.record:
+    def trajectories(self, ids: NDArray[np.bytes_]) -> Trajectories | None:
+        """The steps that are to be kept, of the one molecule of ``ids``."""
+        if self.recording is None:
             return None
-        if not self._kept:
-            return Steps(np.empty((0, 0, 3), np.float32), np.empty(0), np.empty(0))
-        frames, energies, fmax = zip(*self._kept, strict=True)
-        return Steps(np.stack(frames), np.array(energies), np.array(fmax))
+        recorder = Recorder(ids, UNITS)
+        for k, (frame, energy, fmax) in enumerate(self._kept):
+            if k % self.recording.stride == 0 or k == len(self._kept) - 1:
+                columns: dict[str, ArrayLike] = {"step": [k], "fmax": [fmax], "energy": [energy]}
+                recorder.add([0], columns, [frame] if self.recording.frames else None)
+        return recorder.finish()
 
 
 Optimiser = Callable[[NDArray[np.integer], NDArray[np.float64], _Path, float, int], bool]
@@ -309,46 +254,38 @@ def _relax(
     optimise: Optimiser,
     fmax: float,
     steps: int,
-    record: bool,
-) -> RelaxedOne:
+    recording: Recording | None,
+) -> Result:
     if not fmax > 0 or steps < 0:
         raise ValueError(f"fmax must be positive and steps not negative, not {fmax} and {steps}")
     numbers, start = np.asarray(given.numbers, dtype=np.int64), np.array(given.positions, dtype=np.float64)
     electrons = given.charge, given.unpaired
     stated: dict[str, Any] = {"bonds": given.bonds} if calculator.takes_bonds else {}
+    begin = time.perf_counter()
+    result = Result.begin(Structures.build([numbers], [start], ["molecule"]).with_electrons(*electrons), forces=True)
     path: _Path | None = None
     try:
         molecule = accepted(calculator, numbers, start, *electrons)
         radical = radical_note(int(electron_counts(molecule)[0]), *electrons)
-        path = _Path(calculator.surface(numbers, start, *electrons, **stated), record, given.frozen)
+        path = _Path(calculator.surface(numbers, start, *electrons, **stated), recording, given.frozen)
         converged = optimise(numbers, start, path, fmax, steps)
     except CalculationError as error:
         refused = error.stage in ("input", "perception", "setup") and (path is None or path.positions is None)
-        return RelaxedOne(
-            positions=start,
-            steps=0 if path is None else path.steps,
-            first_fmax=np.nan if path is None else path.first_fmax,
-            last_fmax=np.nan,
-            energy=np.nan,
-            converged=False,
-            reason=str(error),
-            verdict="refused" if refused else "failed",
-            record=None if path is None else path.history(),
-        )
-    assert path.positions is not None
-    return RelaxedOne(
-        positions=path.positions,
-        steps=path.steps,
-        first_fmax=path.first_fmax,
-        last_fmax=path.fmax,
-        energy=path.energy,
-        converged=converged,
-        reason=None if converged else f"not converged in {path.steps} steps: largest force {path.fmax:.2g} eV/Å",
-        verdict="converged" if converged else "step-cap",
-        warning="; ".join(filter(None, (getattr(path.surface, "bond_problem", None), radical))) or None,
-        record=path.history(),
-        forces=path.forces,
-    )
+        result.code[:], result.reasons = int(Code.REFUSED if refused else Code.FAILED), [str(error)]
+    else:
+        assert path.positions is not None
+        assert path.forces is not None
+        columns = result.structures
+        result.code[:] = int(Code.CONVERGED if converged else Code.STEP_CAP)
+        result.positions[:], columns.column("forces")[:] = path.positions, path.forces
+        columns.column("energy")[:], columns.column("last_fmax")[:] = path.energy, path.fmax
+        capped = None if converged else f"not converged in {path.steps} steps: largest force {path.fmax:.2g} eV/Å"
+        result.reasons = ["; ".join(filter(None, (capped, getattr(path.surface, "bond_problem", None), radical))) or None]
+    if path is not None:
+        result.steps[:], result.values("first_fmax")[:] = path.steps, path.first_fmax
+        result.trajectories = path.trajectories(result.structures.ids)
+    result.seconds[:] = time.perf_counter() - begin
+    return result
 
 
 def _lbfgs(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path, fmax: float, steps: int) -> bool:
@@ -379,7 +316,7 @@ def _open_babel(numbers: NDArray[np.integer], start: NDArray[np.float64], path: 
         while going:
             going = force_field.ConjugateGradientsTakeNSteps(1)
             path.steps += 1
-            if path.record or not going:
+            if path.recording is not None or not going:
                 path.evaluate(surface.positions())
     except CalculationError as error:
         raise CalculationError(f"Open Babel's optimiser failed: {error}", "optimiser") from None
@@ -398,7 +335,7 @@ def _rdkit(numbers: NDArray[np.integer], start: NDArray[np.float64], path: _Path
     for _ in range(_TRIES):
         if path.fmax <= fmax or path.steps >= steps:
             break
-        taken, geometries = surface.descend(steps - path.steps, tolerance, path.record)
+        taken, geometries = surface.descend(steps - path.steps, tolerance, path.recording is not None)
         path.steps += taken
         for geometry in geometries:
             path.evaluate(geometry)

@@ -17,39 +17,28 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from morered import calculators
 from morered.checks.known import stated_bonds
 from morered.frozen import frozen_atoms
 from morered.parallel import TaskFailure, map_processes
 from morered.relaxation.codes import Code
-from morered.relaxation.downhill.one_molecule import RelaxedOne, Task, program_options, timed_relax_molecule
+from morered.relaxation.downhill.one_molecule import Task, program_options, relax_molecule
 from morered.relaxation.engine.endings import code_of
 from morered.relaxation.recording import UNITS, Recording
 from morered.relaxation.result import Progress, Result
 from morered.settings.relaxation import TIMEOUT, PhysicalMethod
 from morered.structures import Structures
-from morered.trajectories import Recorder, Trajectories
+from morered.trajectories import Recorder
 from morered.worker import describe
-
-#: A relaxed molecule and the seconds it took.
-Timed = tuple[RelaxedOne, float]
 
 #: Open Babel has one force field for all threads of a process.
 _ONE_AT_A_TIME = threading.Lock()
 
-_CODES = {
-    "converged": Code.CONVERGED,
-    "step-cap": Code.STEP_CAP,
-    "refused": Code.REFUSED,
-    "failed": Code.FAILED,
-}
-
 
 def settings(program: str) -> dict[str, Any]:
     """The options that a method may give a program, with their defaults."""
-    return {name: default for name, default in program_options(program).items() if name != "record"}
+    return {name: default for name, default in program_options(program).items() if name != "recording"}
 
 
 def relax_with_program(
@@ -76,23 +65,22 @@ def relax_with_program(
         With energies and forces; after Ctrl-C what is done by then is kept.
     """
     result = Result.begin(structures, forces=True)
-    records: list[RelaxedOne | None] = [None] * len(structures)
+    recorder = None if recording is None else Recorder(structures.ids, UNITS)
     tasks = _tasks(structures)
-    options = {**method.options, "program": method.program, "record": recording is not None}
+    options = {**method.options, "program": method.program, "recording": recording}
     done = steps = 0
     try:
-        for m, one in _results(partial(timed_relax_molecule, **options), tasks, method, workers):
+        for m, one in _results(partial(relax_molecule, **options), tasks, method, workers):
             if isinstance(one, TaskFailure):
                 result.code[m], result.reasons[m] = int(Code.FAILED), one.reason
             else:
-                records[m], seconds = one
-                _put(result, structures, m, one[0], seconds)
+                _put(result, structures, m, one, recorder)
             done, steps = done + 1, steps + int(result.steps[m])
             if progress is not None:
                 progress(done, len(structures), steps)
     except KeyboardInterrupt:
         result.interrupted = True
-    result.trajectories = None if recording is None else _trajectories(structures, records, recording)
+    result.trajectories = None if recorder is None else recorder.finish()
     return result
 
 
@@ -118,8 +106,8 @@ def _tasks(structures: Structures) -> list[Task]:
 
 
 def _results(
-    function: Callable[[Any], Timed], tasks: Sequence[Any], method: PhysicalMethod, workers: int | None
-) -> Iterator[tuple[int, Timed | TaskFailure]]:
+    function: Callable[[Any], Result], tasks: Sequence[Any], method: PhysicalMethod, workers: int | None
+) -> Iterator[tuple[int, Result | TaskFailure]]:
     """(index, result) of each task as it is finished."""
     if method.timeout is None and 1 in (workers, len(tasks)):
         yield from _here(function, tasks, method.program)
@@ -128,43 +116,29 @@ def _results(
     yield from map_processes(function, tasks, workers=workers, timeout=None if math.isinf(timeout) else timeout)
 
 
-def _here(function: Callable[[Any], Timed], tasks: Sequence[Any], program: str) -> Iterator[tuple[int, Timed | TaskFailure]]:
+def _here(function: Callable[[Any], Result], tasks: Sequence[Any], program: str) -> Iterator[tuple[int, Result | TaskFailure]]:
     from threadpoolctl import threadpool_limits
 
     calculators.get(program)  # loads its libraries: only what is loaded can be held to one thread
     for m, task in enumerate(tasks):
         try:
             with _ONE_AT_A_TIME, threadpool_limits(1):
-                result: Timed | TaskFailure = function(task)
+                result: Result | TaskFailure = function(task)
         except Exception as error:
             result = TaskFailure(describe(error), "raised")
         yield m, result
 
 
-def _put(result: Result, structures: Structures, m: int, one: RelaxedOne, seconds: float) -> None:
+def _put(result: Result, structures: Structures, m: int, one: Result, recorder: Recorder | None) -> None:
+    """Take over what became of molecule ``m``, held to what no relaxation does."""
     atoms = slice(int(structures.offsets[m]), int(structures.offsets[m + 1]))
-    result.positions[atoms] = one.positions
-    result.steps[m], result.seconds[m] = one.steps, seconds
-    result.values("first_fmax")[m], result.values("last_fmax")[m] = one.first_fmax, one.last_fmax
-    if result.energies is not None and result.forces is not None and one.forces is not None:
-        result.energies[m], result.forces[atoms] = one.energy, one.forces
-    code = _CODES[one.verdict]
-    broken = code_of(structures.positions[atoms], one.positions) if code in (Code.CONVERGED, Code.STEP_CAP) else None
+    broken = code_of(structures.positions[atoms], one.positions) if one.relaxed[0] else None
     if broken is not None:
-        code = broken
-    else:
-        result.reasons[m] = "; ".join(filter(None, (one.reason, one.warning))) or None
-    result.code[m] = int(code)
-
-
-def _trajectories(structures: Structures, results: list[RelaxedOne | None], recording: Recording) -> Trajectories:
-    recorder = Recorder(structures.ids, UNITS)
-    for m, one in enumerate(results):
-        if one is None or one.record is None:
-            continue
-        n = len(one.record.energies)
-        for k in range(n):
-            if k % recording.stride == 0 or k == n - 1:
-                columns: dict[str, ArrayLike] = {"step": [k], "fmax": one.record.fmax[[k]], "energy": one.record.energies[[k]]}
-                recorder.add([m], columns, [one.record.positions[k]] if recording.frames else None)
-    return recorder.finish()
+        one.code[:], one.reasons = int(broken), [None]
+    result.put(np.array([m]), one)
+    if recorder is None or one.trajectories is None:
+        return
+    steps = one.trajectories.trajectory(0)
+    for k in range(int(one.trajectories.lengths[0])):
+        columns = {name: values[[k]] for name, values in steps.columns.items()}
+        recorder.add([m], columns, None if steps.frames is None else [steps.frames[k]])
