@@ -43,7 +43,8 @@ def table(schedule: NoiseSchedule) -> Tensor:
 def at(table: Tensor, step: Tensor) -> Factors:
     """The factors of steps [B]."""
     row = table[step]
-    return Factors(*row[:, :7, None, None].unbind(1), time=row[:, 7])
+    keep, follow, sigma, signal, noise, unscale, remove = row[:, :7, None, None].unbind(1)
+    return Factors(keep, follow, sigma, signal, noise, unscale, remove, row[:, 7])
 
 
 def reverse(x: Tensor, noise: Tensor, factors: Factors, new_noise: Tensor | None) -> Tensor:
