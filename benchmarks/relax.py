@@ -122,7 +122,7 @@ class Models:
         self.origin: dict[str, str] = {}
         self._loaded: dict[str, LoadedModel] = {}
         for part, name in SHIPPED.items():
-            self.origin[part] = "shipped" if shipped and name in weights.names() else "random"
+            self.origin[part] = "shipped" if shipped and name in shipped.names() else "random"
             model = weights.load(name) if self.origin[part] == "shipped" else new_model(part, features)
             self._loaded[part] = model
             watched = "forward" if isinstance(model.network, DiffusionNetwork) else "energy_forces"

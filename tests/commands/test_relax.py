@@ -15,6 +15,7 @@ from rdkit.Chem import rdDepictor
 
 from morered.checks.table import CHECKS
 from morered.cli import main
+from morered.models import shipped
 from morered.models import weights as weights_files
 from morered.models.networks import build
 from morered.models.weights import WeightsHeader
@@ -149,7 +150,7 @@ def test_wrong_usage_is_told_in_a_sentence_and_ends_in_2(inputs, monkeypatch, ca
 def test_methods_work_as_soon_as_their_weights_ship(inputs, tmp_path, monkeypatch, capsys, method, parts):
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(weights_files, "_shipped", lambda: folder)
+    monkeypatch.setattr(shipped, "folder", lambda: folder)
     assert relax(inputs, "-o", tmp_path / "out.xyz", "--method", method) == 2
     said = capsys.readouterr().err
     assert all(f"morered-{part}" in said for part in parts)

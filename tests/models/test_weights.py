@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from morered.batching import pad
-from morered.models import weights
+from morered.models import shipped, weights
 from morered.models.networks import Potential, build
 from morered.settings.networks import ModelConfig
 
@@ -173,8 +173,8 @@ def test_what_is_no_weights_file_is_refused(tmp_path, stored):
 
 
 def test_shipped_weights_are_found_by_name(stored, monkeypatch):
-    monkeypatch.setattr(weights, "_shipped", lambda: stored.parent)
-    assert weights.names() == ["m"]
+    monkeypatch.setattr(shipped, "folder", lambda: stored.parent)
+    assert shipped.names() == ["m"]
     assert weights.load("m").header == HEADER
 
 

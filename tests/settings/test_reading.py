@@ -177,6 +177,8 @@ def test_reading_a_config_imports_no_torch_and_settings_no_pydantic(repository):
         "assert 'pydantic' not in sys.modules\n"
         "from morered.study import Study\n"
         "Study(yaml.safe_load(open('config/small.yaml')))\n"
+        "from morered.relaxation.methods import from_config\n"
+        "from_config({'preset': 'jt', 'steps': 3})\n"
         "assert 'pydantic' in sys.modules\n"
         "print(sorted({'torch', 'rdkit', 'lightning', 'pandas'} & set(sys.modules)))"
     )

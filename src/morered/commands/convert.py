@@ -41,13 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the weights file and print what it is; 1 if the model cannot be read."""
     from ase.data import atomic_numbers
 
-    from morered.models import schnetpack_weights, weights
+    from morered.models import schnetpack_weights, shipped, weights
 
     unknown = [symbol for symbol in arguments.elements if symbol == "X" or symbol not in atomic_numbers]
     if unknown:
         return usage("convert", f"--elements: {unknown[0]!r} is no chemical symbol")
-    if not arguments.output.endswith(weights.SUFFIX):
-        return usage("convert", f"{arguments.output}: the name of a weights file ends in {weights.SUFFIX}")
+    if not arguments.output.endswith(shipped.SUFFIX):
+        return usage("convert", f"{arguments.output}: the name of a weights file ends in {shipped.SUFFIX}")
     if sentence := problem_of(others=[arguments.output]):
         return usage("convert", sentence)
     numbers = [atomic_numbers[symbol] for symbol in arguments.elements]

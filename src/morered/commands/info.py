@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each file's description; 1 if one cannot be read."""
-    from morered.models import weights
+    from morered.models import shipped, weights
 
     failed = False
-    for k, name in enumerate(arguments.weights or weights.names()):
+    for k, name in enumerate(arguments.weights or shipped.names()):
         try:
             print(("\n" if k else "") + weights.describe(name))
         except weights.WeightsError as error:

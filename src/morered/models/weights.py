@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -27,10 +26,10 @@ from torch import Tensor
 
 from morered.escaping import printable
 from morered.files import atomic_path
+from morered.models import shipped
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.settings.networks import Engine, ModelConfig
 
-SUFFIX = ".safetensors"
 _LAYOUT = "1"
 _KEYS = ("morered_version", "config", "header", "digest")
 
@@ -193,12 +192,6 @@ def copy(path_or_name: str | os.PathLike[str], out: str | os.PathLike[str], *, k
         temporary.write_bytes(find(path_or_name).read_bytes())
 
 
-def names() -> list[str]:
-    """Names of the weights that ship with the package."""
-    folder = _shipped()
-    return sorted(file.stem for file in folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
-
-
 def find(path_or_name: str | os.PathLike[str]) -> Path:
     """The file meant by a path or by the name of shipped weights.
 
@@ -210,10 +203,10 @@ def find(path_or_name: str | os.PathLike[str]) -> Path:
     path = Path(path_or_name)
     if path.is_file():
         return path
-    shipped = _shipped() / f"{path}{SUFFIX}"
-    if path.name == str(path) and shipped.is_file():
-        return shipped
-    raise WeightsError(f"no weights {str(path)!r}: neither a file nor shipped; there are: {', '.join(names()) or 'none'}")
+    its_own = shipped.folder() / f"{path}{shipped.SUFFIX}"
+    if path.name == str(path) and its_own.is_file():
+        return its_own
+    raise WeightsError(f"no weights {str(path)!r}: neither a file nor shipped; there are: {', '.join(shipped.names()) or 'none'}")
 
 
 def describe(path_or_name: str | os.PathLike[str]) -> str:
@@ -318,10 +311,6 @@ def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _shipped() -> Path:
-    return Path(str(resources.files("morered"))) / "weights"
 
 
 def _plain(value: object) -> str:

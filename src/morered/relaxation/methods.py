@@ -12,7 +12,7 @@ from typing import Any
 from morered import plugins
 from morered.calculators import check_installed
 from morered.calculators.given import is_potential
-from morered.models.weights import names
+from morered.models.shipped import names
 from morered.settings.base import merged
 from morered.settings.presets import PRESETS, ROLES, started
 from morered.settings.reading import ConfigError, read
