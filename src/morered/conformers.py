@@ -1,4 +1,4 @@
-"""Conformers of molecules: embedded by ETKDGv3, relaxed, freed of duplicates, and ranked by an energy.
+"""Searches conformers of molecules: it embeds them by ETKDGv3, relaxes them, removes duplicates and ranks the rest by an energy.
 
 A molecule is taken as it is drawn, salts, charges, tautomer and stereochemistry included, unless it is asked for otherwise
 (`Preparation`). Where its drawing leaves stereochemistry open, one isomer is taken, or all of them, each with conformers of its

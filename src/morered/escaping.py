@@ -1,4 +1,4 @@
-"""Text from outside made harmless where it is shown: on a terminal, in a spreadsheet."""
+"""Makes text from outside harmless before it is shown on a terminal or in a spreadsheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that come with an extra of this one, and the sentence where they are missing.
+"""Names the extra that brings a missing package, and the command that installs it.
 
 `pyproject.toml` says what each extra installs; README.md what it is for. A module imports such packages in a block of its own,
 

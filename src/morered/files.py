@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and their digests."""
+"""Writes files that are complete or absent, and computes their digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fork of a process that has computed needs.
+"""Prepares a process that has computed with PyTorch for being forked.
 
 A fork has one thread. The threads among which PyTorch, and the kernels after it, divided their work are gone, and the fork would
 wait for them for ever. With one thread it never asks for them.

@@ -1,4 +1,4 @@
-"""Frozen atoms: they keep their coordinates exactly, and the rest of the molecule relaxes around them.
+"""Frozen atoms keep their coordinates exactly, and the rest of the molecule relaxes around them.
 
 The column `FROZEN` of `Structures` says which atoms these are; a molecule without it has none. Where a molecule has frozen atoms
 its result is not superposed on its input: it stands where these are.

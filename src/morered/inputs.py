@@ -1,4 +1,4 @@
-"""Molecules from files, standard input and SMILES in one list, and what becomes of those that cannot be relaxed at all.
+"""Gathers molecules from files, standard input and SMILES in one list, and refuses those that cannot be read.
 
 Shapes: M molecules, A atoms (flat).
 """

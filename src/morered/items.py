@@ -1,4 +1,4 @@
-"""The molecules of files one after another, as they stand there: what a batch is made of.
+"""Cuts files into molecules one after another, without reading more than a few at a time.
 
 A list of SMILES and an SDF are cut into molecules without being read, which is left to whoever relaxes them; xyz is read here. No
 more than a few molecules are in memory. Files of other formats are read as a whole.

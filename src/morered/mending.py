@@ -1,4 +1,4 @@
-"""Molecules that lack hydrogens or a geometry, given both where this is asked for and their source states the bonds.
+"""Adds hydrogens and geometries to molecules that lack them, if this is asked for and their source states the bonds.
 
 RDKit adds hydrogens where the bonds leave room for them, and embeds drawings by ETKDGv3 with the stereochemistry of their wedges.
 What has no stated bonds cannot be mended: which bonds are double is not told by heavy atoms alone.

@@ -1,4 +1,4 @@
-"""Independent tasks in worker processes that may hang or die without taking anything else along.
+"""Runs independent tasks in worker processes. One that hangs or dies harms no other.
 
 Quantum chemistry and force-field libraries are Fortran and C++: they hold global state, loop for ever on a bad geometry, and
 end their process when they give up (a Fortran ``STOP`` even ends it with exit status 0). So tasks run in processes with one

@@ -1,4 +1,4 @@
-"""Names of properties that belong to one geometry: on a moved molecule they would be wrong.
+"""Tells which properties belong to one geometry, and would be wrong on a moved molecule.
 
 >>> [is_of_geometry(name) for name in ("energy", "REF_forces", "dipole", "name", "formation_year")]
 [True, True, True, False, False]

@@ -1,4 +1,4 @@
-"""RDKit's molecules: their conformers as what is relaxed, and relaxed conformers in copies of them.
+"""Takes conformers out of RDKit's molecules, and puts relaxed ones into copies of them.
 
 A molecule keeps everything but the coordinates: its bonds, charges, stereochemistry, properties, and the conformers that were not
 chosen. Its bonds are those that a result must have. Imported only where an RDKit molecule was given.

@@ -1,4 +1,4 @@
-"""Builds over many molecules that can be killed at any time: what is done is kept in pieces beside the result.
+"""Builds over many molecules that survive a kill: finished parts are kept in files beside the result.
 
 A piece holds what became of some consecutive molecules. Its file is named by a digest of those molecules, of the settings and of
 the version of the function that builds: a build that continues takes exactly the pieces that it would make itself, and never one

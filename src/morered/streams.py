@@ -1,4 +1,4 @@
-"""Standard output and error whose reader may have gone away."""
+"""Writes to standard output and error even if their reader has gone away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that differ, of any number of molecules, in eight bytes for each."""
+"""Makes names of any number of molecules unique, with eight bytes of memory for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bonds that a source states, carried along with the molecules as a column.
+"""Bonds that a source states. A column of the molecules carries them.
 
 An SDF has a bond block, and a SMILES is nothing but bonds; distances only suggest them. The column `STATED` holds, for each atom,
 the atoms of its molecule that it is bonded to, as their numbers from 0, and -1 where there are fewer than its width. A molecule

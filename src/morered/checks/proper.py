@@ -1,4 +1,4 @@
-"""Whether an input is a molecule's geometry at all, with the reason and the way out where it is not.
+"""Finds inputs that are no molecule's geometry, and says why and what to do.
 
 A drawing is flat, a crystal structure lacks its hydrogens, an atom's name is taken for its element: what comes of such an input
 is no result, whatever the method. Distorted molecules pass: each rule needs bonds that distances, or the source, tell.

@@ -1,4 +1,4 @@
-"""The table of checks: a name, what it asks, and the verdict on a result that does not pass.
+"""The table of checks: the name of each, what it asks, and the verdict of a result that does not pass it.
 
 The values are 1 (passed), 0 (not passed) and -1 (cannot be told: there is nothing to compare with, or the method has no such
 quantity). The idea of one such table is PoseBusters' (Buttenschoen et al., Chem. Sci. 2024, 15, 3130).

@@ -1,4 +1,4 @@
-"""Which molecules nothing can be computed of: unknown elements, coordinates that are no numbers, atoms that lie on each other.
+"""Finds molecules that no method can compute: unknown elements, coordinates that are no numbers, coinciding atoms.
 
 Shapes: M molecules, A atoms (flat).
 """

@@ -1,4 +1,4 @@
-"""Energies of molecules as they are: PBE0+MBD/def2-TZVP, or another basis; a number that converged, or a reason why not.
+"""Compute energies of molecules as they are, at PBE0+MBD/def2-TZVP or in another basis. Each has converged or has a reason.
 
 The table goes to standard output as CSV, a line for each molecule as soon as those before it are done. A molecule that cannot be
 read or computed never stops the others. Ctrl-C ends it early: what is done by then is in the table. Exit code: 0 all converged, 1

@@ -1,4 +1,4 @@
-"""`morered relax` of a library: molecules are written as they are finished, in memory that does not grow with their number."""
+"""`morered relax` of a library. It writes molecules as they are finished, and its memory does not grow with their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands say on standard error: one sentence a line, whatever is in the names that it quotes."""
+"""What commands say on standard error. Each message is one line, whatever the names hold that it quotes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs of a command: checked before the work, and where one fails after it, the results go elsewhere."""
+"""Outputs of a command. They are checked before the work; if one fails afterwards, the results are written elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single points of many geometries: every one that is finished is kept, whatever becomes of the job."""
+"""Single points of many geometries. Each is stored when it is finished, so a killed job loses none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single points cost, roughly, so that a dry run can say so. Nothing is computed or imported for it."""
+"""Estimates what single points cost, for a dry run. Nothing numerical is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometry optimisations with PBE0 or GFN2-xTB, counted: steps, cycles of the self-consistent field, seconds.
+"""Geometry optimisations with PBE0 or GFN2-xTB. Their steps, cycles of the self-consistent field and seconds are counted.
 
 What they start from decides what they cost. ASE's BFGS moves the atoms; each step is one evaluation of energy and forces.
 """

@@ -1,4 +1,4 @@
-"""Which geometries are computed: a sample of the inputs, the same for every method, with their minima and what became of them.
+"""Chooses the geometries whose energies are computed: a sample of the inputs, their minima, and the results of every method.
 
 A geometry that several runs share (a minimum with three inputs, an input that a method gave back) is computed once.
 """

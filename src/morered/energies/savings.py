@@ -1,4 +1,4 @@
-"""What a relaxation saves: optimisations that start from inputs, from minima, and from what each method made of the inputs."""
+"""What a relaxation saves: optimisations start from inputs, from minima and from results, and their costs are compared."""
 
 from __future__ import annotations
 

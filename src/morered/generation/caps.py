@@ -1,4 +1,4 @@
-"""Structures from noise at several caps on the steps, of one process (Fig. B4b), which can be killed and goes on.
+"""Generates structures at several caps on the steps, from one process (Fig. B4b). A killed run goes on.
 
 Shapes: M molecules, A atoms (flat).
 """

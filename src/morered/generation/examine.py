@@ -1,4 +1,4 @@
-"""What each generated structure is: one row of a table for each, and the molecules of the dataset that it may repeat.
+"""Examines generated structures: a row of a table for each, and the molecules of the dataset that it may repeat.
 
 Columns of the table (`COLUMNS`): what is text is empty where there is nothing to say.
 

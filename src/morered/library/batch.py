@@ -1,4 +1,4 @@
-"""What becomes of one batch of a library: read, relaxed, and put into the texts that its files grow by.
+"""Relaxes one batch of a library, and makes the texts that are appended to its files.
 
 The texts depend on the molecules and the method alone, not on the process, the time or the neighbours: an interrupted run that
 goes on gives the same bytes as one that was left alone.

@@ -1,4 +1,4 @@
-"""What an unfinished run over a library has done: a small file beside its output, from which `--resume` goes on.
+"""Notes what an unfinished run over a library has done, in a small file beside its output. `--resume` goes on from it.
 
 It is written after each batch, but no more than once a second, when what it tells of is on the disk; and it goes when the run is
 complete. So it never tells of more than there is, and what it does not tell of is cut off and done again.

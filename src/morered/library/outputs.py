@@ -1,4 +1,4 @@
-"""Files that grow batch by batch, and go on where they were after the program was killed."""
+"""Files that grow batch by batch. After a kill they are cut to their last complete batch and go on from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a library: its chunks in one SDF and one table, and a page with coverage, reasons and the worst molecules.
+"""Joins the chunks of a library into one SDF and one table, and writes a page with coverage, reasons and the worst molecules.
 
 The worst are those that did not converge, some of each verdict, and of the others those that moved furthest.
 """

@@ -1,4 +1,4 @@
-"""A library from its file to its results: one batch after another, here or in worker processes, written in order as they come.
+"""Relaxes a library batch by batch, here or in worker processes, and writes the results in order.
 
 A batch is some molecules that lie one after another in the library, however many processes there are: so neither their number nor
 an interruption changes a result.

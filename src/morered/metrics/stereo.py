@@ -1,4 +1,4 @@
-"""Whether a relaxation kept the stereochemistry, from coordinates alone.
+"""Tells from coordinates alone whether a relaxation kept the stereochemistry.
 
 Atoms keep their order, so a centre is inverted where the signed volume of its four neighbours changes sign, and a double bond is
 turned over where the torsion across it changes from cis to trans. Sulfur, phosphorus, arsenic and selenium with three neighbours

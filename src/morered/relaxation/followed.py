@@ -1,4 +1,4 @@
-"""Which inputs are followed step by step: a choice that knows nothing of results."""
+"""Chooses the inputs that figure 3b follows step by step, without looking at results."""
 
 from __future__ import annotations
 

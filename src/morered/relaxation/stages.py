@@ -1,4 +1,4 @@
-"""Methods one after another: each goes on from where the one before it ended, and the verdicts become one."""
+"""Relaxes with several methods. Each goes on from where the one before it ended, and each molecule gets one verdict."""
 
 from __future__ import annotations
 

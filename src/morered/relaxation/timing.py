@@ -1,4 +1,4 @@
-"""Seconds for one step of one molecule and of a batch, measured: the second part of table D."""
+"""Measures the seconds that one step takes, for one molecule and for a batch: the second part of table D."""
 
 from __future__ import annotations
 

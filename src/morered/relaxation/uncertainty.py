@@ -1,4 +1,4 @@
-"""How sure a result is: what becomes of a molecule when it is relaxed again, and how much its atoms disagree on the time.
+"""Estimates how sure a result is: molecules are relaxed again, and the times that their atoms predict are compared.
 
     seed_spread  float64  Å, mean RMSD between the results of all runs; NaN where fewer than two relaxed the molecule
     time_spread  float64  standard deviation over the atoms of the times predicted for the result, in [0, 1]; diffusion only

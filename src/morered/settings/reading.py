@@ -1,4 +1,4 @@
-"""The one reader of plain values: pydantic on the settings' classes, its complaints in this project's words.
+"""Reads plain values into settings, with pydantic, and tells its complaints in this project's words.
 
 Every complaint begins with the path of its key and says what is allowed; all of them are told at once.
 """

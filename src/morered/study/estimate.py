@@ -1,4 +1,4 @@
-"""What a run would take: GPU- and CPU-hours of the jobs that it would do, by stage.
+"""Estimates the GPU- and CPU-hours of a run, by stage.
 
 The rates are measured or published ones, named with their origins in docs/cluster.md, good to a factor of two or three: they tell
 an afternoon from a week. A job that asks for a GPU is reckoned at the rates of the P100 of the paper, any other at

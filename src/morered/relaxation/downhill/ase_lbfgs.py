@@ -1,4 +1,4 @@
-"""The molecules one after another through ASE's own L-BFGS: slower, and what the batched one is checked against.
+"""Relaxes molecules one after another with ASE's own L-BFGS. It is slower, and the batched one is checked against it.
 
 Shapes: M molecules, N atoms of one molecule.
 """

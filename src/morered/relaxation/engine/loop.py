@@ -1,5 +1,5 @@
-"""The engine of all batched methods: molecules wait in queues by size, run side by side in padded slots, and leave when they are
-done.
+"""The engine of all batched methods. Molecules wait in queues by size, take steps side by side in padded slots, and leave when
+they are done.
 
 A slot that becomes free is filled from the queue at once; when the queue is empty the batch shrinks. A molecule that is done is
 frozen by its mask until its slot is emptied, so how often the host looks does not change any result. On a CPU the host looks

@@ -1,4 +1,4 @@
-"""How many molecules run side by side: as many as memory holds, and no more than help."""
+"""Decides how many molecules run side by side: as many as fit into memory, up to a number beyond which more do not help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps what each step did, without making the device wait for it.
+"""Keeps what each step did, and does not make the device wait.
 
 Shapes: M molecules, B batch, N padded atoms.
 """

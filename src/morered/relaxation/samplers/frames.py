@@ -1,4 +1,4 @@
-"""A frame of its own for each molecule, so that a result does not hang on how the input was turned.
+"""Gives each molecule a frame of its own, so that a result does not depend on how the input was turned.
 
 A network's answer turns with the molecule, but noise is drawn in a fixed frame, and rounding depends on the frame; where an
 iteration does not contract, a difference in the last digit grows until it decides how the molecule ends. So a molecule is relaxed

@@ -1,4 +1,4 @@
-"""What diffusion proposes for a molecule with frozen atoms, laid on these.
+"""Superposes a proposed structure on the frozen atoms of a molecule.
 
 A predicted clean structure, and a reverse step, are right up to a rigid motion. So a proposal is superposed on the current
 structure by its frozen atoms, the others counting so little that they only settle what these leave open, and the frozen atoms are

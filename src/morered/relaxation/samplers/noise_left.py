@@ -1,4 +1,4 @@
-"""A result in which the model still sees noise is no clean structure, however still it stands.
+"""A result has failed if the network still sees noise in it, even if it is at rest.
 
 Molecules unlike the training data can come to rest anywhere: the predicted clean structure no longer moves, while the predicted
 time stays far above 0. The last prediction tells (section 2.3: the time is a measure of the noise that is left).

@@ -1,4 +1,4 @@
-"""Starts beside the one that was given.
+"""Perturbs inputs with Gaussian noise, for further starts beside the one given.
 
 Shapes: M molecules.
 """

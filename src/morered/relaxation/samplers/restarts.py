@@ -1,4 +1,4 @@
-"""Doubtful results are tried again from starts beside the input, one after another, and the result nearest to the input is taken.
+"""Tries doubtful results again from starts beside the input, and takes the result that is nearest to the input.
 
 Jumps to the predicted clean structure can fall into the basin of another isomer. Under the forward process the likelihood of the
 input falls with its distance from the structure it came from (Eq. 2), so of several clean structures the nearest is the likeliest

@@ -1,4 +1,4 @@
-"""Molecules that a model can take but has never seen the like of: told in the reason, the verdict stays.
+"""Notes in the reason that a molecule is smaller or larger than those that the network was trained on. The verdict stays.
 
 (Elements that a model has never seen are refused, see `morered.relaxation.verdicts.screening`.)
 

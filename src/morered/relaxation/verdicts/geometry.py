@@ -1,4 +1,4 @@
-"""Energies and forces that stand on the geometry they belong to: those of a method are added, those of the input taken away.
+"""Keeps energies and forces with their geometry: a method's are added, and those of the input's geometry are removed.
 
 Shapes: M molecules, A atoms (flat), N atoms of one molecule.
 """

@@ -1,4 +1,4 @@
-"""Which molecules a method cannot take, found out before it starts, with a sentence for each.
+"""Finds the molecules that a method cannot take, before it starts, with a sentence for each.
 
 Shapes: M molecules, A atoms (flat).
 """
