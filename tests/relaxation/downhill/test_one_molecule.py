@@ -253,7 +253,7 @@ def test_a_failure_on_the_way_keeps_the_input(molecules):
     np.testing.assert_array_equal(relaxed.positions, positions)
 
 
-def test_unknown_relaxers_and_options_are_refused(molecules):
+def test_unknown_programs_and_options_are_refused(molecules):
     with pytest.raises(ValueError, match="no calculator 'gfn3'; there are: "):
         relax_one(*molecules["water"], program="gfn3")
     with pytest.raises(ValueError, match=r"method 'gfn2' has no option 'f_max'; there are: fmax, steps, recording, accuracy"):

@@ -48,13 +48,13 @@ def test_steps_do_not_make_the_host_wait(move: str, noisy: Structures) -> None:
     network = build(ModelConfig(kind="morered-jt", features=16)).cuda().eval().requires_grad_(False)
     rules = StopRules(settled=Settled(window=2))
     method = DiffusionMethod(noise="jt", time="jt", move=move, stop=rules)  # type: ignore[arg-type]
-    method_ = ReverseDiffusion(method, network, network, NoiseSchedule().to("cuda"), joint=True)
-    state = start(method_, pad(noisy.centred(), device="cuda"))
+    sampler = ReverseDiffusion(method, network, network, NoiseSchedule().to("cuda"), joint=True)
+    state = start(sampler, pad(noisy.centred(), device="cuda"))
     with torch.no_grad():
         for _ in range(STEPS_AHEAD + 1):  # constants are sent, libraries loaded
-            state, _ = advance(method_, state)
+            state, _ = advance(sampler, state)
         torch.cuda.synchronize()
         with no_waiting():
             for _ in range(2 * STEPS_AHEAD):
-                state, _ = advance(method_, state)
+                state, _ = advance(sampler, state)
     assert int(state.taken.max()) > 0
