@@ -62,6 +62,11 @@ class Batch:
         return self.numbers.shape[1]
 
     @property
+    def charges(self) -> Tensor | None:
+        """Total charges in e, [B] int64; None where all are neutral because nothing is stated."""
+        return None if self.electrons is None else self.electrons[:, 0]
+
+    @property
     def sizes(self) -> Tensor:
         """Atoms of each molecule, [B] int64."""
         return self.mask.sum(dim=1)
