@@ -293,12 +293,12 @@ def _inferred(
     """Noise [B, N, 3] and times [B, N] by the kernels, whose weights are those of one charge: one call for each."""
     heads = (network.time_head, network.noise_head)
     present = [0] if charges is None else torch.unique(charges).tolist()
-    if len(present) < 2:
+    if charges is None or len(present) < 2:
         return infer(network.packed(*heads, charge=(present or [0])[0]), numbers, positions, mask, time)[:2]
     noise = positions.new_zeros(positions.shape, dtype=torch.float32) if network.noise_head is not None else None
     times = positions.new_zeros(mask.shape, dtype=torch.float32) if network.time_head is not None else None
     for charge in present:
-        rows = (charges == charge).nonzero().squeeze(1)
+        rows = torch.eq(charges, charge).nonzero().squeeze(1)
         part = (numbers[rows], positions[rows], mask[rows], None if time is None else time[rows])
         for whole, values in zip((noise, times), infer(network.packed(*heads, charge=charge), *part), strict=False):
             if whole is not None and values is not None:

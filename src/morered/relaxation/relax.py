@@ -20,6 +20,7 @@ from morered.checks.known import stated_alone
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import electron_refusals
 from morered.frozen import put_back
+from morered.metrics.calibration import Calibration
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation import engine
@@ -37,7 +38,7 @@ from morered.relaxation.recording import Recording, spread
 from morered.relaxation.restarts import Run, restarted
 from morered.relaxation.screening import refusals
 from morered.relaxation.state import Relaxer
-from morered.relaxation.verdicts import Outcome, judge
+from morered.relaxation.verdicts import Outcome, judge, with_expected
 from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.structures import Structures, offsets_of
 from morered.trajectories import Trajectories
@@ -174,6 +175,8 @@ def relax(
     judged = judge(structures, outcome, positions_matter=matter, clean_below=plan.clean_below, checked=checked)
     untried = np.isin(outcome.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
+    if plan.calibration is not None:
+        judged = with_expected(judged, plan.calibration)
     relaxation = Relaxation(noted(judged, notes), trajectories, given=structures)
     if interrupted:
         raise RelaxationInterrupted(relaxation)
@@ -183,8 +186,8 @@ def relax(
 @dataclass(frozen=True)
 class _Plan:
     """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
-    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, and the
-    predicted time that a clean structure is below.
+    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, the
+    predicted time that a clean structure is below, and what a predicted time says of what is left (None: nobody measured it).
     """
 
     elements: frozenset[int] | None
@@ -194,6 +197,7 @@ class _Plan:
     charges: frozenset[int] | None = frozenset({0})
     open_shell: bool = False
     clean_below: float | None = None
+    calibration: Calibration | None = None
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -242,7 +246,8 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         run = restarted(run, method.restarts, method.seed, brief, passes)
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
     sizes = common_sizes(model.header.sizes for model in models)
-    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below)
+    measured = None if time is None or not time.header.calibration else Calibration.from_dict(time.header.calibration)
+    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below, calibration=measured)
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:

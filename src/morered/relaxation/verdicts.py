@@ -22,6 +22,11 @@ where the method has them, of relaxed molecules (NaN otherwise):
     energy           float64  eV
     forces           float64  eV/Å, [A, 3]
 
+where the network's weights say what a predicted time means (`morered.metrics.calibration`), of relaxed molecules (NaN otherwise):
+
+    expected_rmsd    float64  Å, heavy atoms, mean distance of such results to the minimum that they fall into
+    expected_energy  float64  kcal/mol, their mean energy above that minimum
+
 and where a molecule was relaxed several times (`morered.relaxation.uncertainty`):
 
     seed_spread      float64  Å, mean RMSD between the results
@@ -41,6 +46,7 @@ from morered.checks.judged import Checks, check
 from morered.checks.known import stated_alone, without_stated
 from morered.checks.table import CHECKS
 from morered.chemistry import closest_contacts
+from morered.metrics.calibration import Calibration
 from morered.metrics.rmsd import rmsd
 from morered.relaxation.codes import REASONS, VERDICTS, Code, is_relaxed
 from morered.relaxation.results import laid_on, turned, with_results, without_stale
@@ -67,7 +73,7 @@ COLUMNS = (
     "reason",
 )
 #: Further columns, which are there only where they were asked for.
-SPREADS = ("seed_spread", "time_spread")
+SPREADS = ("expected_rmsd", "expected_energy", "seed_spread", "time_spread")
 _RESULTS = {"first_time": "", "last_time": "", "first_fmax": "eV/Å", "last_fmax": "eV/Å"}
 
 
@@ -208,6 +214,15 @@ def judge(
     if outcome.energies is not None and forces is not None:
         result = with_results(result, kept, outcome.energies, forces)
     return result.with_columns(columns)
+
+
+def with_expected(judged: Structures, calibration: Calibration) -> Structures:
+    """Results with the columns expected_rmsd and expected_energy, NaN for refused and failed ones."""
+    rmsd_left, energy_left = calibration.expected(judged.column("last_time"), judged.sizes)
+    gone = np.isin(judged.column("verdict"), (b"refused", b"failed"))
+    values = {"expected_rmsd": (rmsd_left, "Å"), "expected_energy": (energy_left, "kcal/mol")}
+    columns = {name: Column(np.where(gone, np.nan, found), unit) for name, (found, unit) in values.items()}
+    return judged.with_columns({**judged.columns, **columns})
 
 
 def _hold_to(
