@@ -67,6 +67,11 @@ class Batch:
         return None if self.electrons is None else self.electrons[:, 0]
 
     @property
+    def stated(self) -> dict[str, Tensor]:
+        """What a network is told besides atoms and positions: ``charges`` where any are stated."""
+        return {} if self.charges is None else {"charges": self.charges}
+
+    @property
     def sizes(self) -> Tensor:
         """Atoms of each molecule, [B] int64."""
         return self.mask.sum(dim=1)

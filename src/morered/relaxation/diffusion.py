@@ -196,7 +196,7 @@ class DiffusionRelaxer:
 
     def _charges(self, batch: Batch) -> dict[str, Tensor]:
         """The total charges [B], for networks that take them and molecules of which any is stated."""
-        return {"charges": batch.charges} if self._charged and batch.charges is not None else {}
+        return batch.stated if self._charged else {}
 
     def _to_step(self, time: Tensor) -> Tensor:
         """Nearest step [B]; one that is no number counts as the last (its noise is none either, which is found)."""

@@ -230,7 +230,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         unused_times=options.recording is not None and options.recording.unused_times,
         pair_bytes=pair_bytes(max(noise.config.features, 0 if time is None else time.config.features)),
         kernels=uses_kernels(noise.network),
-        charged=any(model is not None and model.network.takes_charges for model in (noise, time)),
+        charged=any(model is not None and model.config.charges > 0 for model in (noise, time)),
     )
     models = [model for model in (noise, time) if model is not None]
     elements = [model.network.elements for model in models if model.network.elements]

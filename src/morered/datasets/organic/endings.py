@@ -23,6 +23,8 @@ Shapes: M molecules. Columns of the table, one row a molecule:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from ase.data import chemical_symbols
@@ -92,8 +94,8 @@ def measure(
     ends = ended.without_columns()
     left = (reference.energies_of(results) - reference.energies_of(ends)) / EV_PER_KCAL_MOL
     after, before = heavy_rmsd(results, ends), heavy_rmsd(inputs.without_columns()[rows], ends)
-    found = {
-        "fell": 1,
+    found: dict[str, NDArray[Any]] = {
+        "fell": np.ones(len(rows), dtype=int),
         "energy_left": left,
         "rmsd_left": after,
         "rmsd_input": before,
