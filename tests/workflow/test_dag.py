@@ -152,6 +152,8 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
     assert jobs["train_model"] == len(study.config["models"])
     chunks = study.dataset("organic")["chunks_used"] or 200
     assert jobs["relax_at_reference"] == chunks
+    if name == "organic_choices":
+        assert jobs["end_at_reference"] == len(study.config["methods"]) > 10
     if name == "organic":
         runs = sum(len(study.methods_of(testset)) for testset in study.config["testsets"])
         frozen = sum(len(study.methods_of(testset)) for testset in study.config["testsets"] if "validation" not in testset)

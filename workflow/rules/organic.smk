@@ -197,6 +197,7 @@ rule calibrate_model:
 rule choices:
     input:
         sweeps_of_study(),
+        endings_of_study(),
 
 
 rule organic_page:

@@ -21,7 +21,8 @@ def plan(study: Study, figure: str) -> Plan:
     """
     found = [name for name, testset in study.config["testsets"].items() if testset["kind"] == "conformers"]
     frozen = [name for name in found if study.testset(name)["split"] == "test"] or found
-    runs = [[testset, method] for testset in frozen for method in study.methods_of(testset)]
+    methods = [*study.shown_methods, *(name for name in study.config["methods"] if "@" in name)]  # those of sweeps as well
+    runs = [[testset, method] for testset in frozen for method in study.methods_of(testset, methods)]
     if not runs:
         raise ConfigError([f"figures: {figure} needs testsets of kind conformers, and methods that relax one"])
     return {"runs": runs, "baseline": _baseline(study)}
