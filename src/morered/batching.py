@@ -62,6 +62,16 @@ class Batch:
         return self.numbers.shape[1]
 
     @property
+    def charges(self) -> Tensor | None:
+        """Total charges in e, [B] int64; None where all are neutral because nothing is stated."""
+        return None if self.electrons is None else self.electrons[:, 0]
+
+    @property
+    def stated(self) -> dict[str, Tensor]:
+        """What a network is told besides atoms and positions: ``charges`` where any are stated."""
+        return {} if self.charges is None else {"charges": self.charges}
+
+    @property
     def sizes(self) -> Tensor:
         """Atoms of each molecule, [B] int64."""
         return self.mask.sum(dim=1)

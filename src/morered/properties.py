@@ -36,6 +36,8 @@ _LAST = (
     "gap",
     "enthalpy",
     "entropy",
+    "expected_rmsd",
+    "expected_energy",
     "seed_spread",
     "time_spread",
 )

@@ -5,12 +5,14 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import molecule
+from ase.data import atomic_numbers, covalent_radii
 
 from morered import calculators
 from morered.datasets.builder import Displacing, modes_of
 from morered.datasets.modes import WAVE_NUMBER, thermal_displacements
 from morered.diffusion import valence
 from morered.diffusion.elastic import ElasticNetwork
+from morered.diffusion.process import NoiseProcess
 from morered.settings.noise import ElasticNoise
 
 
@@ -138,3 +140,44 @@ def test_nothing_to_hold() -> None:
     apart = np.array([[0.0, 0, 0], [0, 0, 9]])
     assert (valence.hessian(np.array([8, 8]), apart) == 0).all()
     assert valence.floor(np.array([6, 1, 0])) == pytest.approx(0.0235 * np.repeat([12.011, 1.008, 1.0], 3), rel=1e-6)
+
+
+@pytest.mark.parametrize("symbols", [("H", "H"), ("N", "N"), ("H", "Cl"), ("C", "O"), ("Br", "I")])
+def test_two_atoms_have_one_mode_and_noise_without_it_otherwise(symbols: tuple[str, str]) -> None:
+    _check_factor(Atoms("".join(symbols), [[0, 0, 0], [0, 0, sum(covalent_radii[atomic_numbers[s]] for s in symbols)]]), 1)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "modes"),
+    [
+        (molecule("CO2"), 4),
+        (molecule("HCN"), 4),
+        (molecule("C2H2"), 7),
+        (molecule("H2O"), 3),
+        (molecule("CH4") + Atoms("HF", [[0, 0, 3.2], [0, 0, 4.1]]), 15),
+        (molecule("SiH4"), 9),
+        (molecule("PH3"), 6),
+        (molecule("BF3"), 6),
+        (Atoms("AsH3", molecule("PH3").positions * 1.07), 6),
+        (Atoms("SeH2", molecule("SH2").positions * 1.09), 3),
+        (Atoms("NH4", molecule("CH4").positions * 0.94), 9),
+        (Atoms("OH3", [[0, 0, 0.1], [0.94, 0, -0.1], [-0.47, 0.81, -0.1], [-0.47, -0.81, -0.1]]), 6),
+    ],
+    ids=lambda value: str(value.symbols) if isinstance(value, Atoms) else "",
+)
+def test_small_linear_paired_and_heavy_molecules_have_all_their_modes(atoms: Atoms, modes: int) -> None:
+    _check_factor(atoms, modes)
+
+
+def _check_factor(atoms: Atoms, modes: int) -> None:
+    """The root of the covariance has this rank, unit variance in the mean, and moves nothing rigidly; draws are finite."""
+    process = NoiseProcess(ElasticNoise("elastic", True, 1.0, "valence", decades=4.0))
+    numbers, positions = torch.tensor(atoms.numbers)[None].long(), torch.tensor(atoms.positions - atoms.positions.mean(0))[None]
+    mask = torch.ones_like(numbers, dtype=torch.bool)
+    factor = process.factor(numbers, positions, mask)
+    values = torch.linalg.eigvalsh(factor[0].double())
+    assert int((values > 1e-3).sum()) == modes
+    assert values.square().sum() == pytest.approx(3 * len(atoms), rel=1e-5)
+    draws = process.draw(1, torch.arange(64), 0, mask.expand(64, -1), factor.expand(64, -1, -1))
+    assert torch.isfinite(draws).all()
+    assert draws.abs().max() < 20

@@ -14,7 +14,9 @@ from morered.training import data
 
 def test_buckets_hold_every_molecule_once(molecules: Structures) -> None:
     buckets = data.diffusion_buckets(molecules, NoiseProcess())
-    assert [len(b) for b in buckets] == data.bucket_sizes(molecules)
+    sizes, atoms = data.bucket_sizes(molecules)
+    assert [len(b) for b in buckets] == sizes
+    assert [int((b.numbers > 0).sum()) for b in buckets] == [round(n * mean) for n, mean in zip(sizes, atoms, strict=True)]
     assert sum(map(len, buckets)) == len(molecules)
     by_key = dict(zip(molecule_keys(molecules.ids).tolist(), molecules, strict=True))
     for bucket in buckets:
@@ -120,3 +122,30 @@ def test_the_digest_sees_every_change(molecules: Structures) -> None:
     digests.add(data.digest(ase_molecules(("H2O",))))
     assert len(digests) == 5
     assert data.digest(molecules) == data.digest(molecules[np.arange(len(molecules))])
+
+
+def test_batches_by_atoms_cost_alike_and_draw_every_molecule_alike() -> None:
+    sizes, atoms = [400, 90, 30], [5.0, 20.0, 80.0]
+    widths = data.widths(atoms, 160)
+    assert widths == [32, 8, 2]
+    plan = data.BatchPlan(sizes, widths, seed=1)
+    drawn = [np.zeros(size) for size in sizes]
+    epochs = 40
+    for number in range(epochs * plan.batches_per_epoch):
+        draw = plan.draw(number)
+        assert len(draw.rows) == widths[draw.bucket]
+        assert plan.weight(draw) == pytest.approx(plan.molecules)  # a full batch counts for the mean one, whatever its molecules
+        np.add.at(drawn[draw.bucket], draw.rows.numpy(), 1)
+    for counts in drawn:
+        assert counts.mean() == pytest.approx(epochs, rel=0.05)
+
+
+def test_charges_of_ions_are_kept_and_part_of_the_digest(molecules: Structures) -> None:
+    charges = np.arange(len(molecules)) % 3 - 1
+    ions = molecules.with_electrons(charges)
+    buckets = data.diffusion_buckets(ions, NoiseProcess())
+    assert all(bucket.extra["charges"].dtype == torch.int64 for bucket in buckets)
+    assert sorted(torch.cat([bucket.extra["charges"] for bucket in buckets]).tolist()) == sorted(charges.tolist())
+    assert data.digest(ions) != data.digest(molecules)
+    assert data.digest(molecules.with_electrons(0 * charges)) == data.digest(molecules)
+    assert "charges" not in data.diffusion_buckets(molecules, NoiseProcess())[0].extra

@@ -11,7 +11,9 @@ import torch
 from training_support import MODEL, NAMES, QUICK, ase_molecules, with_labels
 
 from morered.models import weights
+from morered.relaxation import relax
 from morered.settings.networks import DiffusionConfig
+from morered.settings.relaxation import DiffusionMethod
 from morered.settings.training import TrainingConfig, training_config
 from morered.structures import Structures
 from morered.training import train
@@ -219,3 +221,22 @@ def test_references_take_the_large_part_of_the_energy(molecules: Structures, hel
     path = train(model, config, with_labels(molecules), with_labels(held_out), tmp_path)
     network = weights.load(path).network
     assert network.references[6].item() == pytest.approx(-600, abs=30)  # -100 eV per proton, springs are some eV
+
+
+def test_ions_are_learned_by_a_network_for_them_and_refused_by_others(tmp_path: Path) -> None:
+    data = ase_molecules(("H2O", "C2H4", "CH3CN"), 2).with_electrons([2, 2, 0, 0, -2, -2])
+    config = training_config({**QUICK, "batch_atoms": 20, "max_steps": 6})
+    with pytest.raises(ValueError, match="knows neutral molecules only: set its charges to 2"):
+        train(MODEL, config, data, data, tmp_path / "refused")
+    with pytest.raises(ValueError, match="charges up to 1 only"):
+        train(replace(MODEL, charges=1), config, data, data, tmp_path / "refused")
+    model = weights.load(train(replace(MODEL, charges=2), config, data, data, tmp_path / "ions"))
+    assert model.header.charges == (-2, 0, 2)
+    assert (model.network.representation.charge_embedding.weight[[0, 3]].abs().amax(1) > 0).all()
+    torch.nn.init.normal_(model.network.representation.charge_embedding.weight)  # six steps move it too little to show
+    method = DiffusionMethod(noise=model, time=model, move="jump", steps=3)
+    ions = ase_molecules(("H2O",)).with_electrons([2])
+    relaxed = [relax(ions.with_electrons([charge]), method, checked=False) for charge in (2, 0, 1)]
+    positions = [r.structures.positions for r in relaxed]
+    assert not np.array_equal(positions[0], positions[1])
+    assert b"knows molecules of charge -2, 0, +2 only" in relaxed[2].structures.column("reason")[0]

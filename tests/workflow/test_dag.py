@@ -141,3 +141,24 @@ def test_the_demo_is_what_runs_without_a_configfile(repository):
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "results/demo/figures/fig4" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "target"), [("organic", "organic_page"), ("organic_choices", "choices")])
+def test_the_network_for_organic_molecules_is_one_command(repository, workflow_in, tmp_path, name, target):
+    config = yaml.safe_load((repository / f"config/{name}.yaml").read_text(encoding="utf-8"))
+    workflow = workflow_in(tmp_path, config)
+    jobs = workflow.planned(target)
+    study = Study(config, repository / "config/ablations")
+    assert jobs["train_model"] == len(study.config["models"])
+    chunks = study.dataset("organic")["chunks_used"] or 200
+    assert jobs["relax_at_reference"] == chunks
+    if name == "organic_choices":
+        assert jobs["end_at_reference"] == len(study.config["methods"]) > 10
+    if name == "organic":
+        runs = sum(len(study.methods_of(testset)) for testset in study.config["testsets"])
+        frozen = sum(len(study.methods_of(testset)) for testset in study.config["testsets"] if "validation" not in testset)
+        assert jobs["end_at_reference"] == frozen + len(study.calibrating("organic")) <= runs
+        assert jobs["calibrate_model"] == jobs["organic_page"] == 1
+        some = {**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 60}}}
+        workflow.write(some)
+        assert workflow.planned(study.weights("organic"))["relax_at_reference"] == 60

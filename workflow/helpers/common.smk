@@ -62,6 +62,9 @@ def dataset_settings(wildcards):
 
 
 def minima_of(wildcards):
+    """The minima of a dataset, of a model's, or those that a test set's inputs belong to."""
+    if "testset" in wildcards.keys():
+        return STUDY.minima(wildcards.testset)
     return f"{STUDY.data_dir(dataset_of(wildcards))}/minima.h5"
 
 

@@ -10,6 +10,8 @@ ORGANIC = {
 }
 # Their frozen test molecules are relaxed in so many chunks.
 TEST_CHUNKS = 60
+# So many of their validation molecules are inputs that settings are chosen on.
+VALIDATION_MOLECULES = 300
 # Folder below results/data/raw -> dataset whose molecules are downloaded there.
 QM9 = {
     Path(STUDY.raw_dir(name)).name: name
@@ -105,15 +107,28 @@ def organic_settings(wildcards):
 
 
 def organic_parts(wildcards):
-    """The chunks that an organic dataset's minima are made in."""
+    """The chunks of an organic dataset's minima that are used."""
     dataset = dataset_of(wildcards)
-    return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
+    settings = STUDY.dataset(dataset)
+    chunks = min(settings["chunks"], settings["chunks_used"] or settings["chunks"])
+    return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(chunks)]
 
 
 def organic_test_parts(wildcards):
     """The chunks that the inputs or the minima of an organic dataset's test molecules are made in."""
     folder = STUDY.raw_dir(dataset_of(wildcards))
     return [f"{folder}/tests.parts/{chunk}.{wildcards.what}.h5" for chunk in range(TEST_CHUNKS)]
+
+
+def conformers_of(wildcards):
+    """The inputs that a test set of conformers is selected from, and their minima."""
+    stem = STUDY.conformers(wildcards.testset)
+    return {"inputs": f"{stem}.inputs.h5", "minima": f"{stem}.minima.h5"}
+
+
+def endings_on_validation(wildcards):
+    """Where the first method of a model ends, on the test sets of conformers of validation molecules."""
+    return [STUDY.endings(testset, method) for testset, method in STUDY.calibrating(wildcards.model)]
 
 
 def packed_of_study():

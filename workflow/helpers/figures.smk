@@ -43,6 +43,16 @@ def runs_of(figure):
     return runs
 
 
+def sweeps_of_study():
+    """The figure of each sweep that the config names."""
+    return [STUDY.figure(f"ablation_{sweep}") + ".png" for sweep in STUDY.ablations]
+
+
+def endings_of_study():
+    """The table of where results end, where the config asks for it."""
+    return [f"{STUDY.table('endings')}.csv"] if "endings" in STUDY.config["figures"] else []
+
+
 def energies_of_study():
     """The numbers of figure 6, where the config asks for it."""
     return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.config["figures"] else []

@@ -3,6 +3,8 @@
 
 localrules:
     fetch_packages,
+    choices,
+    organic_page,
 
 
 rule fetch_packages:
@@ -89,6 +91,26 @@ rule relax_tests_at_reference:
         "../scripts/relax_tests_at_reference.py"
 
 
+rule relax_validation_at_reference:
+    input:
+        "results/data/raw/{organic}/entries.csv",
+    output:
+        inputs="results/data/raw/{organic}/validation.inputs.h5",
+        minima="results/data/raw/{organic}/validation.minima.h5",
+    log:
+        "results/data/raw/{organic}/logs/relax_validation_at_reference.log",
+    benchmark:
+        "results/data/raw/{organic}/benchmarks/relax_validation_at_reference.tsv"
+    wildcard_constraints:
+        organic=one_of(ORGANIC),
+    params:
+        molecules=VALIDATION_MOLECULES,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/relax_validation_at_reference.py"
+
+
 rule gather_tests:
     input:
         organic_test_parts,
@@ -119,3 +141,74 @@ rule pack_organic:
         "../../envs/morered.yaml"
     script:
         "../scripts/pack_organic.py"
+
+
+rule select_conformers:
+    input:
+        unpack(conformers_of),
+    output:
+        f"{ROOT}/testsets/{{testset}}.h5",
+    log:
+        f"{ROOT}/logs/select_conformers/{{testset}}.log",
+    wildcard_constraints:
+        testset=testsets_of("conformers"),
+    params:
+        settings=testset_settings,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/select_conformers.py"
+
+
+rule end_at_reference:
+    input:
+        relaxed=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.h5",
+        inputs=f"{ROOT}/testsets/{{testset}}.h5",
+        minima=minima_of,
+    output:
+        f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.endings.csv",
+    log:
+        f"{ROOT}/logs/end_at_reference/{{testset}}/{{method}}/seed{{seed}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/end_at_reference/{{testset}}/{{method}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        testset=testsets_of("conformers"),
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/end_at_reference.py"
+
+
+rule calibrate_model:
+    input:
+        weights=f"{ROOT}/models/{{model}}/weights.safetensors",
+        endings=endings_on_validation,
+    output:
+        weights=f"{ROOT}/models/{{model}}/calibrated.safetensors",
+        calibration=f"{ROOT}/models/{{model}}/calibration.json",
+    log:
+        f"{ROOT}/logs/calibrate_model/{{model}}.log",
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/calibrate_model.py"
+
+
+rule choices:
+    input:
+        sweeps_of_study(),
+        endings_of_study(),
+
+
+rule organic_page:
+    input:
+        unpack(published_results),
+        document=f"{workflow.basedir}/docs/organic.md",
+    output:
+        f"{ROOT}/page/organic.md",
+    log:
+        f"{ROOT}/logs/organic_page.log",
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/organic_page.py"

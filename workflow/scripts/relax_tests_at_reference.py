@@ -7,7 +7,7 @@ from morered.study.script import logged
 with logged(snakemake):
     settings, out = snakemake.params.settings, snakemake.output
     entries = minima.chunk_of(choice.frozen_tests(), int(snakemake.wildcards.chunk), snakemake.params.chunks)
-    made = tested.build(entries, minima.Settings(fmax=settings["fmax"]), progress=True)
+    made = tested.build(entries, minima.Settings(), progress=True)
     made_by = storage.provenance(tested.build, config=settings, version=tested.VERSION)
     resumable.save(out.inputs, made.inputs, made_by)
     resumable.save(out.minima, made.minima, made_by)

@@ -73,11 +73,24 @@ class ElasticNetwork:
         n = 3 * mask.shape[1]
         return torch.cat(parts) if parts else torch.empty((0, n, n), dtype=torch.float32, device=mask.device)
 
-    def mixture(self, seed: int, keys: Tensor, count: Tensor | int) -> Tensor:
-        """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`."""
+    def mixture(
+        self,
+        seed: int,
+        keys: Tensor,
+        count: Tensor | int,
+        share: Tensor | None = None,
+        decades: Tensor | None = None,
+    ) -> Tensor:
+        """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`.
+
+        ``share`` and ``decades`` [B] stand in for the settings' where they are given.
+        """
         chance = uniform(stream(seed, "mixture"), keys, count, 1)[:, 0]
-        part = 1 - 10 ** (-self.settings.decades * chance[:, 1]) if self.settings.decades else chance[:, 1]
-        return torch.where(chance[:, 0] < self.settings.share, part, 0.0)
+        if decades is None:
+            part = 1 - 10 ** (-self.settings.decades * chance[:, 1]) if self.settings.decades else chance[:, 1]
+        else:
+            part = torch.where(decades > 0, 1 - 10 ** (-decades * chance[:, 1]), chance[:, 1])
+        return torch.where(chance[:, 0] < (self.settings.share if share is None else share), part, 0.0)
 
     def _springs(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         positions = positions.to(torch.float64)

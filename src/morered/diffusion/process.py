@@ -56,13 +56,24 @@ class NoiseProcess:
         """Centred noise, float64 [B, N, 3], 0 on padding; keys [B] and ``count`` as for `noise.normal`."""
         return self.shape(self.deviates(seed, keys, count, mask.shape[1]), mask, factor)
 
-    def deviates(self, seed: int, keys: Tensor, count: Tensor | int, n_atoms: int) -> Deviates:
-        """What is random in the noise of molecules of up to ``n_atoms``: more atoms change nothing for the first ones."""
+    def deviates(
+        self,
+        seed: int,
+        keys: Tensor,
+        count: Tensor | int,
+        n_atoms: int,
+        share: Tensor | None = None,
+        decades: Tensor | None = None,
+    ) -> Deviates:
+        """What is random in the noise of molecules of up to ``n_atoms``: more atoms change nothing for the first ones.
+
+        ``share`` and ``decades`` as for `ElasticNetwork.mixture`.
+        """
         isotropic = normal(stream(seed, "isotropic"), keys, count, n_atoms)
         if self.elastic is None:
             return Deviates(isotropic)
         elastic = normal(stream(seed, "elastic"), keys, count, n_atoms, dtype=torch.float32)
-        return Deviates(isotropic, elastic, self.elastic.mixture(seed, keys, count))
+        return Deviates(isotropic, elastic, self.elastic.mixture(seed, keys, count, share, decades))
 
     def shape(self, deviates: Deviates, mask: Tensor, factor: Tensor | None = None) -> Tensor:
         """The noise of `draw` from what is random in it; ``factor`` is needed where the noise is elastic."""

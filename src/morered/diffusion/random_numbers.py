@@ -68,11 +68,17 @@ def uniform(seed: int, keys: Tensor, step: Tensor | int, n: int) -> Tensor:
     return (_words(seed, keys, step, n).movedim(0, -1).to(torch.float64) + 0.5) * 2.0**-32
 
 
-def random_steps(seed: int, keys: Tensor, count: Tensor | int, T: int, power: int = 1) -> Tensor:
+def random_steps(seed: int, keys: Tensor, count: Tensor | int, T: int, power: int | Tensor = 1) -> Tensor:
     """Diffusion steps from 0..T-1, int64 [B]; ``count`` tells one draw for a molecule from the next.
 
     They are T u^power rounded down, with u uniform in [0, 1): uniform by default; with power 2, half of them lie below T/4.
+    The power may differ from draw to draw, [B].
     """
+    if isinstance(power, Tensor):
+        steps = torch.zeros_like(keys)
+        for one in torch.unique(power).tolist():
+            steps = torch.where(power == one, random_steps(seed, keys, count, T, int(one)), steps)
+        return steps
     word = _words(seed, keys, count, 1)[0, :, 0]
     if power == 1:
         return (word * T) >> 32

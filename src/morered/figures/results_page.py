@@ -21,6 +21,8 @@ from morered.metrics.tables import rows_of
 
 #: Tables with more rows than this are named, not shown.
 LONGEST = 60
+#: Lines of a document between which results are written.
+BEGIN, END = "<!-- results: written by the workflow -->", "<!-- end of results -->"
 
 
 class Shown(NamedTuple):
@@ -69,6 +71,13 @@ def page(
         parts.append(remarks.strip())
     measured = table[table["this_run"].notna()]
     parts += ["## This run and the paper", compared(measured)]
+    parts += sections(shown, pictures, describes)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sections(shown: Sequence[Shown], pictures: str = "figures", describes: Mapping[str, str] | None = None) -> list[str]:
+    """Heading, picture, numbers and their source of each figure and table, as Markdown; parameters as for `page`."""
+    parts = []
     for item in shown:
         parts.append(f"## {item.name}")
         if describes and item.name in describes:
@@ -79,7 +88,22 @@ def page(
         if len(numbers) <= LONGEST:
             parts.append(markdown(numbers))
         parts.append(f"{len(numbers)} rows. {_source(item.numbers)}")
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return parts
+
+
+def filled(document: str, text: str) -> str:
+    """A document whose part between the marks `BEGIN` and `END` is ``text``.
+
+    Raises
+    ------
+    ValueError
+        If the document lacks the marks.
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the document has no part for results: it needs the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}"
 
 
 def write(path: str | Path, text: str, shown: Sequence[Shown], pictures: str = "figures") -> None:

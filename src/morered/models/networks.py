@@ -95,19 +95,31 @@ class Network(nn.Module):
         """
         return self.execution == "kernels" and (forces or not torch.is_grad_enabled()) and self.kernels_fit()
 
-    def packed(self, atom_head: AtomHead | None, noise_head: NoiseHead | None = None) -> Packed:
-        """The weights of the representation and these heads, for a call of the kernels."""
+    @property
+    def takes_charges(self) -> bool:
+        """Whether total charges change what it computes."""
+        return isinstance(self.representation, PaiNN) and self.representation.charges > 0
+
+    def packed(self, atom_head: AtomHead | None, noise_head: NoiseHead | None = None, charge: int = 0) -> Packed:
+        """The weights of the representation and these heads, for a call of the kernels with molecules of one total charge."""
         assert isinstance(self.representation, PaiNN)
         layers = atom_head.outnet.layers() if atom_head is not None else ()
-        return packed_weights(self, self.representation, layers, noise_head)
+        return packed_weights(self, self.representation, layers, noise_head, charge)
 
     def represent(
-        self, numbers: Tensor, positions: Tensor, mask: Tensor, forces: bool = False, twice: bool = False
+        self,
+        numbers: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        forces: bool = False,
+        twice: bool = False,
+        charges: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Layout]:
         """Scalars [..., F] and vectors [..., 3, F], and the layout that `...` stands for.
 
         ``forces`` says that derivatives by the positions will be taken under `positions_only`; without it, positions that require
-        a gradient are left to PyTorch. ``twice`` says that these will be differentiated once more.
+        a gradient are left to PyTorch. ``twice`` says that these will be differentiated once more. ``charges`` [B] are total
+        charges, for a network that takes them; None stands for neutral molecules.
         """
         positions = positions.to(self.dtype)
         network = self.representation
@@ -118,14 +130,14 @@ class Network(nn.Module):
         if self.execution == "kernels" and self.kernels_fit() and (forces or not positions.requires_grad):
             layout = flat = Flat(numbers, positions, mask, network)
             if not forces:
-                return *represent(network, flat.numbers, flat.pairs), layout
+                return *represent(network, flat.numbers, flat.pairs, _of_atoms(charges, flat)), layout
         elif self.execution == "triton" and gpu.fits(network) and (not positions.requires_grad or (forces and not twice)):
             from morered.models.gpu import ops
 
             layout = Padded(numbers, positions, mask, network, ops)
         else:
             layout = Padded(numbers, positions, mask, network)
-        return *network(layout.numbers, layout.pairs, layout.ops), layout
+        return *network(layout.numbers, layout.pairs, layout.ops, _of_atoms(charges, layout)), layout
 
     def n_parameters(self) -> int:
         """Trainable numbers of the network."""
@@ -144,7 +156,9 @@ class DiffusionNetwork(Network):
         self.noise_head = NoiseHead(config.features, config.noise_layers) if config.predicts_noise else None
         self.time_head = AtomHead(config.features, config.time_layers) if config.predicts_time else None
 
-    def forward(self, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None = None) -> DiffusionOutput:
+    def forward(
+        self, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None = None, charges: Tensor | None = None
+    ) -> DiffusionOutput:
         """Predict.
 
         Parameters
@@ -154,6 +168,9 @@ class DiffusionNetwork(Network):
         time : Tensor, optional
             [B] in [0, 1], for the noise head; kind "noise" needs it. Without it, kind "morered-jt" gives its noise head the times
             it predicts for each atom, and gradients flow through them.
+        charges : Tensor, optional
+            [B] int64, total charges in e; None stands for neutral molecules. A network that was not built for charges takes all
+            molecules for neutral ones.
 
         Returns
         -------
@@ -166,7 +183,7 @@ class DiffusionNetwork(Network):
         """
         if time is None and self.noise_head is not None and self.time_head is None:
             raise ValueError("a model of kind noise predicts no time: give it one")
-        return call(_predict, self, numbers, positions, mask, time)
+        return call(_predict, self, numbers, positions, mask, time, charges if self.takes_charges else None)
 
 
 class Potential(Network):
@@ -240,12 +257,19 @@ def build(config: ModelConfig) -> DiffusionNetwork | Potential:
     return DiffusionNetwork(config) if config.is_diffusion else Potential(config)
 
 
-def _predict(network: DiffusionNetwork, numbers: Tensor, positions: Tensor, mask: Tensor, time: Tensor | None) -> DiffusionOutput:
+def _predict(
+    network: DiffusionNetwork,
+    numbers: Tensor,
+    positions: Tensor,
+    mask: Tensor,
+    time: Tensor | None,
+    charges: Tensor | None,
+) -> DiffusionOutput:
     noise = times = time_atoms = mean_time = None
     if network.kernels_infer():
-        noise, time_atoms, _ = infer(network.packed(network.time_head, network.noise_head), numbers, positions, mask, time)
+        noise, time_atoms = _inferred(network, numbers, positions, mask, time, charges)
     else:
-        scalars, vectors, layout = network.represent(numbers, positions, mask)
+        scalars, vectors, layout = network.represent(numbers, positions, mask, charges=charges)
         if network.time_head is not None:
             times = network.time_head(scalars, layout.ops)
             time_atoms = layout.spread(times)
@@ -256,6 +280,35 @@ def _predict(network: DiffusionNetwork, numbers: Tensor, positions: Tensor, mask
     if time_atoms is not None:
         mean_time = time_atoms.clamp(0.0, 1.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
     return DiffusionOutput(None if noise is None else _centre(noise, mask), time_atoms, mean_time)
+
+
+def _inferred(
+    network: DiffusionNetwork,
+    numbers: Tensor,
+    positions: Tensor,
+    mask: Tensor,
+    time: Tensor | None,
+    charges: Tensor | None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Noise [B, N, 3] and times [B, N] by the kernels, whose weights are those of one charge: one call for each."""
+    heads = (network.time_head, network.noise_head)
+    present = [0] if charges is None else torch.unique(charges).tolist()
+    if charges is None or len(present) < 2:
+        return infer(network.packed(*heads, charge=(present or [0])[0]), numbers, positions, mask, time)[:2]
+    noise = positions.new_zeros(positions.shape, dtype=torch.float32) if network.noise_head is not None else None
+    times = positions.new_zeros(mask.shape, dtype=torch.float32) if network.time_head is not None else None
+    for charge in present:
+        rows = torch.eq(charges, charge).nonzero().squeeze(1)
+        part = (numbers[rows], positions[rows], mask[rows], None if time is None else time[rows])
+        for whole, values in zip((noise, times), infer(network.packed(*heads, charge=charge), *part), strict=False):
+            if whole is not None and values is not None:
+                whole[rows] = values
+    return noise, times
+
+
+def _of_atoms(charges: Tensor | None, layout: Layout) -> Tensor | None:
+    """Charges [B] of molecules as those of their atoms, [...]."""
+    return None if charges is None else layout.per_atom(charges)
 
 
 def _energies(
@@ -283,7 +336,7 @@ def _energies_forces(
 def _representation(config: ModelConfig) -> nn.Module:
     sizes = (config.features, config.interactions, config.radial_basis, config.cutoff)
     if config.engine == "dense":
-        return PaiNN(*sizes)
+        return PaiNN(*sizes, charges=config.charges if config.is_diffusion else 0)
     with needs("schnetpack"):
         from morered.models import schnetpack_engine  # imports SchNetPack: seconds that the dense engine does not need
 

@@ -84,29 +84,39 @@ class PaiNN(nn.Module):
         F, number of interaction blocks, K.
     cutoff : float
         Å.
+    charges : int
+        Largest total charge, positive or negative, that has an embedding, which every atom of an ion gets beside its element's.
+        That of neutral molecules is 0: for them the network is the same with charges and without.
     """
 
-    def __init__(self, features: int, interactions: int = 3, radial_basis: int = 20, cutoff: float = 5.0) -> None:
+    def __init__(
+        self, features: int, interactions: int = 3, radial_basis: int = 20, cutoff: float = 5.0, charges: int = 0
+    ) -> None:
         super().__init__()
         self.features = features
+        self.charges = charges
         self.cutoff = float(cutoff)
         self.radial_basis = RadialBasis(radial_basis, cutoff)
         self.cutoff_fn = CosineCutoff(cutoff)
         self.embedding = nn.Embedding(N_ELEMENTS, features)
+        if charges:
+            self.charge_embedding = nn.Embedding(2 * charges, features)  # -charges to -1, then 1 to charges
+            nn.init.zeros_(self.charge_embedding.weight)
         self.filter_net = Linear(radial_basis, interactions * 3 * features)
         self.interactions = nn.ModuleList(Interaction(features) for _ in range(interactions))
         self.mixing = nn.ModuleList(Mixing(features) for _ in range(interactions))
 
-    def forward(self, numbers: Tensor, pairs: Pairs, ops: Ops) -> tuple[Tensor, Tensor]:
+    def forward(self, numbers: Tensor, pairs: Pairs, ops: Ops, charges: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Scalars [..., F] and vectors [..., 3, F] from numbers [...] and the pairs that belong to ``ops``.
 
-        Rows of padding hold no meaning, but are finite.
+        ``charges`` [...] are the total charges of the atoms' molecules; None stands for neutral ones. Rows of padding hold no
+        meaning, but are finite.
         """
-        q: Tensor = functional.embedding(numbers, self.embedding.weight)
+        q, first = self.embedded(numbers, ops, charges)
         mu: Tensor | None = None
         rows = 3 * self.features
         for block, (interaction, mixing) in enumerate(self.blocks()):
-            x = interaction(q, ops) if block else self.first_context(numbers, q, ops)
+            x = interaction(q, ops) if block else first
             part = slice(block * rows, (block + 1) * rows)
             q, mu = mixing(*ops.message(q, x, mu, self.filter_net.weight[part], self.filter_net.bias[part], pairs), ops)
         assert mu is not None
@@ -117,8 +127,25 @@ class PaiNN(nn.Module):
         pairs = zip(self.interactions, self.mixing, strict=True)
         return [(first, second) for first, second in pairs if isinstance(first, Interaction) and isinstance(second, Mixing)]
 
-    def first_context(self, numbers: Tensor, q: Tensor, ops: Ops) -> Tensor:
-        """What atoms send in the first block, [..., 3F]; atoms of one element send the same, so it may be computed by element."""
-        if numbers.numel() > N_ELEMENTS:
-            return functional.embedding(numbers, self.interactions[0](self.embedding.weight, ops))
-        return self.interactions[0](q, ops)
+    def embedded(self, numbers: Tensor, ops: Ops, charges: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What atoms begin with, [..., F], and what they send in the first block, [..., 3F]; parameters as for `forward`.
+
+        Atoms of one element in molecules of one charge send the same, so that it may be computed for each row of a table.
+        """
+        table = self.embedding.weight
+        if self.charges and charges is not None:
+            known = torch.cat([self.of_charge(charge) for charge in range(-self.charges, self.charges + 1)])
+            numbers = numbers + N_ELEMENTS * (charges.clamp(-self.charges, self.charges) + self.charges)
+            table = known
+        q = functional.embedding(numbers, table)
+        if numbers.numel() > len(table):
+            return q, functional.embedding(numbers, self.interactions[0](table, ops))
+        return q, self.interactions[0](q, ops)
+
+    def of_charge(self, charge: int) -> Tensor:
+        """What the elements' atoms begin with in molecules of this total charge, [100, F]; beyond the largest, as with that."""
+        charge = max(-self.charges, min(self.charges, charge))
+        if charge == 0:
+            return self.embedding.weight
+        row = charge + self.charges - (charge > 0)
+        return self.embedding.weight + self.charge_embedding.weight[row]

@@ -58,6 +58,9 @@ class WeightsHeader:
         Validation metrics by name, the unit in the name or in a text.
     charges : tuple of int
         Total charges of the molecules in the training data, ascending; neutral ones alone where the file does not say.
+    calibration : dict
+        What the last predicted time says of the distance and energy left (`morered.metrics.calibration.Calibration`); empty where
+        nobody measured it.
     """
 
     dataset: str = ""
@@ -67,6 +70,7 @@ class WeightsHeader:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     charges: tuple[int, ...] = (0,)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -87,7 +91,7 @@ class WeightsHeader:
         for name in ("dataset", "split"):
             if not isinstance(known.get(name, ""), str):
                 raise ValueError(f"header.{name} must be text")
-        for name in ("training", "metrics"):
+        for name in ("training", "metrics", "calibration"):
             if not isinstance(known.get(name, {}), dict):
                 raise ValueError(f"header.{name} must be a mapping")
         for name, least, most in (("elements", 1, len(chemical_symbols) - 1), ("sizes", 0, 1 << 31), ("charges", -99, 99)):
@@ -177,6 +181,12 @@ def load(path_or_name: str | os.PathLike[str], device: torch.device | str = "cpu
     return LoadedModel(network.to(device).eval(), config, header, metadata["digest"])
 
 
+def with_calibration(path_or_name: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Mapping[str, Any]) -> None:
+    """Write a copy of a weights file that has this calibration in its header; parameters and errors as for `load`."""
+    found = load(path_or_name)
+    save(out, found.network, replace(found.header, calibration=dict(calibration)))
+
+
 def copy(path_or_name: str | os.PathLike[str], out: str | os.PathLike[str], *, kind: str) -> None:
     """Copy a weights file whose model must be of this kind.
 
@@ -243,6 +253,8 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
     lines["elements"] = " ".join(chemical_symbols[z] for z in header.elements) or "not stated"
     lines["sizes"] = f"{header.sizes[0]} to {header.sizes[1]} atoms" if any(header.sizes) else "not stated"
     lines["charges"] = " ".join(f"{charge:+d}" if charge else "0" for charge in header.charges)
+    if header.calibration:
+        lines["calibrated on"] = f"{header.calibration.get('results', '?')} results of validation molecules"
     lines["trained on"] = header.dataset or "not stated"
     lines["split"] = header.split or "not stated"
     lines |= {f"training: {key}": _plain(value) for key, value in header.training.items()}

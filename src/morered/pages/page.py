@@ -61,6 +61,10 @@ _COLUMNS = {
         if name not in ("bonds_kept", "stereo_kept")
     },
     "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "yesno"),
+    "expected_rmsd": _Shown("left / Å", "expected distance / Å", "mean distance of such results to their minima, heavy atoms"),
+    "expected_energy": _Shown(
+        "left / kcal/mol", "expected energy / kcal/mol", "mean energy of such results above their minima", table=False
+    ),
     "seed_spread": _Shown("seeds ±", "spread of seeds / Å", "mean RMSD between the results of different seeds in Å"),
     "time_spread": _Shown("time ±", "spread of times", "spread of the predicted times over the atoms of the result"),
     "closest_contact": _Shown(

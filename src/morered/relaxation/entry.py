@@ -20,6 +20,7 @@ from morered.checks.known import stated_alone
 from morered.diffusion.schedule import NoiseSchedule
 from morered.electrons import electron_refusals
 from morered.frozen import put_back
+from morered.metrics.calibration import Calibration
 from morered.models.compile import Mode
 from morered.models.networks import Potential
 from morered.relaxation.codes import REASONS, Code
@@ -37,6 +38,7 @@ from morered.relaxation.samplers.frames import own_frames, turned, turned_back
 from morered.relaxation.samplers.noise_left import without_noise
 from morered.relaxation.samplers.restarts import restarted
 from morered.relaxation.samplers.reverse_diffusion import ReverseDiffusion
+from morered.relaxation.verdicts.expected import with_expected
 from morered.relaxation.verdicts.familiarity import common_sizes, unfamiliar
 from morered.relaxation.verdicts.judge import judge
 from morered.relaxation.verdicts.screening import refusals
@@ -154,6 +156,8 @@ def relax(
     untried = np.isin(result.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
     result = judge(structures, result, positions_matter=matter, clean_below=plan.clean_below, checked=checked, notes=notes)
+    if plan.calibration is not None:
+        result.structures = with_expected(result.structures, plan.calibration)
     if result.interrupted:
         raise RelaxationInterrupted(result)
     return result
@@ -162,8 +166,8 @@ def relax(
 @dataclass(frozen=True)
 class _Plan:
     """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
-    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, and the
-    predicted time that a clean structure is below.
+    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, the
+    predicted time that a clean structure is below, and what a predicted time says of what is left (None: nobody measured it).
     """
 
     elements: frozenset[int] | None
@@ -173,6 +177,7 @@ class _Plan:
     charges: frozenset[int] | None = frozenset({0})
     open_shell: bool = False
     clean_below: float | None = None
+    calibration: Calibration | None = None
 
 
 def _plan(method: Method, options: Options) -> _Plan:
@@ -205,6 +210,7 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         unused_times=options.recording is not None and options.recording.unused_times,
         pair_bytes=pair_bytes(max(noise.config.features, 0 if time is None else time.config.features)),
         kernels=uses_kernels(noise.network),
+        charged=any(model is not None and model.config.charges > 0 for model in (noise, time)),
     )
     models = [model for model in (noise, time) if model is not None]
     elements = [model.network.elements for model in models if model.network.elements]
@@ -220,7 +226,8 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
         run = restarted(run, method.restarts, method.seed, brief, passes)
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
     sizes = common_sizes(model.header.sizes for model in models)
-    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below)
+    measured = None if time is None or not time.header.calibration else Calibration.from_dict(time.header.calibration)
+    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below, calibration=measured)
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:

@@ -130,7 +130,7 @@ def time_spread(
     with torch.no_grad():
         for index, n_padded in batches(chosen.sizes, batch_size):
             batch = pad(chosen, index, n_padded, device, model.dtype)
-            times = model(batch.numbers, batch.positions, batch.mask).time_atoms.clamp(0.0, 1.0).to(torch.float64)
+            times = model(batch.numbers, batch.positions, batch.mask, **batch.stated).time_atoms.clamp(0.0, 1.0).to(torch.float64)
             mean = (times * batch.mask).sum(dim=1, keepdim=True) / batch.mask.sum(dim=1, keepdim=True)
             variance = ((times - mean).square() * batch.mask).sum(dim=1) / batch.mask.sum(dim=1)
             spread[going[index]] = variance.sqrt().cpu().numpy()

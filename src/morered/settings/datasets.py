@@ -112,12 +112,17 @@ class OrganicDataset(Dataset):
     KINDS: ClassVar[tuple[str, ...]] = ("organic",)
     kind: Literal["organic"] = key(meaning=_KIND)
     chunks: int = key(1, "Jobs that the relaxation is split into.", ge=1)
+    chunks_used: int | None = key(
+        None,
+        "The minima of the first so many jobs alone, each a sample of all, so that a training need not wait; null: all.",
+        ge=1,
+    )
     entries: int | None = key(None, "A sample of so many of the molecules chosen; null: all.", ge=1)
 
 
 _TESTSET = (
     "normal-modes: displaced along normal modes; diffused: steps of the forward process; published: the displaced structures "
-    "that come with QM7-X."
+    "that come with QM7-X; conformers: of molecules of an organic dataset that are not trained on, as RDKit makes them."
 )
 
 
@@ -160,5 +165,20 @@ class Published(Testset):
     kind: Literal["published"] = key(meaning=_TESTSET)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Conformers(Testset):
+    """Inputs of an organic dataset's frozen test molecules, or of validation molecules."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ("conformers",)
+    kind: Literal["conformers"] = key(meaning=_TESTSET)
+    of: Literal["drugs", "scaffolds", "qm9"] | None = key(None, "Which of the frozen test sets; null: all, or validation's.")
+    start: Literal["etkdg", "mmff94"] = key("etkdg", "etkdg: as RDKit's ETKDGv3 embeds them; mmff94: the same after its MMFF94.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.of is not None and self.split == "validation":
+            raise ValueError("of: validation molecules are of no test set: leave it out")
+
+
 Datasets = Qm7Dataset | Qm7xDataset | Qm9Dataset | CustomDataset | OrganicDataset
-Testsets = NormalModes | Diffused | Published
+Testsets = NormalModes | Diffused | Published | Conformers

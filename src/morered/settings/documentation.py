@@ -98,6 +98,9 @@ def _rows(classes: Classes, path: str, named: list[tuple[str, Any]], chosen: str
             if inner:
                 named.append((f"{path}{name}", _mapped(hint)))
             yield Row(f"{path}{name}", "mapping", _default(f), meaning)
+        elif inner and _is_list(hint):
+            yield Row(f"{path}{name}", "list of mappings", _default(f), meaning)
+            yield from _rows(inner, f"{path}{name}[].", named)
         elif inner:
             yield Row(f"{path}{name}", "mapping or null" if type(None) in options_of(hint) else "mapping", "", meaning)
             yield from _rows(inner, f"{path}{name}.", named, _default_kind(hint))
@@ -109,7 +112,7 @@ def _rows(classes: Classes, path: str, named: list[tuple[str, Any]], chosen: str
 
 def _classes(hint: Any, kinds: tuple[str, ...]) -> Classes:
     """The settings classes that a type, or what it maps names to, may be, and the kinds that choose each."""
-    options = options_of(_mapped(hint) if _is_mapping(hint) else hint)
+    options = options_of(_mapped(hint) if _is_mapping(hint) else get_args(hint)[0] if _is_list(hint) else hint)
     return {option: option.KINDS or kinds for option in options if isinstance(option, type) and issubclass(option, Settings)}
 
 
@@ -123,6 +126,10 @@ def _default_kind(hint: Any) -> str | None:
 
 def _is_mapping(hint: Any) -> bool:
     return any(get_origin(option) is Mapping for option in options_of(hint))
+
+
+def _is_list(hint: Any) -> bool:
+    return get_origin(hint) is tuple
 
 
 def _mapped(hint: Any) -> Any:

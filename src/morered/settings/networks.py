@@ -79,6 +79,17 @@ class Diffused(Settings):
     """What every diffusion model has."""
 
     diffusion: DiffusionConfig = group(DiffusionConfig, "The forward process and the scale of the times.")
+    charges: int = key(
+        0,
+        "Ions up to this total charge, positive or negative, are told from neutral molecules; 0: the network knows no charge.",
+        ge=0,
+        le=9,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.charges and getattr(self, "engine", "dense") != "dense":
+            raise ValueError(f"charges: {self.charges} is impossible: only PaiNN with the engine 'dense' is told of charges")
 
 
 @dataclass(frozen=True)

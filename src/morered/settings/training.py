@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from morered.settings.base import Kinds, Settings, group, key
+from morered.settings.base import Kinds, Settings, group, key, several
 from morered.settings.networks import Kind
 from morered.settings.noise import ElasticNoise, IsotropicNoise, used
 
@@ -21,6 +21,17 @@ class Plateau(Settings):
 
 
 @dataclass(frozen=True)
+class Stage(Settings):
+    """A part of a run that has some settings of its own."""
+
+    until: float = key(meaning="The part of the run at whose end it ends; the first stage begins at 0.", gt=0, lt=1)
+    learning_rate: float | None = key(None, "Learning rate; null: the training's.", gt=0)
+    step_power: int | None = key(None, "See step_power; null: the training's.", ge=1)
+    share: float | None = key(None, "See noise.share; null: the noise's own. Elastic noise alone has it.", ge=0, le=1)
+    decades: float | None = key(None, "See noise.decades; null: the noise's own. Elastic noise alone has it.", ge=0)
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Settings):
     """Settings of a training run of a diffusion model.
 
@@ -32,6 +43,11 @@ class TrainingConfig(Settings):
 
     batch_size: int = key(128, "Molecules in a batch, on all devices together.", ge=1)
     learning_rate: float = key(1e-4, "Learning rate of AdamW.", gt=0)
+    batch_atoms: int | None = key(
+        None,
+        "Atoms in a batch, about, in place of batch_size: fewer large molecules or more small ones, so that steps cost alike.",
+        ge=1,
+    )
     schedule: Literal["plateau", "cosine", "constant"] = key(
         "plateau", "plateau: halved when the validation loss stagnates; cosine: to 0 at the end of the run; constant."
     )
@@ -55,6 +71,9 @@ class TrainingConfig(Settings):
     step_power: int = key(
         1, "Training steps are T u^step_power with u uniform; 1 as in Algorithm 1, 2 draws half of them below T/4.", ge=1
     )
+    stages: tuple[Stage, ...] = several(
+        (), "Parts of the run with settings of their own, in order; after the last one the training's hold. They need max_steps."
+    )
     forces_weight: float = key(0.95, "Weight of the forces in the MLFF's loss; the energy has the rest.", ge=0, le=1)
     precision: Literal["float32", "tf32", "bf16"] = key("float32", "tf32 and bf16 are faster on GPUs and less accurate.")
     compile: Literal["auto", "always", "never"] = key("auto", "Whether the network is compiled.")
@@ -68,6 +87,18 @@ class TrainingConfig(Settings):
             raise ValueError("schedule: the cosine schedule needs an end: set max_steps or max_time")
         if self.early_stopping is None and not self.is_limited:
             raise ValueError("early_stopping: the run has no end: set early_stopping, max_steps or max_time")
+        if self.stages:
+            self._check_stages()
+
+    def _check_stages(self) -> None:
+        if self.max_steps is None:
+            raise ValueError("stages: they are parts of so many batches, so that a resumed run is the same: set max_steps")
+        ends = [stage.until for stage in self.stages]
+        if ends != sorted(set(ends)):
+            raise ValueError(f"stages: they must end one after the other, not at {', '.join(f'{end:g}' for end in ends)}")
+        mixed = any(stage.share is not None or stage.decades is not None for stage in self.stages)
+        if mixed and not isinstance(self.noise, ElasticNoise):
+            raise ValueError("stages: share and decades belong to noise of kind 'elastic'")
 
     @property
     def is_limited(self) -> bool:

@@ -43,6 +43,9 @@ _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 _EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
 #: Seconds of a core to choose the molecules of an organic dataset, to make all of their minima, and those of one chunk of tests.
 _CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 400.0, 41_000.0, 125.0
+#: Of one input of a test or validation molecule; inputs of the frozen test sets by their names.
+_AT_CONFORMER = 1.4
+_CONFORMERS = {"drugs": 1848, "scaffolds": 500, "qm9": 300}
 #: Seconds of the jobs that read, join and draw.
 _SHORT = 30.0
 
@@ -52,10 +55,13 @@ STAGES: dict[str, tuple[str, ...]] = {
         "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "download_qm9", "prepare_qm9", "prepare_custom",
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
         "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
-        "relax_tests_at_reference", "gather_tests", "pack_organic", "prepare_organic",
+        "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_organic", "prepare_organic",
+        "select_conformers",
     ),
-    "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times"),
-    "relaxation": ("relax_structures", "gather_relaxed", "evaluate_relaxation", "record_trajectories", "time_steps"),
+    "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times", "calibrate_model"),
+    "relaxation": (
+        "relax_structures", "gather_relaxed", "evaluate_relaxation", "end_at_reference", "record_trajectories", "time_steps",
+    ),
     "energies": (
         "sample_energies", "compute_energies", "gather_energies", "sample_savings", "optimise_geometries", "gather_savings",
     ),
@@ -63,10 +69,10 @@ STAGES: dict[str, tuple[str, ...]] = {
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
         "record_reverse_process",
     ),
-    "figures": ("compare_with_paper", "results_page"),  # and those of the catalogue
+    "figures": ("compare_with_paper", "results_page", "organic_page"),  # and those of the catalogue
 }  # fmt: skip
 #: Rules that do nothing themselves.
-_TARGETS = ("all", "figures", "tables", "data_cards", "minima")
+_TARGETS = ("all", "figures", "tables", "data_cards", "minima", "choices")
 
 
 class Job(NamedTuple):
@@ -148,6 +154,10 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
         return max(_AT_REFERENCE * ((settings["entries"] or 34_139) / 34_139) / settings["chunks"] for settings in datasets)
     if job.rule == "relax_tests_at_reference":
         return _TESTS_AT_REFERENCE
+    if job.rule == "relax_validation_at_reference":
+        return _AT_CONFORMER * 600
+    if job.rule == "end_at_reference":
+        return _SHORT + _AT_CONFORMER * (molecules(study, wildcards["testset"]) or 0) / 2  # they begin near their minima
     if job.rule == "join_qm7x":
         return sum(map(_file_bytes, _archives())) / (10 * _PARSED_BYTES)
     if job.rule == "evaluate_relaxation":
@@ -175,6 +185,9 @@ def molecules(study: Study, testset: str) -> int | None:
     """Structures of a test set; None for molecules of one's own, which nobody has counted yet."""
     settings = study.testset(testset)
     dataset = study.dataset(settings["dataset"])
+    if settings["kind"] == "conformers":
+        whole = 300 if settings["split"] == "validation" else sum(_CONFORMERS.values())
+        return min(settings["molecules"] or whole, _CONFORMERS.get(settings["of"], whole))
     if dataset["kind"] not in _GRAPHS:
         return None
     split = dataset["split"]
@@ -196,6 +209,8 @@ def _training(study: Study, name: str, on_gpu: bool) -> float:
     if training.get("max_time"):
         return float(training["max_time"])
     batch = training.get("batch_size") or (10 if kind == "mlff" else 128)
+    if training.get("batch_atoms"):
+        batch = training["batch_atoms"] / 16  # the rates are those of molecules of 16 atoms
     steps = training.get("max_steps")
     if steps is None:  # it ends by itself, as the paper's did
         batch = 10 if kind == "mlff" else 128

@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 
 # Settings of a dataset that its minima and its split do not depend on; and those that its minima before the split do not.
 _NOT_OF_THE_MINIMA = ("displaced", "chunks", "timeout")
-_NOT_OF_THE_SOURCE = (*_NOT_OF_THE_MINIMA, "split")
+_NOT_OF_THE_SOURCE = (*_NOT_OF_THE_MINIMA, "split", "chunks_used")
 # Settings of a method that its runs do not depend on.
 _BOOKKEEPING = ("preset", "testsets", "chunks", "seeds")
 
@@ -109,6 +109,19 @@ class Study:
         if all(name in apart for name in self.base_methods if self.models_of(name)):
             return self.base_methods
         return [name for name in self.base_methods if name not in apart]
+
+    def calibrating(self, model: str) -> list[tuple[str, str]]:
+        """Test set and method of the relaxations whose ends calibrate a model: its first method, conformers of validation
+        molecules.
+        """
+        method = next((name for name in self.base_methods if self.models_of(name).get("time") == model), None)
+        if method is None:
+            return []
+        return [
+            (name, method)
+            for name, testset in self.config["testsets"].items()
+            if testset["kind"] == "conformers" and testset["split"] == "validation" and self.methods_of(name, [method])
+        ]
 
     def first_model(self, kind: str) -> str | None:
         """The config's first model of a kind, None where there is none."""
@@ -237,8 +250,22 @@ class Study:
         return f"{self.root}/testsets/{testset}.h5"
 
     def minima(self, testset: str) -> str:
-        """Minima of the dataset that a test set is of."""
-        return f"{self.data_dir(self.testset(testset)['dataset'])}/minima.h5"
+        """Minima of the dataset that a test set is of; of conformers those that the inputs fall into."""
+        settings = self.testset(testset)
+        if settings["kind"] == "conformers":
+            return f"{self.conformers(testset)}.minima.h5"
+        return f"{self.data_dir(settings['dataset'])}/minima.h5"
+
+    def conformers(self, testset: str) -> str:
+        """Files that a test set of conformers is taken from, without their endings: their inputs and their minima."""
+        settings = self.testset(testset)
+        if settings["split"] == "test":
+            return f"{self.data_dir(settings['dataset'])}/tests"
+        return f"{self.raw_dir(settings['dataset'])}/validation"  # whatever part of the minima is used
+
+    def endings(self, testset: str, method: str, seed: int = 0) -> str:
+        """Table of where each result of a test set of conformers lies on the reference's surface."""
+        return f"{self.root}/relax/{testset}/{method}/seed{seed}.endings.csv"
 
     def relaxed(self, testset: str, method: str, seed: int = 0) -> str:
         """Relaxed structures of a test set."""
@@ -291,6 +318,8 @@ class Study:
             kind = config["datasets"].get(testset["dataset"], {}).get("kind")
             if testset["kind"] == "published" and kind != "qm7x":
                 yield f"testsets.{name}.kind: published structures come with qm7x only, not with {kind}"
+            if testset["kind"] == "conformers" and kind != "organic":
+                yield f"testsets.{name}.kind: conformers are of datasets of kind organic only, not of {kind}"
         fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt"), "model": ("mlff",)}
         for name, method in config["methods"].items():
             for role, kinds in fitting.items():

@@ -28,7 +28,7 @@ class Bucket(NamedTuple):
     """Molecules padded to one size.
 
     numbers uint8 [M_b, N] (0 = padding), positions [M_b, N, 3] in Å, keys int64 [M_b], and further tensors by name: ``factor``
-    (`NoiseProcess.factor`), ``energy`` [M_b] in eV, ``forces`` [M_b, N, 3] in eV/Å.
+    (`NoiseProcess.factor`), ``charges`` int64 [M_b] where there are ions, ``energy`` [M_b] in eV, ``forces`` [M_b, N, 3] in eV/Å.
     """
 
     numbers: Tensor
@@ -50,9 +50,15 @@ class Bucket(NamedTuple):
         return Bucket(self.numbers.to(device), self.positions.to(device), self.keys.to(device), extra)
 
 
-def bucket_sizes(structures: Structures) -> list[int]:
-    """Molecules in each bucket that `diffusion_buckets` and `potential_buckets` make."""
-    return [len(rows) for rows, _ in _by_bucket(structures.sizes)]
+def bucket_sizes(structures: Structures) -> tuple[list[int], list[float]]:
+    """Molecules in each bucket that `diffusion_buckets` and `potential_buckets` make, and their mean number of atoms."""
+    rows = [rows for rows, _ in _by_bucket(structures.sizes)]
+    return [len(chosen) for chosen in rows], [float(structures.sizes[chosen].mean()) for chosen in rows]
+
+
+def widths(atoms: list[float], batch_atoms: int) -> list[int]:
+    """Molecules in a batch of each bucket, from the mean number of atoms of its molecules, for about ``batch_atoms`` atoms."""
+    return [max(1, round(batch_atoms / mean)) for mean in atoms]
 
 
 def diffusion_buckets(structures: Structures, process: NoiseProcess, device: torch.device | str = "cpu") -> list[Bucket]:
@@ -66,7 +72,10 @@ def diffusion_buckets(structures: Structures, process: NoiseProcess, device: tor
         positions *= mask[..., None]
         parts = [torch.from_numpy(a) for a in (numbers, positions, molecule_keys(structures.ids[rows]))]
         factor = process.factor(parts[0].long(), parts[1], parts[0] > 0)  # here: a GPU decomposes one small matrix at a time
-        buckets.append(Bucket(parts[0], parts[1], parts[2], {} if factor is None else {"factor": factor}).to(device))
+        extra = {} if factor is None else {"factor": factor}
+        if structures.charges.any():
+            extra["charges"] = torch.from_numpy(structures.charges[rows].astype(np.int64))
+        buckets.append(Bucket(parts[0], parts[1], parts[2], extra).to(device))
     return buckets
 
 
@@ -103,26 +112,33 @@ class BatchPlan:
     """The order in which molecules are trained on.
 
     Every batch comes from one bucket, so that it has one shape. Each epoch has the same number of batches; they are dealt to the
-    buckets in proportion to their molecules (systematic sampling with a random offset), so that every molecule weighs the same
-    in the mean, also those of a bucket that is smaller than a batch.
+    buckets in proportion to the batches that their molecules make (systematic sampling with a random offset), so that every
+    molecule weighs the same in the mean, also those of a bucket that is smaller than a batch.
 
     Parameters
     ----------
     sizes
         Molecules in each bucket.
     batch_size
-        B; a bucket with fewer molecules gives batches of all of them.
+        Molecules in a batch, of all buckets or of each; a bucket with fewer gives batches of all of them.
     seed
         Of the order.
+
+    Attributes
+    ----------
+    molecules
+        In a batch, in the mean over an epoch if all buckets were full.
     """
 
-    def __init__(self, sizes: list[int], batch_size: int, seed: int) -> None:
+    def __init__(self, sizes: list[int], batch_size: int | list[int], seed: int) -> None:
         if not sum(sizes):
             raise ValueError("there are no molecules to train on")
         self.sizes = sizes
-        self.batch_size = batch_size
+        self.widths = [batch_size] * len(sizes) if isinstance(batch_size, int) else batch_size
         self.seed = seed
-        self.batches_per_epoch = max(1, round(sum(sizes) / batch_size))
+        self._batches = [size / width for size, width in zip(sizes, self.widths, strict=True)]
+        self.molecules = float(batch_size) if isinstance(batch_size, int) else sum(sizes) / sum(self._batches)
+        self.batches_per_epoch = max(1, round(sum(sizes) / self.molecules))
         self._epoch = -1
         self._order: list[tuple[int, Tensor]] = []
 
@@ -133,14 +149,18 @@ class BatchPlan:
             self._epoch, self._order = epoch, self._deal(epoch)
         return Draw(number, *self._order[place])
 
+    def weight(self, draw: Draw) -> float:
+        """How many molecules a batch counts for: the mean number, or less where its bucket is smaller than a batch."""
+        return len(draw.rows) * (self.molecules / self.widths[draw.bucket])
+
     def _deal(self, epoch: int) -> list[tuple[int, Tensor]]:
         generator = np.random.default_rng([self.seed & 0xFFFFFFFFFFFFFFFF, epoch])
-        borders = np.cumsum(self.sizes) / sum(self.sizes) * self.batches_per_epoch
+        borders = np.cumsum(self._batches) / sum(self._batches) * self.batches_per_epoch
         borders[-1] = self.batches_per_epoch  # exactly, whatever the rounding
         counts = np.diff(np.floor(borders + generator.random()), prepend=0).astype(int)
         batches = []
         for bucket, (size, count) in enumerate(zip(self.sizes, counts, strict=True)):
-            width = min(self.batch_size, size)
+            width = min(self.widths[bucket], size)
             needed = count * width
             order = [generator.permutation(size) for _ in range(-(-needed // size) if size else 0)]
             rows = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *order])[:needed])
@@ -148,11 +168,12 @@ class BatchPlan:
         return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def chunks(buckets: list[Bucket], batch_size: int) -> Iterator[tuple[int, slice]]:
-    """All molecules in order, as (bucket, rows) with at most ``batch_size`` rows."""
+def chunks(buckets: list[Bucket], batch_size: int, atoms: int) -> Iterator[tuple[int, slice]]:
+    """All molecules in order, as (bucket, rows) with at most ``batch_size`` rows and ``atoms`` atoms, padding included."""
     for bucket, molecules in enumerate(buckets):
-        for start in range(0, len(molecules), batch_size):
-            yield bucket, slice(start, start + batch_size)
+        width = max(1, min(batch_size, atoms // molecules.numbers.shape[1]))
+        for start in range(0, len(molecules), width):
+            yield bucket, slice(start, start + width)
 
 
 def atomic_references(structures: Structures) -> dict[int, float]:
@@ -165,11 +186,12 @@ def atomic_references(structures: Structures) -> dict[int, float]:
 
 
 def digest(*parts: Structures) -> str:
-    """SHA-256 over ids, atoms, positions, energies and forces: which data a checkpoint belongs to."""
+    """SHA-256 over ids, atoms, positions, charges, energies and forces: which data a checkpoint belongs to."""
     total = hashlib.sha256()
     for part in parts:
         arrays = [part.ids, part.offsets, part.numbers, part.positions]
         arrays += [part.columns[name].values for name in ("energy", "forces") if name in part.columns]
+        arrays += [part.charges] if part.charges.any() else []
         for array in arrays:
             total.update(f"{array.dtype}{array.shape}".encode())
             total.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")

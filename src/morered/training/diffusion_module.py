@@ -20,6 +20,7 @@ from morered.structures import Structures
 from morered.training.data import Bucket, diffusion_buckets
 from morered.training.module import TrainingModule
 from morered.training.prefetch import Drawn, PrefetchedDraws
+from morered.training.stages import Stages
 
 #: Borders, as parts of T, of the bands of steps that validation losses are reported for.
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -28,7 +29,10 @@ _VALIDATION_SEED = stream(0, "validation")  # the same noise for every run, so t
 
 
 class Noisy(NamedTuple):
-    """A diffused batch: numbers [B, N], positions [B, N, 3] in Å, mask [B, N], step [B], time [B], noise [B, N, 3]; float32."""
+    """A diffused batch: numbers [B, N], positions [B, N, 3] in Å, mask [B, N], step [B], time [B], noise [B, N, 3]; float32.
+
+    ``charges`` are the molecules' total charges [B]; None where all are neutral.
+    """
 
     numbers: Tensor
     positions: Tensor
@@ -36,6 +40,7 @@ class Noisy(NamedTuple):
     step: Tensor
     time: Tensor
     noise: Tensor
+    charges: Tensor | None = None
 
 
 class DiffusionModule(TrainingModule):
@@ -49,14 +54,15 @@ class DiffusionModule(TrainingModule):
         self._process = NoiseProcess(config.noise)
         self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
         self._noisy: list[Noisy] = []
-        self._ahead = PrefetchedDraws(self._keys, self._draw, config.batch_size)
+        self._stages = Stages(config)
+        self._ahead = PrefetchedDraws(self._keys, self._draw, round(self.plan.molecules))
 
     def prepare(self, structures: Structures, device: torch.device) -> list[Bucket]:
         """Centred minima, with the factors of elastic noise where the config asks for it."""
         self._schedule = self._schedule.to(device)
         return diffusion_buckets(structures, self._process, device)
 
-    def counts(self, molecules: int) -> dict[str, float]:
+    def counts(self, molecules: float) -> dict[str, float]:
         """Atoms."""
         return dict.fromkeys(("noise", "time"), molecules * self.mean_atoms)
 
@@ -133,9 +139,9 @@ class DiffusionModule(TrainingModule):
         return bucket.keys[self.mine(draw)[0]], bucket.numbers.shape[1]
 
     def _draw(self, keys: Tensor, numbers: Tensor, n_atoms: int) -> Drawn:
-        seed, config = self.config.seed, self.config
-        steps = random_steps(stream(seed, "steps"), keys, numbers, self._schedule.T, config.step_power)
-        return Drawn(steps, self._process.deviates(stream(seed, "noise"), keys, numbers, n_atoms))
+        seed, now = self.config.seed, self._stages.of(numbers)
+        steps = random_steps(stream(seed, "steps"), keys, numbers, self._schedule.T, now.step_power)
+        return Drawn(steps, self._process.deviates(stream(seed, "noise"), keys, numbers, n_atoms, now.share, now.decades))
 
     def _diffuse(self, bucket: Bucket, drawn: Drawn) -> Noisy:
         numbers, step = bucket.numbers.long(), drawn.steps
@@ -143,11 +149,12 @@ class DiffusionModule(TrainingModule):
         with torch.autocast(numbers.device.type, enabled=False):
             noise = self._process.shape(drawn.deviates, mask, bucket.extra.get("factor"))
             positions = diffuse(bucket.positions, step, noise, self._schedule)
-        return Noisy(numbers, positions.float(), mask, step, self._schedule.time(step).float(), noise.float())
+        time = self._schedule.time(step).float()
+        return Noisy(numbers, positions.float(), mask, step, time, noise.float(), bucket.extra.get("charges"))
 
     def _predict(self, noisy: Noisy) -> DiffusionOutput:
         time = noisy.time if self.network.config.kind == "noise" else None  # the joint model uses its own
-        return self.network(noisy.numbers, noisy.positions, noisy.mask, time)
+        return self.network(noisy.numbers, noisy.positions, noisy.mask, time, noisy.charges)
 
     def _errors(self, noisy: Noisy, output: DiffusionOutput) -> dict[str, Tensor]:
         """Squared errors [B, N] of each head, 0 on padding."""

@@ -18,10 +18,11 @@ from morered.models.networks import DiffusionNetwork, Potential
 from morered.settings.training import TrainingConfig
 from morered.structures import Structures
 from morered.training.counters import Counters
-from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks
+from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks, widths
 from morered.training.processes import Processes
 
-VALIDATION_BATCH = 128  # molecules, at least
+VALIDATION_BATCH = 128  # molecules, at least, unless they are large
+VALIDATION_ATOMS = 4096  # of a batch, padding included: pairs of more would fill the memory where there are no kernels
 
 
 class TrainingModule(ABC):
@@ -56,7 +57,9 @@ class TrainingModule(ABC):
         self.last_losses: dict[str, Tensor] = {}
         self.buckets: list[Bucket] = []
         self._validation: list[Bucket] = []
-        self.plan = BatchPlan(bucket_sizes(data), config.batch_size, config.seed)
+        molecules, atoms = bucket_sizes(data)
+        batch = config.batch_size if config.batch_atoms is None else widths(atoms, config.batch_atoms)
+        self.plan = BatchPlan(molecules, batch, config.seed)
         self.mean_atoms = data.n_atoms / max(1, int((data.sizes > 0).sum()))
 
     # ----------------------------------------------------------------- what a kind of network defines
@@ -66,7 +69,7 @@ class TrainingModule(ABC):
         """Put structures on the device."""
 
     @abstractmethod
-    def counts(self, molecules: int) -> dict[str, float]:
+    def counts(self, molecules: float) -> dict[str, float]:
         """For each loss, how many squared errors so many molecules have in the mean over the training set.
 
         A batch's errors are divided by this and not by how many there are: its molecules are of one size, so that dividing by
@@ -105,7 +108,8 @@ class TrainingModule(ABC):
         buckets = self.prepare(validation, device)
         size = max(VALIDATION_BATCH, self.config.batch_size)
         self._validation = [
-            buckets[b].take(torch.arange(len(buckets[b]), device=device)[rows]) for b, rows in chunks(buckets, size)
+            buckets[b].take(torch.arange(len(buckets[b]), device=device)[rows])
+            for b, rows in chunks(buckets, size, VALIDATION_ATOMS)
         ]
         self.prepare_validation(self._validation)
 
@@ -170,7 +174,7 @@ class TrainingModule(ABC):
     def training_step(self, draw: Draw) -> Tensor:
         """Loss of one batch. Each process computes its molecules' part, so that the mean over processes is the loss."""
         rows, share = self.mine(draw)
-        counts, sums = self.counts(len(draw.rows)), self.squared_errors(self.buckets[draw.bucket].take(rows), draw.number)
+        counts, sums = self.counts(self.plan.weight(draw)), self.squared_errors(self.buckets[draw.bucket].take(rows), draw.number)
         losses = {name: value * share / counts[name] for name, value in sums.items()}
         loss = self.total(losses)
         self.last_losses = {"loss": loss.detach(), **{name: value.detach() for name, value in losses.items()}}

@@ -27,7 +27,7 @@ class PotentialModule(TrainingModule):
         """Positions, energies and forces."""
         return potential_buckets(structures, device)
 
-    def counts(self, molecules: int) -> dict[str, float]:
+    def counts(self, molecules: float) -> dict[str, float]:
         """Molecules, and components of forces."""
         return {"energy": float(molecules), "forces": 3 * molecules * self.mean_atoms}
 

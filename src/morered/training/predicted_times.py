@@ -126,7 +126,7 @@ def of_molecule(
         copies = one[torch.zeros_like(chunk)]
         noise = normal(stream(seed, "figure A1"), copies.keys, chunk, one.n_padded)
         x = diffuse(centre(copies.positions, copies.mask), steps[chunk], centre(noise, copies.mask), schedule)
-        time = model.network(copies.numbers, x.to(model.network.dtype), copies.mask).time
+        time = model.network(copies.numbers, x.to(model.network.dtype), copies.mask, **copies.stated).time
         predicted.append(schedule.step(torch.nan_to_num(time, nan=1.0)))
     return _table(steps, torch.cat(predicted))
 

@@ -1,4 +1,4 @@
-"""The learning rate: warm-up, then halving on plateaus or a cosine to zero."""
+"""The learning rate: that of the run's stage, with a warm-up, then halving on plateaus or a cosine to zero."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from morered.settings.training import TrainingConfig
+from morered.training.stages import Stages
 
 
 class LearningRate:
@@ -16,6 +17,7 @@ class LearningRate:
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
+        self._stages = Stages(config)
         p = config.plateau
         # the scheduler works on a rate of 1: what it leaves of it is the factor for the real one
         self._unit = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -39,7 +41,7 @@ class LearningRate:
 
     def at(self, batches: int, fraction: float) -> float:
         """The rate after so many batches, when this part of the run is done."""
-        rate = self.config.learning_rate * self.factor
+        rate = self._stages.learning_rate(batches) * self.factor
         if batches < self.config.warmup_steps:
             rate *= (batches + 1) / self.config.warmup_steps
         if self.config.schedule == "cosine":

@@ -89,7 +89,8 @@ def train(
     Raises
     ------
     ValueError
-        If there are no structures, labels are missing, or the devices are not there.
+        If there are no structures, labels are missing, there are ions that the network does not know, or the devices are not
+        there.
     TrainingInterrupted
         If SIGUSR1, SIGTERM or SIGINT stopped it; calling again continues. SIGUSR1 also requeues a Slurm job.
     Diverged
@@ -98,6 +99,7 @@ def train(
     for name, structures in (("training", data), ("validation", validation)):
         if not structures.n_atoms:
             raise ValueError(f"there are no {name} structures")
+        _refuse_unknown_ions(model, structures, name)
     folder = Path(out_dir)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -134,6 +136,18 @@ def train(
     assert best is not None  # set at the end of a run at the latest
     write(folder / WEIGHTS, best)
     return folder / WEIGHTS
+
+
+def _refuse_unknown_ions(model: ModelConfig, structures: Structures, name: str) -> None:
+    """Refuse ions whose charge the network would not be told."""
+    largest = int(np.abs(structures.charges).max(initial=0))
+    known = model.charges if model.is_diffusion else 0
+    if largest > known:
+        way_out = f"set its charges to {largest}" if model.is_diffusion else "leave the ions out"
+        raise ValueError(
+            f"the {name} structures have total charges up to {largest}, and the network knows "
+            f"{f'charges up to {known} only' if known else 'neutral molecules only'}: {way_out}"
+        )
 
 
 def _network(model: ModelConfig, config: TrainingConfig, data: Structures) -> DiffusionNetwork | Potential:

@@ -27,6 +27,8 @@ VERSION = 1
 #: The inputs of a molecule, as the last part of their names.
 ETKDG, MMFF94 = "etkdg", "mmff94"
 MMFF94_STEPS = 10_000
+#: Kinds of validation molecules that have such inputs: all but dimers, which are no one molecule that can be embedded.
+KINDS = ("listed", "first", "qm9", "qm7", "ion", "exchange")
 
 
 class Tested(NamedTuple):
@@ -79,6 +81,55 @@ def build(entries: Sequence[Entry], settings: Settings | None = None, progress: 
     )
     lost = {starts[m].name: problem for m, problem in enumerate(problems) if problem is not None}
     return Tested(Built(inputs, failures), Built(found, lost))
+
+
+def select(
+    inputs: Structures,
+    minima: Structures,
+    *,
+    of: str | None = None,
+    start: str = ETKDG,
+    molecules: int | None = None,
+    seed: int = 0,
+) -> tuple[Structures, int]:
+    """A test set: inputs of one kind and one start, each with its own minimum as reference.
+
+    Parameters
+    ----------
+    inputs, minima
+        As `build` makes them.
+    of
+        The ``kind`` of the molecules; None: any.
+    start
+        `ETKDG` or `MMFF94`.
+    molecules
+        A random sample of so many; None: all. A larger sample of the same seed contains a smaller one, whatever the start.
+    seed
+        Of the sample.
+
+    Returns
+    -------
+    (Structures, int)
+        The inputs, in the order of ``inputs``, and how many of this kind and start have no minimum and are left out.
+
+    Raises
+    ------
+    ValueError
+        If none is left.
+    """
+    names = inputs.names
+    kinds = np.char.decode(inputs.column("kind"), "ascii")
+    wanted = np.array([name.endswith(f"/{start}") for name in names], dtype=bool) & ((kinds == of) if of else True)
+    there = np.isin(inputs.ids, minima.ids)
+    order = sorted({name.rpartition("/")[0] for name in names})
+    order = [order[k] for k in np.random.default_rng([seed, 1]).permutation(len(order))]
+    rank = {name: place for place, name in enumerate(order)}
+    found = sorted(np.flatnonzero(wanted & there).tolist(), key=lambda m: rank[names[m].rpartition("/")[0]])[:molecules]
+    if not found:
+        raise ValueError(f"no input of {of or 'any kind'} by {start} has a minimum at the reference")
+    chosen = inputs[np.array(sorted(found), dtype=np.int64)]
+    chosen = Structures(chosen.numbers, chosen.positions, chosen.offsets, chosen.ids, chosen.ids, dict(chosen.columns))
+    return chosen, int((wanted & ~there).sum())
 
 
 def started(entry: Entry) -> tuple[list[Start], dict[str, str]]:

@@ -22,18 +22,20 @@ _TOGETHER = 48
 #: Molecules below which a second thread costs more than it saves.
 _MOLECULES = 8
 
-_packed: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], Packed]] = WeakKeyDictionary()
+_packed: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], dict[int, Packed]]] = WeakKeyDictionary()
 
 
 def packed_weights(
-    network: nn.Module, representation: PaiNN, atom_head: Sequence[Linear], noise_head: NoiseHead | None
+    network: nn.Module, representation: PaiNN, atom_head: Sequence[Linear], noise_head: NoiseHead | None, charge: int = 0
 ) -> Packed:
-    """The weights of a network, packed anew only when they have changed."""
+    """The weights of a network for molecules of one total charge, packed anew only when they have changed."""
     state = tuple((tensor.data_ptr(), _version(tensor)) for tensor in _tensors(network))
     known = _packed.get(network)
     if known is None or known[0] != state:
-        known = _packed[network] = (state, Packed(representation, atom_head, noise_head))
-    return known[1]
+        known = _packed[network] = (state, {})
+    if charge not in known[1]:
+        known[1][charge] = Packed(representation, atom_head, noise_head, charge)
+    return known[1][charge]
 
 
 def infer(

@@ -29,6 +29,8 @@ class Packed:
         Layers of the time or energy head; none to leave it out.
     noise_head : NoiseHead, optional
         The noise head.
+    charge : int
+        Total charge of the molecules that they are for.
 
     Attributes
     ----------
@@ -36,11 +38,14 @@ class Packed:
         What the kernels read.
     """
 
-    def __init__(self, representation: PaiNN, atom_head: Sequence[Linear] = (), noise_head: NoiseHead | None = None) -> None:
+    def __init__(
+        self, representation: PaiNN, atom_head: Sequence[Linear] = (), noise_head: NoiseHead | None = None, charge: int = 0
+    ) -> None:
         self.has_atom_head, self.has_noise_head = len(atom_head) > 0, noise_head is not None
         basis = representation.radial_basis
         named = trained(representation)
-        named |= {"embedding": representation.embedding.weight, "offsets": basis.offsets, "widths": basis.widths}
+        embedding = representation.of_charge(charge).detach()
+        named |= {"embedding": embedding, "offsets": basis.offsets, "widths": basis.widths}
         for k, layer in enumerate(atom_head):
             named |= _layer(f"atom_head.{k}", layer)
         for k, gate in enumerate(noise_head.blocks() if noise_head is not None else ()):
@@ -51,7 +56,7 @@ class Packed:
         first_block, mixing = representation.blocks()[0]
         if self.has_atom_head or self.has_noise_head:
             with torch.no_grad():
-                named["context"] = first_block(representation.embedding.weight, ops)
+                named["context"] = first_block(embedding, ops)
         self.native: Any = library.binding().Weights(
             library.load(),
             dict(zip(named, library.arrays(*(tensor.contiguous() for tensor in named.values())), strict=True)),

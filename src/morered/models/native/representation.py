@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn import functional
 
 from morered.models.native import library, ops
 from morered.models.native.graph import Graph
@@ -24,13 +23,12 @@ _TOGETHER = 192
 _MOLECULES = 8
 
 
-def represent(representation: PaiNN, numbers: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
-    """Scalars [A, F] and vectors [A, 3, F] of numbers [A], as `PaiNN.forward` computes them.
+def represent(representation: PaiNN, numbers: Tensor, graph: Graph, charges: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Scalars [A, F] and vectors [A, 3, F] of numbers [A] and charges [A], as `PaiNN.forward` computes them.
 
     Gradients by positions are not made, nor second derivatives.
     """
-    q = functional.embedding(numbers, representation.embedding.weight)
-    x = representation.first_context(numbers, q, ops)
+    q, x = representation.embedded(numbers, ops, charges)
     return _Represent.apply(q, x, graph, representation, *trained(representation).values())
 
 

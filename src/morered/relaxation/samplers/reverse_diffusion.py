@@ -27,7 +27,8 @@ from morered.relaxation.samplers.new_noise import STEPS_AHEAD, NewNoise
 from morered.settings.relaxation import DiffusionMethod
 
 Predict = Callable[..., tuple[Tensor | None, Tensor | None, Tensor | None]]
-"""A diffusion network: (numbers, positions, mask, time=None) -> (noise [B, N, 3], times of the atoms, time [B])."""
+"""A diffusion network: (numbers, positions, mask, time=None) -> (noise [B, N, 3], times of the atoms, time [B]); one that takes
+total charges gets them as ``charges=`` [B]."""
 
 #: Draws are numbered from 0 by a molecule's own steps; a start from pure noise has this number.
 START_DRAW = 2**32 - 1
@@ -54,6 +55,8 @@ class ReverseDiffusion:
         Memory of the networks per pair of atoms.
     kernels : bool
         Whether the compiled kernels may do the mixing of accelerated moves: on a CPU, where they are there.
+    charged : bool
+        Whether the networks take total charges.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class ReverseDiffusion:
         unused_times: bool = False,
         pair_bytes: int = 16384,
         kernels: bool = False,
+        charged: bool = False,
     ) -> None:
         if method.start_step is not None and method.start_step >= schedule.T:
             raise ValueError(f"start_step must be below the schedule's {schedule.T} steps, not {method.start_step}")
@@ -81,6 +85,7 @@ class ReverseDiffusion:
         self._pair_bytes = pair_bytes
         self._kernels = kernels
         self._new_noise = NewNoise(method.seed) if method.move == "reverse" and method.stochastic else None
+        self._charged = charged
         self._needs_clean = method.move != "reverse" or method.stop.settled is not None
         self._place = 0  # place in the history of accelerated moves, the same for all rows
         self._table = equations.table(schedule)
@@ -101,7 +106,7 @@ class ReverseDiffusion:
             positions = centre(normal(method.seed, batch.keys, START_DRAW, batch.n_padded), batch.mask)
         scratch = stopping.init(method.stop, positions, batch.mask)
         if method.schedule == "initial":
-            scratch["next_step"] = self._predicted_step(batch.numbers, positions, batch.mask)
+            scratch["next_step"] = self._predicted_step(batch, positions)
         elif method.schedule == "fixed":
             first = self.schedule.T - 1 if method.start_step is None else method.start_step
             scratch["next_step"] = torch.full_like(batch.keys, first)
@@ -158,34 +163,38 @@ class ReverseDiffusion:
     def _predict(self, state: State) -> tuple[Tensor, Tensor, Tensor | None]:
         """Step [B] to take now, noise [B, N, 3] float64 (centred by the network), and times [B] predicted without being used."""
         batch = state.batch
-        inputs = (batch.numbers, batch.positions.to(self._dtype), batch.mask)
+        inputs, charges = (batch.numbers, batch.positions.to(self._dtype), batch.mask), self._charges(batch)
         unused = None
         if self.method.schedule == "adaptive":
             if self._joint and self.method.move != "ddim":
-                noise, _, time = self._noise(*inputs)
+                noise, _, time = self._noise(*inputs, **charges)
                 assert time is not None
                 step = self._to_step(time)
             else:
-                step = self._predicted_step(*inputs)
+                step = self._predicted_step(batch, batch.positions)
                 if self.method.move == "ddim":
                     step = torch.minimum(step, state.scratch["next_step"])
-                noise = self._noise(*inputs, time=self._to_time(step))[0]
+                noise = self._noise(*inputs, time=self._to_time(step), **charges)[0]
         else:
             step = state.scratch["next_step"]
             if self._unused_times:
-                unused = self.schedule.time(self._predicted_step(*inputs))
-            noise = self._noise(*inputs, time=self._to_time(step))[0]
+                unused = self.schedule.time(self._predicted_step(batch, batch.positions))
+            noise = self._noise(*inputs, time=self._to_time(step), **charges)[0]
         assert noise is not None
         if "next_step" in state.scratch:
             following = (step * self.method.shrink).long() if self.method.move == "ddim" else step - 1
             state.scratch["next_step"] = following.clamp(min=0)
         return step, noise.to(torch.float64), unused
 
-    def _predicted_step(self, numbers: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+    def _predicted_step(self, batch: Batch, positions: Tensor) -> Tensor:
         assert self._time is not None
-        time = self._time(numbers, positions.to(self._dtype), mask)[2]
+        time = self._time(batch.numbers, positions.to(self._dtype), batch.mask, **self._charges(batch))[2]
         assert time is not None
         return self._to_step(time)
+
+    def _charges(self, batch: Batch) -> dict[str, Tensor]:
+        """The total charges [B], for networks that take them and molecules of which any is stated."""
+        return batch.stated if self._charged else {}
 
     def _to_step(self, time: Tensor) -> Tensor:
         """Nearest step [B]; one that is no number counts as the last (its noise is none either, which is found)."""

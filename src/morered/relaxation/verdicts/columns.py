@@ -22,6 +22,11 @@ where the method has them, of relaxed molecules (NaN otherwise):
     energy           float64  eV
     forces           float64  eV/Å, [A, 3]
 
+where the network's weights say what a predicted time means (`morered.metrics.calibration`), of relaxed molecules (NaN otherwise):
+
+    expected_rmsd    float64  Å, heavy atoms, mean distance of such results to the minimum that they fall into
+    expected_energy  float64  kcal/mol, their mean energy above that minimum
+
 and where a molecule was relaxed several times (`morered.relaxation.uncertainty`):
 
     seed_spread      float64  Å, mean RMSD between the results
@@ -57,7 +62,7 @@ COLUMNS = (
     "reason",
 )
 #: Further columns, which are there only where they were asked for.
-SPREADS = ("seed_spread", "time_spread")
+SPREADS = ("expected_rmsd", "expected_energy", "seed_spread", "time_spread")
 
 
 def told(code: Sequence[int], reasons: Sequence[str | None]) -> dict[str, Column]:

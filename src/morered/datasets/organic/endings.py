@@ -1,0 +1,118 @@
+"""Where relaxed structures lie on the reference's surface: which minimum each falls into, how far above it, and how near.
+
+The minimum is that which the reference's own relaxation reaches from the result (AIMNet2, `minima.Settings`), not that of the
+input: conformers are not what is asked for.
+
+Shapes: M molecules. Columns of the table, one row a molecule:
+
+    id, kind            of the input
+    n_atoms, n_heavy    atoms, and those that are not hydrogen
+    charge              total charge in e
+    elements            symbols, in the order of atomic numbers
+    verdict             of the relaxation; 1 in ``converged`` if it is that: bonds and stereochemistry are then kept
+    seconds             the relaxation's, of this molecule
+    last_time           predicted by the network for the result, NaN for methods without one
+    fell                1 if the reference reached a minimum with the same bonds and stereochemistry from the result
+    energy_left         kcal/mol, reference energy of the result above that minimum's
+    rmsd_left           Å, heavy atoms, result to that minimum
+    rmsd_input          Å, heavy atoms, input to that minimum
+    nearer              1 if the result is nearer to that minimum than the input is
+    calls               gradients of the reference from the result to the minimum
+    calls_input         the same from the input to its own minimum
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from morered.datasets.organic import minima as reference
+from morered.datasets.organic.minima import Settings
+from morered.metrics.rmsd import superpose
+from morered.relaxation import relax
+from morered.structures import Structures
+from morered.units import EV_PER_KCAL_MOL
+
+#: A molecule with fewer heavy atoms has too few to measure by: all of its atoms count.
+HEAVY = 3
+
+
+def measure(
+    relaxed: Structures, inputs: Structures, minima: Structures, settings: Settings | None = None, progress: bool = False
+) -> pd.DataFrame:
+    """The table above.
+
+    Parameters
+    ----------
+    relaxed
+        Results of a relaxation with the columns ``verdict``, ``seconds`` and ``last_time``.
+    inputs, minima
+        What was relaxed, with the column ``kind``, and the reference minima of these inputs, with ``calls``, by the same names.
+    settings
+        Of the reference's relaxation.
+    progress
+        Show a bar.
+    """
+    settings = settings or Settings()
+    inputs = inputs[inputs.index_of(relaxed.ids)]
+    own = minima[minima.index_of(relaxed.ids)]
+    converged = relaxed.column("verdict") == b"converged"
+    table = pd.DataFrame(
+        {
+            "id": relaxed.names,
+            "kind": [kind.decode() for kind in inputs.column("kind").tolist()],
+            "n_atoms": relaxed.sizes,
+            "n_heavy": relaxed.per_molecule_sum((relaxed.numbers > 1).astype(np.float64)).astype(int),
+            "charge": relaxed.charges,
+            "elements": [" ".join(chemical_symbols[z] for z in np.unique(m.numbers).tolist()) for m in relaxed],
+            "verdict": [verdict.decode() for verdict in relaxed.column("verdict").tolist()],
+            "converged": converged.astype(int),
+            "seconds": relaxed.column("seconds"),
+            "last_time": relaxed.column("last_time"),
+            "fell": 0,
+            "energy_left": np.nan,
+            "rmsd_left": np.nan,
+            "rmsd_input": np.nan,
+            "nearer": 0,
+            "calls": np.nan,
+            "calls_input": own.column("calls"),
+        }
+    )
+    rows = np.flatnonzero(converged)
+    if not len(rows):
+        return table
+    results = relaxed.without_columns()[rows]
+    ended = relax(results, settings.method(), batch_size=settings.batch_size, progress=progress).structures
+    fell = ended.column("verdict") == b"converged"
+    rows, results, ended = rows[fell], results[fell], ended[fell]
+    if not len(rows):
+        return table
+    ends = ended.without_columns()
+    left = (reference.energies_of(results) - reference.energies_of(ends)) / EV_PER_KCAL_MOL
+    after, before = heavy_rmsd(results, ends), heavy_rmsd(inputs.without_columns()[rows], ends)
+    found: dict[str, NDArray[Any]] = {
+        "fell": np.ones(len(rows), dtype=int),
+        "energy_left": left,
+        "rmsd_left": after,
+        "rmsd_input": before,
+        "nearer": (after < before).astype(int),
+        "calls": ended.column("steps").astype(float) + 1,
+    }
+    for name, values in found.items():
+        table.loc[rows, name] = values
+    return table
+
+
+def heavy_rmsd(a: Structures, b: Structures) -> NDArray[np.float64]:
+    """RMSD in Å over atoms other than hydrogen after the best superposition of these, [M]; see `HEAVY`."""
+    found = np.full(len(a), np.nan)
+    for m, (one, other) in enumerate(zip(a, b, strict=True)):
+        heavy = one.numbers > 1
+        chosen = heavy if heavy.sum() >= HEAVY else np.ones(len(one.numbers), dtype=bool)
+        p, q = one.positions[chosen].astype(np.float64), other.positions[chosen].astype(np.float64)
+        found[m] = np.sqrt(np.square(superpose(p, q) - q).sum(axis=1).mean())
+    return found

@@ -1,0 +1,17 @@
+"""What the weights' calibration expects of each result: the distance and the energy that are left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from morered.metrics.calibration import Calibration
+from morered.structures import Column, Structures
+
+
+def with_expected(judged: Structures, calibration: Calibration) -> Structures:
+    """Results with the columns expected_rmsd and expected_energy, NaN for refused and failed ones."""
+    rmsd_left, energy_left = calibration.expected(judged.column("last_time"), judged.sizes)
+    gone = np.isin(judged.column("verdict"), (b"refused", b"failed"))
+    values = {"expected_rmsd": (rmsd_left, "Å"), "expected_energy": (energy_left, "kcal/mol")}
+    columns = {name: Column(np.where(gone, np.nan, found), unit) for name, (found, unit) in values.items()}
+    return judged.with_columns({**judged.columns, **columns})
