@@ -23,7 +23,7 @@ from morered.study import Study
 PATIENCE = 900
 #: What the profile leaves to wait for on a cluster of many nodes and is not waited for on one; and one process a job.
 AT_ONCE = (
-    "--set-threads", "displace_minima=1", "relax_structures=1", "train_model=1",
+    "--set-threads", "displace_minima=1", "relax_structures=1", "train_model=1", "relax_library=1",
     "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "60",
 )  # fmt: skip
 
