@@ -68,6 +68,11 @@ class TrainingConfig(Settings):
     noise: Annotated[IsotropicNoise | ElasticNoise, Kinds("kind", "isotropic")] = group(
         IsotropicNoise, "Noise of the training and validation inputs."
     )
+    weigh: Literal["atoms", "molecules"] = key(
+        "atoms",
+        "What counts alike in a diffusion model's loss: every atom, or every molecule, so that small ones are learned as well as "
+        "large ones.",
+    )
     step_power: int = key(
         1, "Training steps are T u^step_power with u uniform; 1 as in Algorithm 1, 2 draws half of them below T/4.", ge=1
     )

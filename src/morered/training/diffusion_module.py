@@ -69,7 +69,11 @@ class DiffusionModule(TrainingModule):
     def squared_errors(self, bucket: Bucket, number: int) -> dict[str, Tensor]:
         """Of noise (Eq. 4, mean over components) and time (Eq. 6), at steps and noise drawn for this batch (Algorithm 1)."""
         noisy = self.diffused(bucket, number)
-        return {name: errors.sum() for name, errors in self._errors(noisy, self._predict(noisy)).items()}
+        errors = self._errors(noisy, self._predict(noisy))
+        if self.config.weigh == "atoms":
+            return {name: values.sum() for name, values in errors.items()}
+        atoms = noisy.mask.sum(1)  # a molecule's mean counts as much as all atoms of one of mean size
+        return {name: self.mean_atoms * (values.sum(1) / atoms).sum() for name, values in errors.items()}
 
     def diffused(self, bucket: Bucket, number: int) -> Noisy:
         """The molecules of a training batch with its steps and noise."""
