@@ -42,7 +42,7 @@ publish: setup  ## docs/results.md and its figures from a finished study (CONFIG
 
 .PHONY: test
 test: setup  ## every test but timings and those that start a Slurm
-	$(BIN)/python -m pytest -m "not slurm and not benchmark" -n $(CORES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slurm and not benchmark" -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-slurm
 test-slurm: setup  ## install a one-node Slurm (root, Debian), start it, run studies and faults through it, stop it

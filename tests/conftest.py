@@ -42,6 +42,17 @@ def browser() -> str:
     return next(filter(None, map(shutil.which, BROWSERS)))
 
 
+#: Files whose tests take longest, in the order that they are run in.
+LONG = (
+    "tests/workflow/test_runs.py",
+    "tests/models/test_compile.py",
+    "tests/workflow/test_dag.py",
+    "tests/pages/test_browser.py",
+    "tests/training/test_resume.py",
+    "tests/commands/test_process.py",
+)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what this machine cannot run or nobody asked for, so that it is not counted as passed or skipped."""
     import torch
@@ -54,4 +65,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing |= {name for name in ("slurm", "benchmark") if name not in config.option.markexpr}
     left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    unwanted = set(left_out)
+    items[:] = sorted((item for item in items if item not in unwanted), key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Files that take minutes come first, so that no worker begins one when the others have ended."""
+    name = item.nodeid.partition("::")[0]
+    return LONG.index(name) if name in LONG else len(LONG)
