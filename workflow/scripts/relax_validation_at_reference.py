@@ -1,7 +1,6 @@
 """Inputs of a sample of the validation molecules, and the minima of the reference that they fall into."""
 
-from morered import storage
-from morered.datasets import pieces
+from morered import resumable, storage
 from morered.datasets.organic import choice, minima, tested
 from morered.study.script import logged
 
@@ -11,5 +10,5 @@ with logged(snakemake):
     entries = choice.sample([entry for entry in held_out if entry.kind in tested.KINDS], snakemake.params.molecules)
     made = tested.build(entries, minima.Settings(), progress=True)
     made_by = storage.provenance(tested.build, parents=list(snakemake.input), version=tested.VERSION)
-    pieces.save(out.inputs, made.inputs, made_by)
-    pieces.save(out.minima, made.minima, made_by)
+    resumable.save(out.inputs, made.inputs, made_by)
+    resumable.save(out.minima, made.minima, made_by)

@@ -1,13 +1,12 @@
 """The inputs of one test set of conformers."""
 
-from morered import storage
-from morered.datasets import pieces
+from morered import resumable, storage
 from morered.datasets.organic import tested
 from morered.study.script import logged
 
 with logged(snakemake):
     settings, files = snakemake.params.settings, snakemake.input
-    inputs, minima = pieces.load(files.inputs), pieces.load(files.minima)
+    inputs, minima = resumable.load(files.inputs), resumable.load(files.minima)
     chosen, left_out = tested.select(
         inputs.structures,
         minima.structures,
