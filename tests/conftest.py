@@ -47,9 +47,14 @@ LONG = (
     "tests/workflow/test_runs.py",
     "tests/models/test_compile.py",
     "tests/workflow/test_dag.py",
+    "tests/workflow/test_datasets.py",
     "tests/pages/test_browser.py",
+    "tests/library/test_run.py",
     "tests/training/test_resume.py",
+    "tests/training/test_processes.py",
     "tests/commands/test_process.py",
+    "tests/workflow/test_library.py",
+    "tests/workflow/test_profiles.py",
 )
 
 

@@ -22,13 +22,15 @@ from morered.formats import write
 
 #: Seconds that a run may take to show progress, and to end when it is told to; imports alone take some on a busy machine.
 PATIENCE = 120.0
+#: Molecules: so many that some are left when the first ones are done, however late a busy machine tells of these.
+COUNT = 42
 
 
 @pytest.fixture
 def molecules(tmp_path):
-    """Fourteen molecules, two in each of seven buckets of the engine, which it runs one after another."""
+    """`COUNT` molecules, as many in each of seven buckets of the engine, which it runs one after another."""
     minima = qm7.load().without_columns()
-    index = [m for n in (8, 11, 13, 15, 17, 19, 21) for m in np.flatnonzero(minima.sizes == n)[:2].tolist()]
+    index = [m for n in (8, 11, 13, 15, 17, 19, 21) for m in np.flatnonzero(minima.sizes == n)[: COUNT // 7].tolist()]
     moved = minima[index]
     moved = moved.with_positions(moved.positions + 0.1 * np.random.default_rng(0).normal(size=moved.positions.shape))
     write(tmp_path / "in.xyz", moved)
@@ -59,7 +61,7 @@ def stopped(folder, done, *arguments, number=signal.SIGINT):
             except OSError:  # the other end is closed: it has ended
                 break
             said += text
-            counts = [int(count) for count in re.findall(r"(\d+)/14 \[", said)]
+            counts = [int(count) for count in re.findall(rf"(\d+)/{COUNT} \[", said)]
             if not pressed and counts and max(counts) >= done:
                 os.killpg(process.pid, number)
                 if number != signal.SIGINT:
@@ -108,7 +110,7 @@ def test_a_batched_method_keeps_the_molecules_that_are_done(molecules, tmp_path,
 
 @pytest.mark.parametrize("workers", ["1", "2"], ids=["here", "in worker processes"])
 def test_a_program_keeps_the_molecules_that_are_done(molecules, tmp_path, workers):
-    code, said = stopped(tmp_path, 3, "--method", "gfn2", "--workers", workers)
+    code, said = stopped(tmp_path, 1, "--method", "gfn2", "--workers", workers)
     assert code == 1
     assert "Traceback" not in said
     assert_done_is_kept(tmp_path, molecules)
@@ -116,7 +118,7 @@ def test_a_program_keeps_the_molecules_that_are_done(molecules, tmp_path, worker
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_do_the_same(molecules, tmp_path, number):
-    code, said = stopped(tmp_path, 3, "--method", "gfn2", "--workers", "1", number=number)
+    code, said = stopped(tmp_path, 1, "--method", "gfn2", "--workers", "1", number=number)
     assert code == 1
     assert "Traceback" not in said
     assert_done_is_kept(tmp_path, molecules)
