@@ -123,5 +123,5 @@ def test_help_teaches_the_spreads_and_the_page(capsys):
     with pytest.raises(SystemExit):
         relax("--help")
     said = " ".join(capsys.readouterr().out.split())
-    for words in ("--html PAGE", "seed_spread is the mean RMSD", "time_spread", "Ctrl-C ends it early"):
+    for words in ("--html PAGE", "seed_spread is the mean RMSD", "time_spread", "Ctrl-C ends the run early"):
         assert words in said
