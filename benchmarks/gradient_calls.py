@@ -3,9 +3,9 @@
     pip install geometric
     python benchmarks/gradient_calls.py results/organic/relax/sample-etkdg/{MMFF94,fast}/seed0.h5 --molecules 100
 
-Files are those of the rule `gather_relaxed`, the first that of the method whose gradients are 1. Molecules that converged in all
-of them are taken, so many of them at random. Translation-rotation internal coordinates (TRIC) and geomeTRIC's default criteria:
-energy 1e-6 hartree, gradient 3.0e-4 (rms) and 4.5e-4 (largest) hartree/bohr, step 1.2e-3 (rms) and 1.8e-3 (largest) Å.
+Files are those of the rule `evaluate_relaxation`, the first that of the method whose gradients are 1. Molecules that converged
+in all of them are taken, so many of them at random. Translation-rotation internal coordinates (TRIC) and geomeTRIC's default
+criteria: energy 1e-6 hartree, gradient 3.0e-4 (rms) and 4.5e-4 (largest) hartree/bohr, step 1.2e-3 (rms) and 1.8e-3 (largest) Å.
 One row a molecule and method: id, method, n_atoms, calls, converged (1 if all criteria are met), energy (eV, of the end).
 """
 

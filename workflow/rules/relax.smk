@@ -1,4 +1,4 @@
-# Every method relaxes every test set it is asked to, in chunks; each relaxed structure gets its metrics.
+# Every method relaxes every test set it is asked to, in chunks; they are put together, and each structure gets its metrics.
 
 
 rule relax_structures:
@@ -21,29 +21,17 @@ rule relax_structures:
         "../scripts/relax_structures.py"
 
 
-rule gather_relaxed:
+rule evaluate_relaxation:
     input:
-        lambda wildcards: [
+        parts=lambda wildcards: [
             f"{ROOT}/relax/{wildcards.testset}/{wildcards.method}/seed{wildcards.seed}.parts/{chunk}.h5"
             for chunk in STUDY.chunks(wildcards.method)
         ],
-    output:
-        f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.h5",
-    log:
-        f"{ROOT}/logs/gather_relaxed/{{testset}}/{{method}}/seed{{seed}}.log",
-    conda:
-        "../../envs/morered.yaml"
-    script:
-        "../scripts/gather_structures.py"
-
-
-rule evaluate_relaxation:
-    input:
-        relaxed=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.h5",
         inputs=f"{ROOT}/testsets/{{testset}}.h5",
         minima=minima_of,
     output:
-        f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.csv",
+        relaxed=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.h5",
+        metrics=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.csv",
     log:
         f"{ROOT}/logs/evaluate_relaxation/{{testset}}/{{method}}/seed{{seed}}.log",
     conda:

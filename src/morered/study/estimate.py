@@ -60,7 +60,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times", "calibrate_model"),
     "relaxation": (
-        "relax_structures", "gather_relaxed", "evaluate_relaxation", "end_at_reference", "record_trajectories", "time_steps",
+        "relax_structures", "evaluate_relaxation", "end_at_reference", "record_trajectories", "time_steps",
     ),
     "energies": (
         "sample_energies", "compute_energies", "gather_energies", "sample_savings", "optimise_geometries", "gather_savings",
