@@ -31,6 +31,8 @@ class SinglePoint:
         How the field converged where plain DIIS did not do, or why there is no energy.
     forces
         [N, 3] in eV/Å, of the functional alone; None where not asked for.
+    volume_ratios
+        Hirshfeld volumes over those of free atoms, [N]; None where the level has no dispersion.
     """
 
     energy: float
@@ -40,6 +42,7 @@ class SinglePoint:
     status: str
     reason: str = ""
     forces: NDArray[np.floating] | None = None
+    volume_ratios: NDArray[np.floating] | None = None
 
     @property
     def total(self) -> float:
@@ -70,12 +73,12 @@ def single_point(
             raise ValueError("coordinates that are not finite")
         field = pbe0.converge(numbers, positions, level, charge=charge, unpaired=unpaired)
         cycles = field.cycles
-        dispersion = 0.0
+        dispersion, ratios = 0.0, None
         if level.dispersion:
-            parts = hirshfeld.partition(
+            ratios = hirshfeld.partition(
                 field.mean_field.mol, field.mean_field.grids, field.total_density_matrix, numbers, level.functional, level.basis
-            )
-            dispersion = mbd_energy(numbers, positions, parts.volume_ratios, level.beta)
+            ).volume_ratios
+            dispersion = mbd_energy(numbers, positions, ratios, level.beta)
         gradient = pbe0.forces(field, level) if forces else None
         cycles += 0 if gradient is None else gradient.cycles
     except (pbe0.NotConverged, ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
@@ -83,6 +86,5 @@ def single_point(
         return SinglePoint(np.nan, np.nan, spent, time.perf_counter() - start, "failed", " ".join(str(error).split()))
     reason = "" if field.way == "DIIS" else f"converged by {field.way}"
     seconds = time.perf_counter() - start
-    return SinglePoint(
-        field.energy, dispersion, cycles, seconds, "converged", reason, None if gradient is None else gradient.forces
-    )
+    found = None if gradient is None else gradient.forces
+    return SinglePoint(field.energy, dispersion, cycles, seconds, "converged", reason, found, ratios)

@@ -1,0 +1,156 @@
+"""Whose minima does PBE0+MBD prefer, AIMNet2's, SO3LR's or GFN2-xTB's? -> results/bench/which_reference.csv.
+
+    python benchmarks/which_reference.py            some twenty core-minutes a drug; a run that was stopped goes on
+
+Each drug is embedded by ETKDGv3 and cleaned by MMFF94. From there each potential goes to its own minimum, to 0.005 eV/Å. Then
+PBE0+MBD/def2-TZVP gives energy and forces at the minima. The forces of MBD are central differences of its energy at fixed
+Hirshfeld volumes. Energies are above the lowest of a drug's minima.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PySCF is loaded
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from morered.chemistry import same_bonds
+from morered.datasets.organic.endings import heavy_rmsd
+from morered.datasets.organic.minima import conformers
+from morered.dft.mbd import mbd_energy
+from morered.dft.single_point import single_point
+from morered.metrics.tables import write_table
+from morered.relaxation import PotentialMethod, relax
+from morered.settings.level import Level
+from morered.settings.relaxation import XtbMethod
+from morered.structures import Structures
+from morered.units import KCAL_MOL_PER_EV
+
+#: 20 to 26 heavy atoms, the small ones first.
+DRUGS = {
+    "diazepam": "CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21",
+    "furosemide": "O=C(O)c1cc(S(N)(=O)=O)c(Cl)cc1NCc1ccco1",
+    "letrozole": "N#Cc1ccc(cc1)C(n1cncn1)c1ccc(C#N)cc1",
+    "fluconazole": "OC(Cn1cncn1)(Cn1cncn1)c1ccc(F)cc1F",
+    "warfarin": "CC(=O)CC(c1ccccc1)c1c(O)c2ccccc2oc1=O",
+    "morphine": "CN1CC[C@]23c4c5ccc(O)c4O[C@H]2[C@@H](O)C=C[C@H]3[C@H]1C5",
+    "celecoxib": "Cc1ccc(cc1)-c1cc(nn1-c1ccc(cc1)S(N)(=O)=O)C(F)(F)F",
+    "indomethacin": "COc1ccc2c(c1)c(CC(=O)O)c(C)n2C(=O)c1ccc(Cl)cc1",
+    "chlorpromazine": "CN(C)CCCN1c2ccccc2Sc2ccc(Cl)cc21",
+    "benzylpenicillin": "CC1(C)S[C@@H]2[C@H](NC(=O)Cc3ccccc3)C(=O)N2[C@H]1C(=O)O",
+    "metoclopramide": "CCN(CC)CCNC(=O)c1cc(Cl)c(N)cc1OC",
+    "linezolid": "CC(=O)NC[C@H]1CN(C(=O)O1)c1ccc(N2CCOCC2)c(F)c1",
+    "ciprofloxacin": "O=C(O)c1cn(C2CC2)c2cc(N3CCNCC3)c(F)cc2c1=O",
+    "nifedipine": "COC(=O)C1=C(C)NC(C)=C(C(=O)OC)C1c1ccccc1[N+](=O)[O-]",
+    "omeprazole": "COc1ccc2[nH]c(nc2c1)S(=O)Cc1ncc(C)c(OC)c1C",
+    "estradiol": "C[C@]12CC[C@H]3[C@@H](CCc4cc(O)ccc34)[C@@H]1CC[C@@H]2O",
+}
+POTENTIALS = ("aimnet2", "so3lr", "gfn2")
+DISPLACEMENT = 0.005  # Å, of the differences
+
+
+def start(name: str) -> Structures:
+    """The drug as MMFF94 has it."""
+    molecule = Chem.AddHs(Chem.MolFromSmiles(DRUGS[name]))
+    numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
+    return Structures.build([numbers], [conformers(molecule, 1, seed=1)[0]], [name])
+
+
+def minimum(potential: str, molecule: Structures) -> Structures:
+    """The potential's minimum."""
+    if potential == "gfn2":
+        return relax(molecule, XtbMethod("gfn2", fmax=0.005, steps=3000)).structures
+    return relax(molecule, PotentialMethod(potential, fmax=0.005, steps=3000, initial_hessian="valence")).structures
+
+
+def mbd_forces(numbers: NDArray, positions: NDArray, ratios: NDArray, beta: float) -> NDArray[np.float64]:
+    """Forces [N, 3] of MBD in eV/Å at fixed volume ratios."""
+    forces = np.zeros_like(positions)
+    for place in np.ndindex(positions.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = positions.copy()
+            moved[place] += sign * DISPLACEMENT
+            ends.append(mbd_energy(numbers, moved, ratios, beta))
+        forces[place] = (ends[1] - ends[0]) / (2 * DISPLACEMENT)
+    return forces
+
+
+def judged(name: str, potential: str, relaxed: Structures, begun: Structures, level: Level) -> dict[str, object]:
+    """Energy and forces of PBE0+MBD at a minimum."""
+    _, numbers, points = relaxed.molecule(0)
+    positions = np.asarray(points, dtype=np.float64)
+    point = single_point(numbers, positions, level, forces=True)
+    if point.forces is None or point.volume_ratios is None:
+        raise SystemExit(f"{name} at {potential}'s minimum: {point.reason}")
+    forces = point.forces + mbd_forces(numbers, positions, point.volume_ratios, level.beta)
+    norms = np.linalg.norm(forces, axis=1)
+    return {
+        "drug": name,
+        "potential": potential,
+        "heavy_atoms": int((numbers > 1).sum()),
+        "atoms": len(numbers),
+        "verdict": relaxed.column("verdict")[0].decode(),
+        "same_bonds": bool(same_bonds(begun, relaxed)[0]),
+        "energy_eV": point.total,
+        "rms_force": float(np.sqrt(np.mean(norms**2))),
+        "largest_force": float(norms.max()),
+        "seconds": round(point.seconds),
+        "numbers": numbers.tolist(),
+        "positions": positions.tolist(),
+    }
+
+
+def table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """A row for each minimum of the drugs that all potentials have done."""
+    frame = pd.DataFrame(rows)
+    frame = frame[frame.groupby("drug")["potential"].transform("nunique") == len(POTENTIALS)].reset_index(drop=True)
+    minima = Structures.build(list(frame.pop("numbers")), [np.array(x) for x in frame.pop("positions")], frame.index.astype(str))
+    aimnet2 = frame.index.to_series().groupby(frame["drug"]).transform("first").to_numpy()
+    frame["rmsd_to_aimnet2"] = heavy_rmsd(minima, minima[aimnet2])
+    lowest = frame.groupby("drug")["energy_eV"].transform("min")
+    frame["above_lowest_kcal_mol"] = (frame.pop("energy_eV") - lowest) * KCAL_MOL_PER_EV
+    return frame.round({"rmsd_to_aimnet2": 3, "above_lowest_kcal_mol": 2, "rms_force": 3, "largest_force": 3})
+
+
+def main() -> None:
+    """Print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--drugs", type=int, default=12, help="how many (default: 12)")
+    parser.add_argument("--basis", default="def2-tzvp", help="basis set (default: def2-tzvp)")
+    parser.add_argument("--out", type=Path, default=Path("results/bench"), help="where the table goes")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    level = Level(basis=arguments.basis, threads=1)
+    done = arguments.out / f"which_reference.{arguments.basis}.jsonl"
+    rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
+    for name in list(DRUGS)[: arguments.drugs]:
+        begun = start(name)
+        for potential in POTENTIALS:
+            if any((row["drug"], row["potential"]) == (name, potential) for row in rows):
+                continue
+            rows.append(judged(name, potential, minimum(potential, begun), begun, level))
+            with done.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print(
+                *(f"{key}={rows[-1][key]}" for key in ("drug", "potential", "energy_eV", "largest_force", "seconds")), flush=True
+            )
+    found = table(rows)
+    write_table(found, arguments.out / "which_reference.csv")
+    print(found.to_string(index=False))
+    summary = found.groupby("potential", sort=False)[["above_lowest_kcal_mol", "rms_force", "largest_force"]].median()
+    summary["lowest"] = found[found["above_lowest_kcal_mol"] == 0].groupby("potential").size()
+    print(summary.fillna(0).to_string())
+
+
+if __name__ == "__main__":
+    main()
