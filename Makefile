@@ -40,9 +40,15 @@ publish: setup  ## docs/results.md and its figures from a finished study (CONFIG
 	$(SNAKEMAKE) --configfile $(CONFIG) results_page
 	cp -r results/$$(basename $(CONFIG) .yaml)/page/. docs/
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: setup  ## every test but timings and those that start a Slurm
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slurm and not benchmark" -n $(CORES) --dist loadfile --no-loadscope-reorder
+test: setup  ## the tests, some minutes of them: not those marked slow, no timings, no Slurm
+	$(PYTEST) -m "not slow and not slurm and not benchmark"
+
+.PHONY: test-all
+test-all: setup  ## every test but timings and those that start a Slurm
+	$(PYTEST) -m "not slurm and not benchmark"
 
 .PHONY: test-slurm
 test-slurm: setup  ## install a one-node Slurm (root, Debian), start it, run studies and faults through it, stop it

@@ -20,6 +20,8 @@ import pytest
 from morered.datasets import qm7
 from morered.formats import write
 
+pytestmark = pytest.mark.slow
+
 #: Seconds that a run may take to show progress, and to end when it is told to; imports alone take some on a busy machine.
 PATIENCE = 120.0
 #: Molecules: so many that some are left when the first ones are done, however late a busy machine tells of these.

@@ -126,6 +126,7 @@ def test_a_run_killed_at_any_write_goes_on_to_the_same_bytes(library, tmp_path, 
     assert len(formats.read(part / output).records) == 38
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "workers"), [("mmff94", 2), ("fast", 1)])
 def test_kill_9_and_resume(library, tmp_path, method, workers):
     """The program itself, killed while it works, with all of its processes or alone."""
@@ -241,6 +242,7 @@ class Fragile(Relaxing):
         return super().__call__(batch)
 
 
+@pytest.mark.slow
 def test_a_molecule_that_kills_its_process_takes_nothing_else_along(undisturbed, library, stages):
     batch = tuple(run.items([str(library)]))[8:16]
     fragile = Fragile(tuple(stages), "sdf")

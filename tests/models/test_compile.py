@@ -10,6 +10,8 @@ from morered.models.compile import maybe_compile
 from morered.models.networks import build
 from morered.settings.networks import ModelConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def batch() -> Batch:

@@ -17,6 +17,7 @@ from morered.models.compile import maybe_compile
 from morered.models.networks import Network
 
 
+@pytest.mark.slow
 def test_the_interpreted_kernels_are_pytorchs_steps() -> None:
     """In a process of its own: Triton decides on its import whether it interprets."""
     script = Path(__file__).parent / "gpu_ops_support.py"

@@ -29,6 +29,7 @@ print("reached once")
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(quick: Callable[..., Path], tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -59,6 +60,7 @@ def test_who_starts_the_processes(variables: dict[str, str], group: tuple[int, i
     assert group_of(variables) == group
 
 
+@pytest.mark.slow
 def test_slurms_tasks_join_each_other(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -74,6 +76,7 @@ def test_slurms_tasks_join_each_other(tmp_path: Path) -> None:
     assert weights.load(tmp_path / "two" / "weights.safetensors").header.training["steps"] == 6
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_first_process_stops_both(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace('"max_steps": 6', '"max_steps": 100_000'))

@@ -75,6 +75,7 @@ def test_a_checkpoint_may_be_older_than_the_end(quick: Run, monkeypatch: pytest.
     assert [row["step"] for row in rows(resumed)] == ["4", "8", "12"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_continued(quick: Run, tmp_path: Path) -> None:
     settings = {"max_steps": 100, "checkpoint_minutes": 0.0005, "validate_every": 7}
     code = (

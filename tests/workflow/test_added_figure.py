@@ -6,6 +6,8 @@ import shutil
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODULE = '''"""Sizes of the inputs."""
 
 from morered.figures.declaration import Figure

@@ -24,6 +24,8 @@ from morered.datasets import qm7, splits
 from morered.datasets.sources import COLUMNS
 from morered.study import Study
 
+pytestmark = pytest.mark.slow
+
 DUPLICATE = "Geom-m1-i1-c2-opt"
 SMILES = "CCO ethanol\nC1CC broken\nO water\nC=O formaldehyde\nO again\n"
 

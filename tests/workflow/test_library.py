@@ -8,6 +8,8 @@ import pytest
 
 from morered import formats
 
+pytestmark = pytest.mark.slow
+
 SMILES = ["CCO ethanol", "C1CC broken", "CC(C)C isobutane", "CC(=O)N", "CCN ethylamine", "c1ccccc1 benzene", "CCO ethanol"]
 CONFIG = {"study": "mine", "libraries": {"own": {"file": "own.smi", "method": "fast", "chunks": 2}}, "figures": []}
 

@@ -12,6 +12,8 @@ import yaml
 
 from morered.stale import stale
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copy(finished, workflow_in, tmp_path):

@@ -20,6 +20,8 @@ from morered.models import weights
 from morered.relaxation import PotentialMethod, relax
 from morered.structures import Structures
 
+pytestmark = pytest.mark.slow
+
 SMALL = Path(__file__).parents[2] / "data/mlff-small.safetensors"
 
 
