@@ -1,6 +1,5 @@
 """Gradients of the reference (AIMNet2) that geomeTRIC takes from what methods make of the same inputs -> results/bench/.
 
-    pip install geometric
     python benchmarks/gradient_calls.py results/organic/relax/sample-etkdg/{MMFF94,fast}/seed0.h5 --molecules 100
 
 Files are those of the rule `evaluate_relaxation`, the first that of the method whose gradients are 1. Molecules that converged
@@ -29,7 +28,7 @@ from geometric.optimize import OPT_STATE, Optimizer, OptParams
 from numpy.typing import NDArray
 
 from morered import calculators, storage
-from morered.calculators.base import Calculator
+from morered.calculators.base import CalculationError, Calculator
 from morered.metrics.statistics import mean
 from morered.metrics.tables import write_table
 from morered.structures import Structures
@@ -48,13 +47,15 @@ class Reference(Engine):
         self.calls += 1
         molecule = Structures.build([self._numbers], [coords.reshape(-1, 3) * Bohr], ["molecule"]).with_electrons([self._charge])
         labels = self._calculator.compute(molecule)
+        if labels.reasons[0] is not None:
+            raise CalculationError(labels.reasons[0])
         return {"energy": labels.energies[0] / Hartree, "gradient": -labels.forces.flatten() * Bohr / Hartree}
 
 
 def optimise(
     numbers: NDArray[np.integer], positions: NDArray[np.floating], charge: int, calculator: Calculator
 ) -> dict[str, object]:
-    """Calls, whether it converged, and the energy in eV where it ended."""
+    """Calls, whether it converged, and the energy in eV where it ended; CalculationError where the reference has none."""
     molecule = Molecule()
     molecule.elem = [chemical_symbols[z] for z in numbers]
     molecule.xyzs = [np.asarray(positions, dtype=np.float64)]
