@@ -29,7 +29,7 @@ def test_declarations_are_read_without_what_draws_and_computes():
 
 
 def test_every_declaration_is_whole(study):
-    assert set(study.config["figures"]) <= set(declared())
+    assert set(study.settings.figures) <= set(declared())
     for name, figure in figures_of(study).items():
         assert figure.caption.startswith("**"), name
         assert figure.draw.__name__ == "draw", name  # the script finds it by this name
@@ -63,7 +63,7 @@ def test_a_sweep_is_a_figure_with_the_runs_of_its_entries(study):
     figure = figures_of(study)["ablation_eta"]
     assert "ablation_eta" not in declared()
     entries = {"a": "MoreRed-JT", "eta=0.5": "MoreRed-JT@eta=0.5"}
-    runs = {entry: [(testset, name, 0) for testset in study.config["testsets"]] for entry, name in entries.items()}
+    runs = {entry: [(testset, name, 0) for testset in study.settings.testsets] for entry, name in entries.items()}
     assert figure.plan(study)["entries"] == runs
     assert figure.shown_runs(study) == [run for entry in runs.values() for run in entry]
     assert figure.shown_files(study, "ablation_eta")["png"][0] == "Ablations"

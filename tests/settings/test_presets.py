@@ -1,5 +1,7 @@
 """Presets: what a config that names one is, and what the command takes."""
 
+from dataclasses import replace
+
 import pytest
 
 from morered.relaxation import from_config
@@ -38,12 +40,12 @@ def test_presets_without_models_of_the_study_are_those_of_the_command():
 
 def test_single_keys_change_and_the_others_stay():
     changed = {"preset": "fast", "noise": "jt", "time": "jt", "steps": 7, "restarts": {"tries": 3}, "clean_below": None}
-    method = study(mine=changed).method("mine")
+    method = study(mine=changed).settings.methods["mine"]
     fast = PRESETS["fast"]
     assert isinstance(fast, DiffusionMethod)
-    assert (method["steps"], method["clean_below"], method["preset"]) == (7, None, "fast")
-    assert method["restarts"] == {**fast.restarts.to_dict(), "tries": 3}
-    assert study(mine={**changed, "restarts": None}).method("mine")["restarts"] is None
+    assert (method.steps, method.clean_below, method.preset) == (7, None, "fast")
+    assert method.restarts == replace(fast.restarts, tries=3)
+    assert study(mine={**changed, "restarts": None}).settings.methods["mine"].restarts is None
 
 
 def test_what_is_wrong_beside_a_preset_is_named():

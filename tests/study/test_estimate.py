@@ -55,14 +55,14 @@ def test_no_job_on_a_gpu_takes_longer_than_the_profile_lets_it(study_of, reposit
     """By these rates, at the first attempt; a training may: it is queued again and goes on."""
     paper = study_of("paper")
     given = yte.process_yaml((repository / "profiles/slurm/config.yaml").read_text(encoding="utf-8"), require_use_yte=True)
-    generation = paper.config["generation"]
+    generation = paper.settings.generation
     jobs = [
         *(Job("generate_to_caps", {"sampler": name, "chunk": "0"}, 1) for name in ("MoreRed-large", "DDPM-large")),
-        *(Job("generate_structures", {"sampler": name, "chunk": "0"}, 1) for name in generation["methods"]),
+        *(Job("generate_structures", {"sampler": name, "chunk": "0"}, 1) for name in generation.methods),
         *(
             Job("relax_structures", {"method": name, "testset": testset, "seed": "0", "chunk": "0"}, int("MoreRed" in name))
-            for name in paper.config["methods"]
-            for testset in paper.config["testsets"]
+            for name in paper.settings.methods
+            for testset in paper.settings.testsets
         ),
     ]
     for job in jobs:
@@ -70,15 +70,14 @@ def test_no_job_on_a_gpu_takes_longer_than_the_profile_lets_it(study_of, reposit
         assert estimate.seconds_on_one(paper, job) < 0.75 * limit, job
 
 
-def test_a_limit_of_the_config_is_what_counts(study_of) -> None:
-    small = study_of("small")
-    model = small.config["models"]["jt"]
-    model["training"]["max_steps"] = 1000
-    thousand = hours(small, "train_model", model="jt")
-    model["training"]["max_steps"] = 2000
-    assert hours(small, "train_model", model="jt") == pytest.approx(2 * thousand)
-    model["training"]["max_time"] = 7200.0
-    assert hours(small, "train_model", model="jt") == pytest.approx(2)
+def test_a_limit_of_the_config_is_what_counts(study_of, repository: Path) -> None:
+    def training(**limits: float) -> float:
+        models = yaml.safe_load((repository / "config/small.yaml").read_text(encoding="utf-8"))["models"]
+        models["jt"]["training"] |= limits
+        return hours(study_of("small", models=models), "train_model", model="jt")
+
+    assert training(max_steps=2000) == pytest.approx(2 * training(max_steps=1000))
+    assert training(max_steps=2000, max_time=7200.0) == pytest.approx(2)
 
 
 def test_a_sample_and_chunks_make_jobs_shorter(study_of) -> None:

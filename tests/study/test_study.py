@@ -33,9 +33,9 @@ def test_an_ablation_adds_names_and_leaves_the_base_alone(config):
     study = Study(config)
     assert study.ablations["eta"].entries == {"eta=0.5": ("MoreRed-JT@eta=0.5",), "eta=0.9": ("MoreRed-JT",)}
     assert study.models_of("MoreRed-JT@eta=0.5") == {"noise": "jt@eta=0.5", "time": "jt@eta=0.5"}
-    assert study.model("jt@eta=0.5")["training"]["eta"] == 0.5
-    assert study.model("jt@eta=0.5")["features"] == 64
-    assert study.model("jt")["training"]["eta"] == 0.9
+    assert study.settings.models["jt@eta=0.5"].training.eta == 0.5
+    assert study.settings.models["jt@eta=0.5"].features == 64
+    assert study.settings.models["jt"].training.eta == 0.9
     assert study.base_methods == ["MoreRed-JT", "MoreRed-AS"]
 
 
@@ -43,7 +43,7 @@ def test_a_changed_dataset_reaches_models_and_methods_that_use_it(config):
     config["ablations"] = {"size": sweep({"s=1": {"datasets": {"qm7": {"split": {"seed": 1}}}}}, ["MoreRed-JT", "MoreRed-AS"])}
     study = Study(config)
     assert study.models_of("MoreRed-AS@s=1") == {"noise": "noise@s=1", "time": "time@s=1"}
-    assert study.model("jt@s=1")["dataset"] == "qm7@s=1"
+    assert study.settings.models["jt@s=1"].dataset == "qm7@s=1"
     assert study.data_dir("qm7@s=1") != study.data_dir("qm7")
 
 
@@ -102,14 +102,14 @@ def test_a_study_is_of_data_or_of_libraries():
         with pytest.raises(ConfigError, match="needs the key 'datasets' or 'libraries'"):
             Study(nothing)
     study = Study({"study": "mine", "libraries": {"own": {"file": "own.smi"}}, "figures": []})
-    assert study.config["libraries"]["own"]["method"] == "fast"
+    assert study.settings.libraries["own"].method == "fast"
 
 
 def test_what_is_at_its_default_changes_no_settings_that_rules_see(config):
     """So that a key that is new, or is stated though it need not be, reruns nothing."""
     study = Study(config)
-    stated = Study({**study.config, "ablations": {}})
-    assert stated.config["models"]["jt"]["training"]["eta"] == 0.9
+    stated = Study({**study.settings.to_dict(), "ablations": {}})
+    assert stated.settings.models["jt"].training.eta == 0.9
     for name in config["models"]:
         assert stated.network_settings(name) == study.network_settings(name)
     for name in config["methods"]:

@@ -71,9 +71,9 @@ def test_every_file_that_is_needed_is_listed():
     found = sources.of_file(**archive.source)
     assert found.unpacked is not None
     assert archive.digests == (found.file.digest, found.unpacked.digest)
-    assert downloads.files_of(Study(CONFIG).dataset("x")) == ["8000.xz", "DupMols.dat"]
+    assert downloads.files_of(Study(CONFIG).settings.datasets["x"]) == ["8000.xz", "DupMols.dat"]
     offline = with_dataset("qm9", source="qm9pack")
-    assert downloads.files_of(offline.dataset("qm9")) == []
+    assert downloads.files_of(offline.settings.datasets["qm9"]) == []
 
 
 def test_a_table_that_cannot_be_read_is_a_fault_of_the_config(tmp_path):

@@ -63,7 +63,7 @@ def test_a_study_without_samplers_generates_nothing(config):
     ):
         with pytest.raises(ConfigError, match=f"{figure} needs .*{words}"):
             Study({**config, "figures": [figure]})
-    assert Study({**config, "figures": ["fig1"]}).config["generation"]["methods"] == {}
+    assert Study({**config, "figures": ["fig1"]}).settings.generation.methods == {}
 
 
 FAULTS = [
@@ -93,9 +93,9 @@ def test_the_papers_study_generates_with_the_papers_networks(repository):
     study = Study(config, repository / "config/ablations")
     assert list(generation.samplers(study)) == ["DDPM", "MoreRed", "DDPM-large", "MoreRed-large"]
     assert generation.dataset(study) == "qm9"
-    assert study.config["generation"]["molecules"] == 10_000
+    assert study.settings.generation.molecules == 10_000
     assert (study.plan("figB4")["method"], study.plan("figB4")["against"]) == ("MoreRed-large", "DDPM-large")
     assert {500, 800, 1000, 2000, 50_000} <= set(study.plan("figB4")["caps"])
     for large in ("jt-qm9-large", "noise-qm9-large"):
-        model = study.model(large)
-        assert (model["features"], model["noise_layers"], model.get("time_layers", 3)) == (512, 5, 3)
+        model = study.settings.models[large]
+        assert (model.features, model.noise_layers, getattr(model, "time_layers", 3)) == (512, 5, 3)

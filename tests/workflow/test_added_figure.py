@@ -16,7 +16,7 @@ CAPTION = "**Sizes of the inputs.** One bar for each number of atoms, of *this* 
 
 
 def inputs(study, plan):
-    return {"inputs": [study.inputs(name) for name in study.config["testsets"]]}
+    return {"inputs": [study.inputs(name) for name in study.settings.testsets]}
 
 
 def draw(order):

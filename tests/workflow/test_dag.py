@@ -36,7 +36,7 @@ def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_p
     jobs = workflow.planned(*targets)
     assert {"relax_structures", "evaluate_relaxation"} <= set(jobs)
     study = Study(config, repository / "config/ablations")
-    trained = [name for name, model in study.config["models"].items() if model["source"] == "train"]
+    trained = [name for name, model in study.settings.models.items() if model.source == "train"]
     assert ("train_model" in jobs) == bool(trained)
     assert jobs.get("train_model", 0) >= sum("@" in name for name in trained)
 
@@ -149,14 +149,14 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
     workflow = workflow_in(tmp_path, config)
     jobs = workflow.planned(target)
     study = Study(config, repository / "config/ablations")
-    assert jobs["train_model"] == len(study.config["models"])
-    chunks = study.dataset("organic")["chunks_used"] or 200
+    assert jobs["train_model"] == len(study.settings.models)
+    chunks = study.settings.datasets["organic"].chunks_used or 200
     assert jobs["relax_at_reference"] == chunks
     if name == "organic_choices":
-        assert jobs["end_at_reference"] == len(study.config["methods"]) > 10
+        assert jobs["end_at_reference"] == len(study.settings.methods) > 10
     if name == "organic":
-        runs = sum(len(study.methods_of(testset)) for testset in study.config["testsets"])
-        frozen = sum(len(study.methods_of(testset)) for testset in study.config["testsets"] if "validation" not in testset)
+        runs = sum(len(study.methods_of(testset)) for testset in study.settings.testsets)
+        frozen = sum(len(study.methods_of(testset)) for testset in study.settings.testsets if "validation" not in testset)
         assert jobs["end_at_reference"] == frozen + len(study.calibrating("organic")) <= runs
         assert jobs["calibrate_model"] == jobs["organic_page"] == 1
         some = {**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 60}}}

@@ -23,7 +23,7 @@ if "SLURM_JOB_ID" in os.environ:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 ROOT = STUDY.root
-DATA_DIRS = {STUDY.data_dir(name): name for name in STUDY.config["datasets"]}
+DATA_DIRS = {STUDY.data_dir(name): name for name in STUDY.settings.datasets}
 
 
 def one_of(names):
@@ -32,20 +32,20 @@ def one_of(names):
 
 
 def data_of_kind(kind):
-    return one_of(Path(path).name for path, name in DATA_DIRS.items() if STUDY.dataset(name)["kind"] == kind)
+    return one_of(Path(path).name for path, name in DATA_DIRS.items() if STUDY.settings.datasets[name].kind == kind)
 
 
 def models_from(*sources):
     """Models whose weights are trained here, shipped, or a file's ("file")."""
     return one_of(
         name
-        for name, model in STUDY.config["models"].items()
-        if (model["source"] if model["source"] in ("train", "shipped") else "file") in sources
+        for name, model in STUDY.settings.models.items()
+        if (model.source if model.source in ("train", "shipped") else "file") in sources
     )
 
 
 def testsets_of(*kinds):
-    return one_of(name for name, testset in STUDY.config["testsets"].items() if testset["kind"] in kinds)
+    return one_of(name for name, testset in STUDY.settings.testsets.items() if testset.kind in kinds)
 
 
 def dataset_of(wildcards):
@@ -53,12 +53,12 @@ def dataset_of(wildcards):
     if "data" in wildcards.keys():
         return DATA_DIRS[f"results/data/{wildcards.data}"]
     if "model" in wildcards.keys():
-        return STUDY.model(wildcards.model)["dataset"]
-    return STUDY.testset(wildcards.testset)["dataset"]
+        return STUDY.settings.models[wildcards.model].dataset
+    return STUDY.settings.testsets[wildcards.testset].dataset
 
 
 def dataset_settings(wildcards):
-    return STUDY.dataset(dataset_of(wildcards))
+    return STUDY.settings.datasets[dataset_of(wildcards)]
 
 
 def minima_of(wildcards):
@@ -73,7 +73,7 @@ def split_of(wildcards):
 
 
 def testset_settings(wildcards):
-    return STUDY.testset(wildcards.testset)
+    return STUDY.testset_settings(wildcards.testset)
 
 
 def network_settings(wildcards):
@@ -91,23 +91,23 @@ def weights_of(wildcards):
 
 def figures_of_study():
     """All figures that the config asks for."""
-    return [f"{STUDY.figure(name)}.png" for name in in_catalogue(STUDY.config["figures"], pictures=True)]
+    return [f"{STUDY.figure(name)}.png" for name in in_catalogue(STUDY.settings.figures, pictures=True)]
 
 
 def tables_of_study():
     """All tables that the config asks for, and the one that opens the report."""
-    asked = in_catalogue(STUDY.config["figures"], pictures=False)
-    opening = ["comparison"] if STUDY.config["datasets"] else []
+    asked = in_catalogue(STUDY.settings.figures, pictures=False)
+    opening = ["comparison"] if STUDY.settings.datasets else []
     return [f"{STUDY.table(name)}.csv" for name in [*asked, *opening]]
 
 
 def library_file(wildcards):
-    return STUDY.config["libraries"][wildcards.library]["file"]
+    return STUDY.settings.libraries[wildcards.library].file
 
 
 def library_settings(wildcards):
     """What the results of a library depend on besides its file."""
-    return {key: value for key, value in STUDY.config["libraries"][wildcards.library].items() if key != "file"}
+    return {key: value for key, value in STUDY.settings.libraries[wildcards.library].to_dict().items() if key != "file"}
 
 
 def library_chunks(ending):
@@ -115,14 +115,14 @@ def library_chunks(ending):
 
     def chunks(wildcards):
         folder = f"{ROOT}/libraries/{wildcards.library}/chunks"
-        return [f"{folder}/{chunk}.{ending}" for chunk in range(STUDY.config["libraries"][wildcards.library]["chunks"])]
+        return [f"{folder}/{chunk}.{ending}" for chunk in range(STUDY.settings.libraries[wildcards.library].chunks)]
 
     return chunks
 
 
 def libraries_of_study():
     """What is made of each library that the config names."""
-    return [f"{ROOT}/libraries/{name}/report.html" for name in STUDY.config["libraries"]]
+    return [f"{ROOT}/libraries/{name}/report.html" for name in STUDY.settings.libraries]
 
 
 def opening_of_report():
@@ -133,9 +133,9 @@ def opening_of_report():
 
 wildcard_constraints:
     data=one_of(Path(path).name for path in DATA_DIRS),
-    model=one_of(STUDY.config["models"]),
-    method=one_of(STUDY.config["methods"]),
-    testset=one_of(STUDY.config["testsets"]),
-    library=one_of(STUDY.config["libraries"]),
+    model=one_of(STUDY.settings.models),
+    method=one_of(STUDY.settings.methods),
+    testset=one_of(STUDY.settings.testsets),
+    library=one_of(STUDY.settings.libraries),
     seed=r"\d+",
     chunk=r"\d+",

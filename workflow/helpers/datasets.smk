@@ -1,12 +1,10 @@
 # Where the files of each dataset lie and what they are made from: helpers of the rules that make them.
 
 # Folder below results/data/raw -> dataset whose minima are made of a file of yours.
-CUSTOM = {
-    Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "custom"
-}
+CUSTOM = {Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.settings.datasets.items() if settings.kind == "custom"}
 # The same of datasets whose molecules are chosen from lists in packages.
 ORGANIC = {
-    Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.config["datasets"].items() if settings["kind"] == "organic"
+    Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.settings.datasets.items() if settings.kind == "organic"
 }
 # Their frozen test molecules are relaxed in so many chunks.
 TEST_CHUNKS = 60
@@ -15,16 +13,16 @@ VALIDATION_MOLECULES = 300
 # Folder below results/data/raw -> dataset whose molecules are downloaded there.
 QM9 = {
     Path(STUDY.raw_dir(name)).name: name
-    for name, settings in STUDY.config["datasets"].items()
-    if settings.get("source") == "figshare"
+    for name, settings in STUDY.settings.datasets.items()
+    if getattr(settings, "source", None) == "figshare"
 }
 # Displaced structures with energies and forces that are made here -> dataset.
-DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.config["datasets"].items() if settings["kind"] != "qm7x"}
+DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.settings.datasets.items() if settings.kind != "qm7x"}
 
 
 # Minima that models are trained on beside their dataset's -> settings of one of the models.
 AUGMENTATIONS = {
-    path: STUDY.model(name)["augment"] for name in STUDY.config["models"] if (path := STUDY.augmentation(name)) is not None
+    path: model.augment for name, model in STUDY.settings.models.items() if (path := STUDY.augmentation(name)) is not None
 }
 
 
@@ -50,34 +48,34 @@ def digests_of(wildcards):
 def qm7x_files(wildcards):
     """The parsed files that QM7-X is joined from, and the list of duplicates that are removed."""
     dataset = dataset_of(wildcards)
-    folder, settings = STUDY.raw_dir(dataset), STUDY.dataset(dataset)
-    return {"parts": [f"{folder}/{name}.h5" for name in settings["files"]], "duplicates": f"{folder}/DupMols.dat"}
+    folder, settings = STUDY.raw_dir(dataset), STUDY.settings.datasets[dataset]
+    return {"parts": [f"{folder}/{name}.h5" for name in settings.files], "duplicates": f"{folder}/DupMols.dat"}
 
 
 def qm9_files(wildcards):
     """The molecules of QM9 as downloaded; none where they are to come from a package."""
-    if dataset_settings(wildcards)["source"] == "qm9pack":
+    if dataset_settings(wildcards).source == "qm9pack":
         return {}
     return {"molecules": f"{STUDY.raw_dir(dataset_of(wildcards))}/molecules.h5"}
 
 
 def digests_of_qm9(wildcards):
     """What its files must be, so that other digests fetch them again."""
-    files = downloads.files_of(STUDY.dataset(QM9[wildcards.raw]))
+    files = downloads.files_of(STUDY.settings.datasets[QM9[wildcards.raw]])
     return [DOWNLOADS[f"results/data/raw/{wildcards.raw}/{file}"].digests for file in files]
 
 
 def table_of_qm9(wildcards):
-    return STUDY.dataset(QM9[wildcards.raw])["sources"]
+    return STUDY.settings.datasets[QM9[wildcards.raw]].sources
 
 
 def table_of(wildcards):
     """The table that a dataset's files are listed in; None: the package's own."""
-    return dataset_settings(wildcards)["sources"]
+    return dataset_settings(wildcards).sources
 
 
 def split_settings(wildcards):
-    return dataset_settings(wildcards)["split"]
+    return dataset_settings(wildcards).split.to_dict()
 
 
 def published_of(wildcards):
@@ -87,30 +85,31 @@ def published_of(wildcards):
 def custom_settings(wildcards):
     """What the minima of a custom dataset depend on besides its file."""
     name = CUSTOM[wildcards.custom]
-    settings = {key: STUDY.dataset(name)[key] for key in ("relax_with", "conformers", "timeout", "chunks")}
+    settings = {key: getattr(STUDY.settings.datasets[name], key) for key in ("relax_with", "conformers", "timeout", "chunks")}
     return {"dataset": name.split("@")[0], **settings}
 
 
 def custom_file(wildcards):
-    return STUDY.dataset(CUSTOM[wildcards.custom])["file"]
+    return STUDY.settings.datasets[CUSTOM[wildcards.custom]].file
 
 
 def custom_parts(wildcards):
     """The chunks that a custom dataset's minima are relaxed in."""
     dataset = dataset_of(wildcards)
-    return [f"{STUDY.raw_dir(dataset)}/minima.parts/{chunk}.h5" for chunk in range(STUDY.dataset(dataset)["chunks"])]
+    return [f"{STUDY.raw_dir(dataset)}/minima.parts/{chunk}.h5" for chunk in range(STUDY.settings.datasets[dataset].chunks)]
 
 
 def organic_settings(wildcards):
     """What the minima of an organic dataset depend on."""
-    return {key: STUDY.dataset(ORGANIC[wildcards.organic])[key] for key in ("entries", "chunks")}
+    settings = STUDY.settings.datasets[ORGANIC[wildcards.organic]]
+    return {"entries": settings.entries, "chunks": settings.chunks}
 
 
 def organic_parts(wildcards):
     """The chunks of an organic dataset's minima that are used."""
     dataset = dataset_of(wildcards)
-    settings = STUDY.dataset(dataset)
-    chunks = min(settings["chunks"], settings["chunks_used"] or settings["chunks"])
+    settings = STUDY.settings.datasets[dataset]
+    chunks = min(settings.chunks, settings.chunks_used or settings.chunks)
     return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(chunks)]
 
 
@@ -140,12 +139,12 @@ def packed_of_study():
 
 def minima_of_study():
     """The minima of every dataset that the config names; of an organic one those of its tests as well, and the compact files."""
-    return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.config["datasets"]] + packed_of_study()
+    return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.settings.datasets] + packed_of_study()
 
 
 def displaced_settings(wildcards):
     dataset = DISPLACED[f"results/data/{wildcards.data}/{wildcards.displaced}.h5"]
-    return STUDY.dataset(dataset)["displaced"]
+    return STUDY.settings.datasets[dataset].displaced.to_dict()
 
 
 def displaced_parts(wildcards):
@@ -166,26 +165,26 @@ def further_of_training(wildcards):
 
 def augmentation_files(wildcards):
     """The dataset that graphs are taken from, and the one that they must be new to."""
-    other = STUDY.data_dir(AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]["dataset"])
+    other = STUDY.data_dir(AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"].dataset)
     known = f"results/data/{wildcards.data}/minima.h5"
     return {"others": f"{other}/minima.h5", "split": f"{other}/split.json", "known": known}
 
 
 def card_files(wildcards):
     """What a data card describes: minima, split, and the labelled structures that come with them or that this study learns from."""
-    folder, settings = STUDY.data_dir(wildcards.dataset), STUDY.dataset(wildcards.dataset)
-    learned = {STUDY.training_data(name) for name, model in STUDY.config["models"].items() if model["source"] == "train"}
+    folder, settings = STUDY.data_dir(wildcards.dataset), STUDY.settings.datasets[wildcards.dataset]
+    learned = {STUDY.training_data(name) for name, model in STUDY.settings.models.items() if model.source == "train"}
     labelled = STUDY.labelled(wildcards.dataset)
     files = {"minima": f"{folder}/minima.h5", "split": f"{folder}/split.json"}
-    return {**files, "displaced": labelled} if settings["kind"] == "qm7x" or labelled in learned else files
+    return {**files, "displaced": labelled} if settings.kind == "qm7x" or labelled in learned else files
 
 
 def card_settings(wildcards):
     """What tells the level of theory of a dataset's minima."""
-    settings = STUDY.dataset(wildcards.dataset)
-    return {key: settings[key] for key in ("kind", "file", "relax_with") if key in settings}
+    settings = STUDY.settings.datasets[wildcards.dataset]
+    return {key: getattr(settings, key) for key in ("kind", "file", "relax_with") if hasattr(settings, key)}
 
 
 def data_cards_of_study():
     """The data card of each dataset that the config names, without those that ablations add."""
-    return [f"{STUDY.card(name)}.png" for name in STUDY.config["datasets"] if "@" not in name]
+    return [f"{STUDY.card(name)}.png" for name in STUDY.settings.datasets if "@" not in name]

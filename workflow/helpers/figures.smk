@@ -50,17 +50,17 @@ def sweeps_of_study():
 
 def endings_of_study():
     """The table of where results end, where the config asks for it."""
-    return [f"{STUDY.table('endings')}.csv"] if "endings" in STUDY.config["figures"] else []
+    return [f"{STUDY.table('endings')}.csv"] if "endings" in STUDY.settings.figures else []
 
 
 def energies_of_study():
     """The numbers of figure 6, where the config asks for it."""
-    return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.config["figures"] else []
+    return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.settings.figures else []
 
 
 def images_shown(wildcards):
     """The archive of images, where figure A1 takes one."""
-    return {"archive": "results/data/raw/cifar10/cifar-10-python.tar.gz"} if STUDY.config["images"]["source"] == "cifar10" else {}
+    return {"archive": "results/data/raw/cifar10/cifar-10-python.tar.gz"} if STUDY.settings.images.source == "cifar10" else {}
 
 
 def networks_timed(wildcards):

@@ -3,7 +3,7 @@
 
 def published_results(wildcards):
     """Pictures of the figures that the config asks for, and the numbers of its figures and tables, in the config's order."""
-    names = STUDY.config["figures"]
+    names = STUDY.settings.figures
     return {"pictures": figures_of_study(), "numbers": [f"{FIGURES[name].stem(STUDY, name)}.csv" for name in names]}
 
 

@@ -21,11 +21,11 @@ def split_of_samplers(wildcards):
 
 
 def cap_of_sampler(wildcards):
-    return SAMPLERS[wildcards.sampler]["steps"]
+    return SAMPLERS[wildcards.sampler].steps
 
 
 def chunks_of_sampler(wildcards):
-    return SAMPLERS[wildcards.sampler]["chunks"]
+    return SAMPLERS[wildcards.sampler].chunks
 
 
 def samples_in_parts(wildcards):
@@ -33,10 +33,10 @@ def samples_in_parts(wildcards):
 
 
 def capped_in_parts(wildcards):
-    chunks = STUDY.config["generation"]["caps"]["chunks"]
+    chunks = STUDY.settings.generation.caps.chunks
     return [f"{GENERATION}/{wildcards.sampler}/caps.parts/{chunk}.h5" for chunk in range(chunks)]
 
 
 def generation_in_comparison(wildcards):
     """The table of generated molecules, where the study makes it: its numbers stand beside the paper's too."""
-    return {"generation": f"{STUDY.table('tableB1')}.csv"} if "tableB1" in STUDY.config["figures"] else {}
+    return {"generation": f"{STUDY.table('tableB1')}.csv"} if "tableB1" in STUDY.settings.figures else {}

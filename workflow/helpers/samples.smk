@@ -18,21 +18,21 @@ def sampled(figure):
 
 def cost_of_energies():
     """What the single points cost, for the dry run."""
-    settings = STUDY.config["energies"]
-    return cost.of_points(STUDY.sources_at_most("energies"), settings["chunks"], STUDY.level("energies"), settings["max_atoms"])
+    settings = STUDY.settings.energies
+    return cost.of_points(STUDY.sources_at_most("energies"), settings.chunks, STUDY.level("energies"), settings.max_atoms)
 
 
 def chunks_of_savings(calculator):
     """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
-    return STUDY.config["savings"]["chunks"] if calculator == "pbe0" else 1
+    return STUDY.settings.savings.chunks if calculator == "pbe0" else 1
 
 
 def cost_of_savings():
     """What the optimisations with PBE0 cost."""
-    settings = STUDY.config["savings"]
-    count = STUDY.sources_at_most("savings") if "pbe0" in settings["calculators"] else 0
-    evaluations = min(20, settings["steps"] + 1)
-    return cost.of_optimisations(count, settings["chunks"], STUDY.level("savings"), evaluations, settings["max_atoms"])
+    settings = STUDY.settings.savings
+    count = STUDY.sources_at_most("savings") if "pbe0" in settings.calculators else 0
+    evaluations = min(20, settings.steps + 1)
+    return cost.of_optimisations(count, settings.chunks, STUDY.level("savings"), evaluations, settings.max_atoms)
 
 
 def level_of_savings(wildcards):

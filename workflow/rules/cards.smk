@@ -21,7 +21,7 @@ rule describe_dataset:
     log:
         f"{ROOT}/logs/describe_dataset/{{dataset}}.log",
     wildcard_constraints:
-        dataset=one_of(STUDY.config["datasets"]),
+        dataset=one_of(STUDY.settings.datasets),
     params:
         settings=card_settings,
     conda:

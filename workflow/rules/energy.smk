@@ -32,8 +32,8 @@ rule compute_energies:
         f"{ROOT}/benchmarks/compute_energies/{{chunk}}.tsv"
     params:
         level=STUDY.level("energies"),
-        chunks=STUDY.config["energies"]["chunks"],
-        timeout=STUDY.config["energies"]["timeout"],
+        chunks=STUDY.settings.energies.chunks,
+        timeout=STUDY.settings.energies.timeout,
     conda:
         "../../envs/morered.yaml"
     script:
@@ -43,7 +43,7 @@ rule compute_energies:
 rule gather_energies:
     input:
         sources=rules.sample_energies.output.sources,
-        parts=[f"{ROOT}/energies/parts/{chunk}.h5" for chunk in range(STUDY.config["energies"]["chunks"])],
+        parts=[f"{ROOT}/energies/parts/{chunk}.h5" for chunk in range(STUDY.settings.energies.chunks)],
     output:
         f"{ROOT}/energies/energies.csv",
     log:
@@ -86,10 +86,10 @@ rule optimise_geometries:
         calculator="pbe0|gfn2|gfn1",
     params:
         level=level_of_savings,
-        fmax=STUDY.config["savings"]["fmax"],
-        steps=STUDY.config["savings"]["steps"],
+        fmax=STUDY.settings.savings.fmax,
+        steps=STUDY.settings.savings.steps,
         chunks=lambda wildcards: chunks_of_savings(wildcards.calculator),
-        timeout=STUDY.config["savings"]["timeout"],
+        timeout=STUDY.settings.savings.timeout,
     conda:
         "../../envs/morered.yaml"
     script:
@@ -100,7 +100,7 @@ rule gather_savings:
     input:
         **{
             calculator: [f"{ROOT}/savings/{calculator}.parts/{chunk}.h5" for chunk in range(chunks_of_savings(calculator))]
-            for calculator in STUDY.config["savings"]["calculators"]
+            for calculator in STUDY.settings.savings.calculators
         },
         geometries=rules.sample_savings.output.geometries,
         sources=rules.sample_savings.output.sources,
@@ -109,7 +109,7 @@ rule gather_savings:
     log:
         f"{ROOT}/logs/gather_savings.log",
     params:
-        calculators=STUDY.config["savings"]["calculators"],
+        calculators=list(STUDY.settings.savings.calculators),
     conda:
         "../../envs/morered.yaml"
     script:

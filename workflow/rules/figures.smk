@@ -43,7 +43,7 @@ rule compare_with_paper:
     params:
         runs=STUDY.runs(),
         panels=STUDY.time_predictors("normal-modes"),
-        note=STUDY.config["note"],
+        note=STUDY.settings.note,
     conda:
         "../../envs/morered.yaml"
     script:

@@ -14,7 +14,7 @@ rule draw_compositions:
     log:
         f"{ROOT}/logs/draw_compositions.log",
     params:
-        molecules=STUDY.config["generation"]["molecules"],
+        molecules=STUDY.settings.generation.molecules,
         part="test",
         seed=generation.seed(STUDY),
     conda:
@@ -70,9 +70,9 @@ rule generate_to_caps:
     benchmark:
         f"{ROOT}/benchmarks/generate_to_caps/{{sampler}}.{{chunk}}.tsv"
     params:
-        caps=STUDY.config["generation"]["caps"]["steps"],
-        molecules=STUDY.config["generation"]["caps"]["molecules"],
-        chunks=STUDY.config["generation"]["caps"]["chunks"],
+        caps=list(STUDY.settings.generation.caps.steps),
+        molecules=STUDY.settings.generation.caps.molecules,
+        chunks=STUDY.settings.generation.caps.chunks,
         seed=generation.seed(STUDY),
     conda:
         "../../envs/morered.yaml"
@@ -105,7 +105,7 @@ rule record_sampling:
         f"{ROOT}/logs/record_sampling/{{sampler}}.log",
     params:
         steps=cap_of_sampler,
-        molecules=STUDY.config["generation"]["trajectories"],
+        molecules=STUDY.settings.generation.trajectories,
         seed=generation.seed(STUDY),
     conda:
         "../../envs/morered.yaml"
@@ -122,8 +122,8 @@ rule record_reverse_process:
     log:
         f"{ROOT}/logs/record_reverse_process.log",
     params:
-        steps=STUDY.config["process"]["steps"],
-        seed=STUDY.config["seed"],
+        steps=list(STUDY.settings.process.steps),
+        seed=STUDY.settings.seed,
     conda:
         "../../envs/morered.yaml"
     script:

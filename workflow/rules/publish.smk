@@ -16,7 +16,7 @@ rule results_page:
         f"{ROOT}/logs/results_page.log",
     params:
         study=STUDY.name,
-        note=STUDY.config["note"],
+        note=STUDY.settings.note,
         commands=commands_of_study,
     conda:
         "../../envs/morered.yaml"

@@ -53,7 +53,7 @@ rule record_trajectories:
         f"{ROOT}/logs/record_trajectories/{{testset}}/{{method}}.log",
     params:
         settings=method_settings,
-        molecules=STUDY.config["trajectories"]["molecules"],
+        molecules=STUDY.settings.trajectories.molecules,
     conda:
         "../../envs/morered.yaml"
     script:

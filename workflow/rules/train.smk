@@ -11,7 +11,7 @@ rule augment_minima:
     wildcard_constraints:
         augmentation=one_of(Path(path).stem for path in AUGMENTATIONS),
     params:
-        settings=lambda wildcards: AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"],
+        settings=lambda wildcards: AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"].to_dict(),
     conda:
         "../../envs/morered.yaml"
     script:
@@ -49,8 +49,8 @@ rule use_weights:
     wildcard_constraints:
         model=models_from("shipped", "file"),
     params:
-        source=lambda wildcards: STUDY.model(wildcards.model)["source"],
-        kind=lambda wildcards: STUDY.model(wildcards.model)["kind"],
+        source=lambda wildcards: STUDY.settings.models[wildcards.model].source,
+        kind=lambda wildcards: STUDY.settings.models[wildcards.model].kind,
     conda:
         "../../envs/morered.yaml"
     script:
@@ -67,9 +67,9 @@ rule predict_image_times:
     benchmark:
         f"{ROOT}/benchmarks/predict_image_times.tsv"
     params:
-        training_steps=STUDY.config["images"]["training_steps"],
-        features=STUDY.config["images"]["features"],
-        seed=STUDY.config["seed"],
+        training_steps=STUDY.settings.images.training_steps,
+        features=STUDY.settings.images.features,
+        seed=STUDY.settings.seed,
     conda:
         "../../envs/morered.yaml"
     script:
@@ -86,7 +86,7 @@ rule predict_molecule_times:
     log:
         f"{ROOT}/logs/predict_molecule_times/{{model}}.log",
     params:
-        seed=STUDY.config["seed"],
+        seed=STUDY.settings.seed,
     conda:
         "../../envs/morered.yaml"
     script:

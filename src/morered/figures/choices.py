@@ -8,7 +8,7 @@ from morered.figures.declaration import Files, Plan, Runs
 from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
-    from morered.study.study import Study
+    from morered.study.study import Purpose, Study
 
 
 def first_testset(study: Study, figure: str) -> str:
@@ -19,7 +19,7 @@ def first_testset(study: Study, figure: str) -> str:
     ConfigError
         If there is none, or nothing relaxes it.
     """
-    testset = next(iter(study.config["testsets"]), None)
+    testset = next(iter(study.settings.testsets), None)
     if testset is None or not study.methods_of(testset, study.base_methods):
         raise ConfigError([f"figures: {figure} needs testsets, and methods that relax the first of them"])
     return testset
@@ -45,7 +45,7 @@ def structures_shown(study: Study, plan: Plan) -> Files:
     }
 
 
-def sampled(study: Study, figure: str, purpose: str) -> Plan:
+def sampled(study: Study, figure: str, purpose: Purpose) -> Plan:
     """The first test set, of whose inputs a figure computes a sample, and the methods that the config's ``purpose`` names, else
     all on it.
 
@@ -54,15 +54,15 @@ def sampled(study: Study, figure: str, purpose: str) -> Plan:
     ConfigError
         If names point nowhere, or a method does not relax the test set.
     """
-    settings = study.config[purpose]
+    chosen = study.sample(purpose).methods
     testset = first_testset(study, figure)
     problems: list[str] = []
-    for place, method in enumerate(settings["methods"] or ()):
+    for place, method in enumerate(chosen or ()):
         problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
     if problems:
         raise ConfigError(problems)
-    methods = study.methods_of(testset, settings["methods"])
-    if left_out := [method for method in settings["methods"] or () if method not in methods]:
+    methods = study.methods_of(testset, chosen)
+    if left_out := [method for method in chosen or () if method not in methods]:
         raise ConfigError([f"{purpose}.methods: {method} does not relax {testset}" for method in left_out])
     return {"testset": testset, "methods": methods}
 

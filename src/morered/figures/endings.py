@@ -19,9 +19,9 @@ def plan(study: Study, figure: str) -> Plan:
     ConfigError
         If there is none.
     """
-    found = [name for name, testset in study.config["testsets"].items() if testset["kind"] == "conformers"]
-    frozen = [name for name in found if study.testset(name)["split"] == "test"] or found
-    methods = [*study.shown_methods, *(name for name in study.config["methods"] if "@" in name)]  # those of sweeps as well
+    found = [name for name, testset in study.settings.testsets.items() if testset.kind == "conformers"]
+    frozen = [name for name in found if study.settings.testsets[name].split == "test"] or found
+    methods = [*study.shown_methods, *(name for name in study.settings.methods if "@" in name)]  # those of sweeps as well
     runs = [[testset, method] for testset in frozen for method in study.methods_of(testset, methods)]
     if not runs:
         raise ConfigError([f"figures: {figure} needs testsets of kind conformers, and methods that relax one"])
@@ -53,4 +53,4 @@ def calibrated(study: Study, plan: Plan) -> Plan:
 
 def _baseline(study: Study) -> str | None:
     """The first method by MMFF94: whose gradient calls are 1."""
-    return next((name for name in study.base_methods if study.method(name)["relaxer"] == "mmff94"), None)
+    return next((name for name in study.base_methods if study.settings.methods[name].relaxer == "mmff94"), None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from morered.datasets import sources
+from morered.settings.datasets import Dataset, Qm7xDataset, Qm9Dataset
 from morered.settings.reading import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ class Listed(NamedTuple):
     digests: tuple[str, ...]
 
 
-def files_of(settings: Mapping[str, Any]) -> list[str]:
+def files_of(settings: Dataset) -> list[str]:
     """Names of the files that a dataset with these settings is made from, as published."""
-    if settings["kind"] == "qm7x":
-        return [f"{name}.xz" for name in settings["files"]] + ["DupMols.dat"]
-    if settings["kind"] == "qm9" and settings["source"] == "figshare":
+    if isinstance(settings, Qm7xDataset):
+        return [f"{name}.xz" for name in settings.files] + ["DupMols.dat"]
+    if isinstance(settings, Qm9Dataset) and settings.source == "figshare":
         return ["dsgdb9nsd.xyz.tar.bz2", "uncharacterized.txt"]
     return []
 
@@ -48,12 +48,12 @@ def listed(study: Study) -> dict[str, Listed]:
     """
     found = {f"{RAW}/{source.dataset}/{source.file.name}": _listing(source, None) for source in sources.table()}
     problems = []
-    for name, settings in study.config["datasets"].items():
-        table = settings.get("sources")
+    for name, settings in study.settings.datasets.items():
+        table = getattr(settings, "sources", None)
         try:
             for file in files_of(settings):
                 path = f"{study.raw_dir(name)}/{file}"
-                found[path] = _listing(sources.of_file(settings["kind"], file, table), table)
+                found[path] = _listing(sources.of_file(settings.kind, file, table), table)
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.sources: {error}")
         except KeyError as error:

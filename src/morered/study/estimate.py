@@ -14,8 +14,10 @@ from typing import NamedTuple
 from morered.datasets import sources
 from morered.energies import cost
 from morered.figures.declaration import figures_of
+from morered.settings.datasets import Conformers, Displaceable, NormalModes, OrganicDataset
+from morered.settings.study import DiffusionEntry
 from morered.study import generation
-from morered.study.study import Study
+from morered.study.study import Purpose, Study
 
 #: Minima of a molecular graph of QM7-X: 6 504 of the 1 200 graphs in the paper's test split.
 _MINIMA_PER_GRAPH = 6504 / 1200
@@ -134,15 +136,14 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
     if job.rule == "relax_structures":
         return _relaxation(study, wildcards["method"], wildcards["testset"], job.gpus > 0)
     if job.rule == "record_trajectories":
-        return study.config["trajectories"]["molecules"] * 1000 * 0.03
+        return study.settings.trajectories.molecules * 1000 * 0.03
     if job.rule == "predict_image_times":
-        return study.config["images"]["training_steps"] * 0.02
+        return study.settings.images.training_steps * 0.02
     if job.rule == "displace_minima":
-        settings = study.testset(wildcards["testset"])
-        minima = molecules(study, wildcards["testset"])
-        if minima is None:
+        minima, settings = molecules(study, wildcards["testset"]), study.settings.testsets[wildcards["testset"]]
+        if minima is None or not isinstance(settings, NormalModes):
             return None
-        return minima / 3 * settings["displacements"] * _DISPLACED[settings["calculator"]] / settings["chunks"]
+        return minima / 3 * settings.displacements * _DISPLACED[settings.calculator] / settings.chunks
     if job.rule == "displace_for_training":
         return _displacing(study, wildcards["data"])
     if job.rule in ("unpack_file", "parse_qm7x"):
@@ -150,8 +151,8 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
     if job.rule == "choose_molecules":
         return _CHOSEN
     if job.rule == "relax_at_reference":
-        datasets = [study.dataset(name) for name in study.config["datasets"] if study.dataset(name)["kind"] == "organic"]
-        return max(_AT_REFERENCE * ((settings["entries"] or 34_139) / 34_139) / settings["chunks"] for settings in datasets)
+        organic = [dataset for dataset in study.settings.datasets.values() if isinstance(dataset, OrganicDataset)]
+        return max(_AT_REFERENCE * ((dataset.entries or 34_139) / 34_139) / dataset.chunks for dataset in organic)
     if job.rule == "relax_tests_at_reference":
         return _TESTS_AT_REFERENCE
     if job.rule == "relax_validation_at_reference":
@@ -167,51 +168,49 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
         return _points(study, "energies", 1)
     if job.rule == "optimise_geometries":
         if wildcards["calculator"] == "pbe0":
-            evaluations = min(_EVALUATIONS, study.config["savings"]["steps"] + 1)
+            evaluations = min(_EVALUATIONS, study.settings.savings.steps + 1)
             return _points(study, "savings", 2 * evaluations)  # forces cost as much again
         number = study.sources_at_most("savings")
         return None if number is None else number * _CPU_WHOLE[wildcards["calculator"]]
     if job.rule in ("generate_structures", "generate_to_caps", "record_sampling"):
         return _generation(study, job.rule, wildcards["sampler"], job.gpus > 0)
     if job.rule == "examine_samples":
-        return _SHORT + _EXAMINED * study.config["generation"]["molecules"]
+        return _SHORT + _EXAMINED * study.settings.generation.molecules
     if job.rule == "examine_capped":
-        caps = study.config["generation"]["caps"]
-        return _SHORT + _EXAMINED * _capped(study) * len(caps["steps"])
+        caps = study.settings.generation.caps
+        return _SHORT + _EXAMINED * _capped(study) * len(caps.steps)
     return _SHORT
 
 
 def molecules(study: Study, testset: str) -> int | None:
     """Structures of a test set; None for molecules of one's own, which nobody has counted yet."""
-    settings = study.testset(testset)
-    dataset = study.dataset(settings["dataset"])
-    if settings["kind"] == "conformers":
-        whole = 300 if settings["split"] == "validation" else sum(_CONFORMERS.values())
-        return min(settings["molecules"] or whole, _CONFORMERS.get(settings["of"], whole))
-    if dataset["kind"] not in _GRAPHS:
+    settings = study.settings.testsets[testset]
+    dataset = study.settings.datasets[settings.dataset]
+    if isinstance(settings, Conformers):
+        whole = 300 if settings.split == "validation" else sum(_CONFORMERS.values())
+        return min(settings.molecules or whole, _CONFORMERS[settings.of] if settings.of else whole)
+    if dataset.kind not in _GRAPHS:
         return None
-    split = dataset["split"]
-    graphs = {
-        "test": _GRAPHS[dataset["kind"]] - split["train"] - split["validation"],
-        "validation": split["validation"],
-    }[settings.get("split", "test")]
-    minima = (settings.get("molecules") or graphs) * (_MINIMA_PER_GRAPH if dataset["kind"] == "qm7x" else 1)
-    return round(minima * (1 if settings["kind"] == "diffused" else 3))
+    split = dataset.split
+    tests = _GRAPHS[dataset.kind] - split.train - split.validation
+    graphs = tests if settings.split == "test" else split.validation
+    minima = (settings.molecules or graphs) * (_MINIMA_PER_GRAPH if dataset.kind == "qm7x" else 1)
+    return round(minima * (1 if settings.kind == "diffused" else 3))
 
 
 # --------------------------------------------------------------------- one rate for each kind of work
 
 
 def _training(study: Study, name: str, on_gpu: bool) -> float:
-    model = study.model(name)
-    kind = "mlff" if model["kind"] == "mlff" else "morered"
-    training, width = model["training"], model["features"]
-    if training.get("max_time"):
-        return float(training["max_time"])
-    batch = training.get("batch_size") or (10 if kind == "mlff" else 128)
-    if training.get("batch_atoms"):
-        batch = training["batch_atoms"] / 16  # the rates are those of molecules of 16 atoms
-    steps = training.get("max_steps")
+    model = study.settings.models[name]
+    kind = "mlff" if model.kind == "mlff" else "morered"
+    training, width = model.training, model.features
+    if training.max_time:
+        return float(training.max_time)
+    batch: float = training.batch_size
+    if training.batch_atoms:
+        batch = training.batch_atoms / 16  # the rates are those of molecules of 16 atoms
+    steps: float | None = training.max_steps
     if steps is None:  # it ends by itself, as the paper's did
         batch = 10 if kind == "mlff" else 128
         steps = _TRAINING[kind] / (batch * _GPU_TRAINING_STEP[kind])
@@ -221,64 +220,60 @@ def _training(study: Study, name: str, on_gpu: bool) -> float:
 
 
 def _relaxation(study: Study, name: str, testset: str, on_gpu: bool) -> float | None:
-    method, whole = study.method(name), molecules(study, testset)
+    method, whole = study.settings.methods[name], molecules(study, testset)
     if whole is None:
         return None
     number = whole / len(study.chunks(name))
-    relaxer = method["relaxer"]
-    if relaxer in _CPU_WHOLE:
-        return number * _CPU_WHOLE[relaxer]
-    if relaxer == "mlff":
-        kind, width = "mlff", study.model(method["model"])["features"]
-        steps = _STEPS["mlff"]
+    if method.relaxer in _CPU_WHOLE:
+        return number * _CPU_WHOLE[method.relaxer]
+    if isinstance(method, DiffusionEntry):
+        kind, width = "morered", study.settings.models[method.noise].features
+        joint = method.schedule == "adaptive" and method.time == method.noise
+        steps = _STEPS.get("adaptive, joint" if joint else method.schedule, 1000)
     else:
-        kind, width = "morered", study.model(method["noise"])["features"]
-        schedule = method["schedule"]
-        if schedule == "adaptive" and method.get("time") == method["noise"]:
-            schedule = "adaptive, joint"
-        steps = _STEPS.get(schedule, 1000)
-    steps = min(steps, method["steps"])
+        kind, width = "mlff", study.settings.models[study.models_of(name)["model"]].features
+        steps = _STEPS["mlff"]
+    steps = min(steps, method.steps)
     if on_gpu:
         return number * steps * _GPU_STEP[kind] * (width / _FEATURES[kind]) ** 2
     return number * steps * _CPU_STEP[kind] * (width / 256) ** 2
 
 
-def _points(study: Study, purpose: str, evaluations: int) -> float | None:
+def _points(study: Study, purpose: Purpose, evaluations: int) -> float | None:
     """Of one job of single points, or of optimisations of so many evaluations each."""
-    settings = study.config[purpose]
-    number, each = study.sources_at_most(purpose), cost.seconds(study.level(purpose), settings["max_atoms"])
-    return None if number is None or each is None else number * evaluations * each / settings["chunks"]
+    sample = study.sample(purpose)
+    number, each = study.sources_at_most(purpose), cost.seconds(study.level(purpose), sample.max_atoms)
+    return None if number is None or each is None else number * evaluations * each / sample.chunks
 
 
 def _generation(study: Study, rule: str, sampler: str, on_gpu: bool) -> float:
     """Of one job of a sampler; an adaptive one is reckoned to reach its cap."""
-    settings, sampled = generation.samplers(study)[sampler], study.config["generation"]
-    model = study.model(settings["noise"])
-    steps = settings["steps"] or (model["diffusion"]["T"] if settings["time"] is None else _SAMPLER_CAP)
+    settings, sampled = generation.samplers(study)[sampler], study.settings.generation
+    model = study.settings.models[settings.noise]
+    steps = settings.steps or (study.steps_of_process(settings.noise) if settings.time is None else _SAMPLER_CAP)
     if rule == "record_sampling":
-        return sampled["trajectories"] * steps * 0.03
+        return sampled.trajectories * steps * 0.03
     if rule == "generate_to_caps":
-        number, steps = _capped(study) / sampled["caps"]["chunks"], max(sampled["caps"]["steps"])
+        number, steps = _capped(study) / sampled.caps.chunks, max(sampled.caps.steps)
     else:
-        number = sampled["molecules"] / settings["chunks"]
+        number = sampled.molecules / settings.chunks
     if on_gpu:
-        return number * steps * _GPU_STEP["morered"] * (model["features"] / _FEATURES["morered"]) ** 2
-    return number * steps * _CPU_STEP["morered"] * (model["features"] / 256) ** 2
+        return number * steps * _GPU_STEP["morered"] * (model.features / _FEATURES["morered"]) ** 2
+    return number * steps * _CPU_STEP["morered"] * (model.features / 256) ** 2
 
 
 def _capped(study: Study) -> int:
-    sampled = study.config["generation"]
-    return sampled["caps"]["molecules"] or sampled["molecules"]
+    sampled = study.settings.generation
+    return sampled.caps.molecules or sampled.molecules
 
 
 def _displacing(study: Study, folder: str) -> float | None:
-    for name in study.config["datasets"]:
-        settings = study.dataset(name)
-        if study.data_dir(name).endswith(f"/{folder}") and "displaced" in settings and settings["kind"] in _GRAPHS:
-            displaced, split = settings["displaced"], settings["split"]
-            graphs = (displaced["train_graphs"] or split["train"]) + (displaced["validation_graphs"] or split["validation"])
-            rate = _DISPLACED[displaced["calculator"]] + _DISPLACED[displaced["labels"] or displaced["calculator"]]
-            return graphs * displaced["per_minimum"] * rate / displaced["chunks"]
+    for name, settings in study.settings.datasets.items():
+        if study.data_dir(name).endswith(f"/{folder}") and isinstance(settings, Displaceable) and settings.kind in _GRAPHS:
+            displaced, split = settings.displaced, settings.split
+            graphs = (displaced.train_graphs or split.train) + (displaced.validation_graphs or split.validation)
+            rate = _DISPLACED[displaced.calculator] + _DISPLACED[displaced.labels or displaced.calculator]
+            return graphs * displaced.per_minimum * rate / displaced.chunks
     return None
 
 

@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from morered.figures.declaration import declared
-from morered.settings.level import LevelSettings
+from morered.settings.datasets import CustomDataset
 from morered.settings.presets import started
 from morered.settings.reading import ConfigError, read
-from morered.settings.study import StudySettings
+from morered.settings.study import DiffusionEntry, DiffusionModel, Energies, Savings, StudySettings
 from morered.study import generation
 from morered.study.ablations import Ablation, expand, load_files
 
 Settings = dict[str, Any]
+#: What a sample of inputs is computed for.
+Purpose = Literal["energies", "savings"]
 
 # Settings of a dataset that its minima and its split do not depend on; and those that its minima before the split do not.
 _NOT_OF_THE_MINIMA = ("displaced", "chunks", "timeout")
@@ -39,29 +41,16 @@ class Study:
         read(StudySettings, _started(complete))
         expanded, self.ablations = expand(complete)
         self.settings = read(StudySettings, _seeded(_started(expanded)))
-        self.config = self.settings.to_dict()
         self.name = self.settings.study
         problems = list(self._dangling()) or list(self._lacking())
         if problems:
             raise ConfigError(problems)
 
-    # ----------------------------------------------------------------- settings
+    # ----------------------------------------------------------------- settings of jobs, as plain values
 
-    def dataset(self, name: str) -> Settings:
-        """Settings of a dataset, defaults filled in."""
-        return self.config["datasets"][name]
-
-    def model(self, name: str) -> Settings:
-        """Settings of a model, defaults filled in."""
-        return self.config["models"][name]
-
-    def method(self, name: str) -> Settings:
-        """Settings of a method, defaults filled in."""
-        return self.config["methods"][name]
-
-    def testset(self, name: str) -> Settings:
+    def testset_settings(self, name: str) -> Settings:
         """Settings of a test set, defaults filled in, and the seed of its sample, displacements and noise: the study's."""
-        return {**self.config["testsets"][name], "seed": self.config["seed"]}
+        return {**self.settings.testsets[name].to_dict(), "seed": self.settings.seed}
 
     def network_settings(self, name: str) -> Settings:
         """What a model's training depends on, without what is at its default: a new default retrains nothing."""
@@ -76,22 +65,36 @@ class Study:
         settings = {"relaxer": method.relaxer, **method.stated()}
         return {key: value for key, value in settings.items() if key not in (*_BOOKKEEPING, "noise", "time", "model")}
 
-    def sampling(self, purpose: str) -> Settings:
-        """What the sample of inputs depends on that is computed for ``purpose`` ("energies" or "savings")."""
-        settings = self.config[purpose]
-        return {"molecules": settings["molecules"], "max_atoms": settings["max_atoms"], "seed": self.config["seed"]}
+    def sampling(self, purpose: Purpose) -> Settings:
+        """What the sample of inputs depends on that is computed for ``purpose``."""
+        sample = self.sample(purpose)
+        return {"molecules": sample.molecules, "max_atoms": sample.max_atoms, "seed": self.settings.seed}
 
-    def level(self, purpose: str) -> Settings:
-        """The level of theory of ``purpose`` ("energies" or "savings"), without what is at its default."""
-        level: LevelSettings = getattr(self.settings, purpose).level
-        return level.stated()
+    def level(self, purpose: Purpose) -> Settings:
+        """The level of theory of ``purpose``, without what is at its default."""
+        return self.sample(purpose).level.stated()
 
     # ----------------------------------------------------------------- what belongs together
+
+    def sample(self, purpose: Purpose) -> Energies | Savings:
+        """The config's ``energies`` or ``savings``."""
+        return self.settings.energies if purpose == "energies" else self.settings.savings
+
+    def is_adaptive(self, method: str) -> bool:
+        """Whether a method predicts the time before every step."""
+        settings = self.settings.methods[method]
+        return isinstance(settings, DiffusionEntry) and settings.schedule == "adaptive"
+
+    def steps_of_process(self, model: str) -> int:
+        """Time steps T of the forward process of a diffusion model."""
+        settings = self.settings.models[model]
+        assert isinstance(settings, DiffusionModel)
+        return settings.diffusion.T
 
     @property
     def base_methods(self) -> list[str]:
         """The methods as the config names them, without those that ablations added."""
-        return [name for name in self.config["methods"] if "@" not in name]
+        return [name for name in self.settings.methods if "@" not in name]
 
     @property
     def so3net_methods(self) -> list[str]:
@@ -99,7 +102,7 @@ class Study:
         return [
             name
             for name in self.base_methods
-            if any(self.model(model)["representation"] == "so3net" for model in self.models_of(name).values())
+            if any(self.settings.models[model].representation == "so3net" for model in self.models_of(name).values())
         ]
 
     @property
@@ -119,33 +122,34 @@ class Study:
             return []
         return [
             (name, method)
-            for name, testset in self.config["testsets"].items()
-            if testset["kind"] == "conformers" and testset["split"] == "validation" and self.methods_of(name, [method])
+            for name, testset in self.settings.testsets.items()
+            if testset.kind == "conformers" and testset.split == "validation" and self.methods_of(name, [method])
         ]
 
     def first_model(self, kind: str) -> str | None:
         """The config's first model of a kind, None where there is none."""
-        return next((name for name, model in self.config["models"].items() if model["kind"] == kind and "@" not in name), None)
+        return next((name for name, model in self.settings.models.items() if model.kind == kind and "@" not in name), None)
 
     def methods_of(self, testset: str, among: Iterable[str] | None = None) -> list[str]:
         """The methods (by default those that figures compare) that relax a test set, in the config's order."""
         chosen = self.shown_methods if among is None else list(dict.fromkeys(among))
-        return [m for m in chosen if self.method(m)["testsets"] is None or testset in self.method(m)["testsets"]]
+        shown = {name: self.settings.methods[name].testsets for name in chosen}
+        return [name for name, testsets in shown.items() if testsets is None or testset in testsets]
 
-    def sources_at_most(self, purpose: str) -> int | None:
+    def sources_at_most(self, purpose: Purpose) -> int | None:
         """Geometries that ``energies`` or ``savings`` compute at most; None where all inputs are taken, uncounted as yet.
 
         Of each sampled input the minimum, itself, and what each method makes of it.
         """
-        settings = self.config[purpose]
-        if settings["molecules"] is None:
+        sample = self.sample(purpose)
+        if sample.molecules is None:
             return None
-        return settings["molecules"] * (2 + len(self.shown_methods if settings["methods"] is None else settings["methods"]))
+        return sample.molecules * (2 + len(self.shown_methods if sample.methods is None else sample.methods))
 
     def models_of(self, method: str) -> dict[str, str]:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
-        settings = self.method(method)
-        return {role: settings[role] for role in ("noise", "time", "model") if settings.get(role) is not None}
+        named = {role: getattr(self.settings.methods[method], role, None) for role in ("noise", "time", "model")}
+        return {role: name for role, name in named.items() if name is not None}
 
     def time_predictors(self, testset: str) -> dict[str, str]:
         """Name of a panel -> method, the first for each model that predicts times: what figure 3a compares."""
@@ -158,11 +162,11 @@ class Study:
 
     def seeds(self, method: str) -> range:
         """The seeds that a method is run with, counted from 0."""
-        return range(self.method(method).get("seeds", 1))
+        return range(getattr(self.settings.methods[method], "seeds", 1))
 
     def chunks(self, method: str) -> range:
         """The parts that a method's input is split into."""
-        return range(self.method(method)["chunks"])
+        return range(self.settings.methods[method].chunks)
 
     def plan(self, figure: str) -> Settings:
         """What a figure or table shows (`morered.figures.declaration`); ConfigError where the study lacks what it needs."""
@@ -175,7 +179,7 @@ class Study:
         chosen = None if methods is None else list(methods)
         return [
             (testset, method, seed)
-            for testset in testsets or self.config["testsets"]
+            for testset in testsets or self.settings.testsets
             for method in self.methods_of(testset, chosen)
             for seed in (self.seeds(method) if every_seed else [0])
         ]
@@ -198,13 +202,12 @@ class Study:
 
         Downloads of the package's table of files lie in results/data/raw/<kind>.
         """
-        settings = self.dataset(dataset)
-        if settings["kind"] in ("custom", "organic"):
-            own = self.settings.datasets[dataset].stated()
-            made_of = {key: value for key, value in own.items() if key not in _NOT_OF_THE_SOURCE}
+        settings = self.settings.datasets[dataset]
+        if settings.kind in ("custom", "organic"):
+            made_of = {key: value for key, value in settings.stated().items() if key not in _NOT_OF_THE_SOURCE}
             return f"results/data/raw/{dataset.split('@')[0]}-{digest(made_of)}"
-        table = settings.get("sources")
-        return f"results/data/raw/{settings['kind']}" + (f"-{digest({'sources': table})}" if table else "")
+        table = getattr(settings, "sources", None)
+        return f"results/data/raw/{settings.kind}" + (f"-{digest({'sources': table})}" if table else "")
 
     def displaced(self, dataset: str) -> str:
         """Displaced structures of a dataset's training and validation graphs, made here, with energies and forces."""
@@ -213,16 +216,16 @@ class Study:
 
     def labelled(self, dataset: str) -> str:
         """Structures with energies and forces: those that come with QM7-X, or `displaced` ones."""
-        if self.dataset(dataset)["kind"] == "qm7x":
+        if self.settings.datasets[dataset].kind == "qm7x":
             return f"{self.data_dir(dataset)}/structures.h5"
         return self.displaced(dataset)
 
     def training_data(self, model: str) -> str:
         """What a model is trained on: minima, or for a force field labelled structures."""
-        settings = self.model(model)
-        if settings["kind"] == "mlff":
-            return self.labelled(settings["dataset"])
-        return f"{self.data_dir(settings['dataset'])}/minima.h5"
+        settings = self.settings.models[model]
+        if settings.kind == "mlff":
+            return self.labelled(settings.dataset)
+        return f"{self.data_dir(settings.dataset)}/minima.h5"
 
     def augmentation(self, model: str) -> str | None:
         """Minima of another dataset that a model is trained on as well."""
@@ -230,12 +233,12 @@ class Study:
         if settings is None:
             return None
         made_of = {**settings, "dataset": self.data_dir(settings["dataset"])}
-        return f"{self.data_dir(self.model(model)['dataset'])}/augmentation-{digest(made_of)}.h5"
+        return f"{self.data_dir(self.settings.models[model].dataset)}/augmentation-{digest(made_of)}.h5"
 
     def initial_weights(self, model: str) -> str | None:
         """Weights of another model of the study that a training starts from; None where it starts from a file or from nothing."""
-        init = self.model(model)["training"].get("init")
-        return self.weights(init) if init in self.config["models"] else None
+        init = self.settings.models[model].training.init
+        return self.weights(init) if init is not None and init in self.settings.models else None
 
     def card(self, dataset: str) -> str:
         """A data card's path without its ending."""
@@ -251,17 +254,17 @@ class Study:
 
     def minima(self, testset: str) -> str:
         """Minima of the dataset that a test set is of; of conformers those that the inputs fall into."""
-        settings = self.testset(testset)
-        if settings["kind"] == "conformers":
+        settings = self.settings.testsets[testset]
+        if settings.kind == "conformers":
             return f"{self.conformers(testset)}.minima.h5"
-        return f"{self.data_dir(settings['dataset'])}/minima.h5"
+        return f"{self.data_dir(settings.dataset)}/minima.h5"
 
     def conformers(self, testset: str) -> str:
         """Files that a test set of conformers is taken from, without their endings: their inputs and their minima."""
-        settings = self.testset(testset)
-        if settings["split"] == "test":
-            return f"{self.data_dir(settings['dataset'])}/tests"
-        return f"{self.raw_dir(settings['dataset'])}/validation"  # whatever part of the minima is used
+        settings = self.settings.testsets[testset]
+        if settings.split == "test":
+            return f"{self.data_dir(settings.dataset)}/tests"
+        return f"{self.raw_dir(settings.dataset)}/validation"  # whatever part of the minima is used
 
     def endings(self, testset: str, method: str, seed: int = 0) -> str:
         """Table of where each result of a test set of conformers lies on the reference's surface."""
@@ -287,12 +290,13 @@ class Study:
 
     def unknown(self, path: str, name: str, kind: str) -> Iterable[str]:
         """The sentence about a key (``path``) whose value is no name of this kind of thing, if it is none."""
-        if name not in self.config[kind]:
-            yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(self.config[kind]) or 'none'}"
+        named: Mapping[str, object] = getattr(self.settings, kind)
+        if name not in named:
+            yield f"{path}: no such name {name!r} in {kind}; there are: {', '.join(named) or 'none'}"
 
     def _lacking(self) -> Iterable[str]:
         """Why figures that the config asks for cannot be made: names of none, and what the study lacks for one."""
-        for place, name in enumerate(self.config["figures"]):
+        for place, name in enumerate(self.settings.figures):
             if name not in declared():
                 yield f"figures.{place}: {name!r} is not one of {', '.join(declared())}"
                 continue
@@ -303,38 +307,40 @@ class Study:
 
     def _dangling(self) -> Iterable[str]:
         """Names that point nowhere, or at a thing of the wrong kind."""
-        config, names = self.config, self.unknown
-        if not config["datasets"] and not config["libraries"]:
+        known, names = self.settings, self.unknown
+        if not known.datasets and not known.libraries:
             yield "(top level): needs the key 'datasets' or 'libraries': what the study is of"
-        for name, dataset in config["datasets"].items():
-            if dataset.get("file", "").lower().endswith((".smi", ".smiles")) and dataset["relax_with"] is None:
+        for name, dataset in known.datasets.items():
+            if isinstance(dataset, CustomDataset) and _lists_smiles(dataset.file) and dataset.relax_with is None:
                 yield f"datasets.{name}: conformers of SMILES are no minima: relax_with must name a calculator"
-        for name, model in config["models"].items():
-            yield from names(f"models.{name}.dataset", model["dataset"], "datasets")
-            if augment := model.get("augment"):
-                yield from names(f"models.{name}.augment.dataset", augment["dataset"], "datasets")
-        for name, testset in config["testsets"].items():
-            yield from names(f"testsets.{name}.dataset", testset["dataset"], "datasets")
-            kind = config["datasets"].get(testset["dataset"], {}).get("kind")
-            if testset["kind"] == "published" and kind != "qm7x":
+        for name, model in known.models.items():
+            yield from names(f"models.{name}.dataset", model.dataset, "datasets")
+            if (augment := getattr(model, "augment", None)) is not None:
+                yield from names(f"models.{name}.augment.dataset", augment.dataset, "datasets")
+        for name, testset in known.testsets.items():
+            yield from names(f"testsets.{name}.dataset", testset.dataset, "datasets")
+            kind = known.datasets[testset.dataset].kind if testset.dataset in known.datasets else None
+            if testset.kind == "published" and kind != "qm7x":
                 yield f"testsets.{name}.kind: published structures come with qm7x only, not with {kind}"
-            if testset["kind"] == "conformers" and kind != "organic":
+            if testset.kind == "conformers" and kind != "organic":
                 yield f"testsets.{name}.kind: conformers are of datasets of kind organic only, not of {kind}"
         fitting = {"noise": ("noise", "morered-jt"), "time": ("time", "morered-jt"), "model": ("mlff",)}
-        for name, method in config["methods"].items():
-            for role, kinds in fitting.items():
-                if method.get(role) is None:
-                    continue
-                faults = list(names(f"methods.{name}.{role}", method[role], "models"))
+        for name, method in known.methods.items():
+            for role, used in self.models_of(name).items():
+                faults = list(names(f"methods.{name}.{role}", used, "models"))
                 yield from faults
-                kind = None if faults else config["models"][method[role]]["kind"]
-                if kind is not None and kind not in kinds:
-                    yield f"methods.{name}.{role}: {method[role]!r} is a model of kind {kind}, not {' or '.join(kinds)}"
-            if method["relaxer"] == "morered" and method["schedule"] != "fixed" and method["time"] is None:
-                yield f"methods.{name}: the schedule {method['schedule']} needs the key 'time', the model that predicts it"
-            for testset in method["testsets"] or ():
-                yield from names(f"methods.{name}.testsets", testset, "testsets")
+                if not faults and known.models[used].kind not in fitting[role]:
+                    allowed = " or ".join(fitting[role])
+                    yield f"methods.{name}.{role}: {used!r} is a model of kind {known.models[used].kind}, not {allowed}"
+            if isinstance(method, DiffusionEntry) and method.schedule != "fixed" and method.time is None:
+                yield f"methods.{name}: the schedule {method.schedule} needs the key 'time', the model that predicts it"
+            for inputs in method.testsets or ():
+                yield from names(f"methods.{name}.testsets", inputs, "testsets")
         yield from generation.dangling(self)
+
+
+def _lists_smiles(file: str) -> bool:
+    return file.lower().endswith((".smi", ".smiles"))
 
 
 def _started(config: Settings) -> Settings:

@@ -28,7 +28,7 @@ def plan(study: Study) -> Plan:
 
 def settings(study: Study) -> dict[str, object]:
     """What the config says of the study."""
-    return {"note": study.config["note"]}
+    return {"note": study.settings.note}
 
 
 def draw(order: Order) -> None:

@@ -24,7 +24,7 @@ over test sets (best_under in evaluations.csv, which also has 95 % intervals by 
 def plan(study: Study) -> Plan:
     """The methods that move by diffusion, on all test sets, and how many networks each evaluates in a step."""
     first_testset(study, "evaluations")
-    methods = [method for method in study.shown_methods if study.method(method)["relaxer"] == "morered"]
+    methods = [method for method in study.shown_methods if study.settings.methods[method].relaxer == "morered"]
     if not methods:
         raise ConfigError(["figures: evaluations needs a method with the relaxer morered"])
     return {"methods": methods, "per_step": {method: _networks(study, method) for method in methods}}
@@ -33,7 +33,7 @@ def plan(study: Study) -> Plan:
 def _networks(study: Study, method: str) -> int:
     """Networks that are evaluated in each step: two where another one than the noise's predicts the time before every step."""
     models = study.models_of(method)
-    return 2 if study.method(method)["schedule"] == "adaptive" and models["time"] != models["noise"] else 1
+    return 2 if study.is_adaptive(method) and models["time"] != models["noise"] else 1
 
 
 def draw(order: Order) -> None:

@@ -28,7 +28,7 @@ def plan(study: Study) -> Plan:
     model = study.first_model("noise") or study.first_model("morered-jt")
     if model is None:
         raise ConfigError(["figures: fig2 needs a model of kind noise or morered-jt in models"])
-    steps, T = study.config["process"]["steps"], study.model(model)["diffusion"]["T"]
+    steps, T = list(study.settings.process.steps), study.steps_of_process(model)
     if steps[0] != 0 or steps != sorted(steps) or steps[-1] > T:
         raise ConfigError([f"process.steps: {steps} do not ascend from 0 to at most {T}, the diffusion.T of the model {model}"])
     return {"model": model, "steps": steps}

@@ -24,16 +24,16 @@ which the adaptive schedule brings nearer to the minimum.
 
 def plan(study: Study) -> Plan:
     """The methods and the test set that the config names."""
-    followed = study.config["trajectories"]
-    problems = list(study.unknown("trajectories.testset", followed["testset"], "testsets"))
-    for role in ("adaptive", "fixed"):
-        faults = list(study.unknown(f"trajectories.{role}", followed[role], "methods"))
-        if not faults and study.method(followed[role])["relaxer"] != "morered":
-            faults = [f"trajectories.{role}: {followed[role]} has no time steps; a method with the relaxer morered has"]
+    followed = study.settings.trajectories
+    problems = list(study.unknown("trajectories.testset", followed.testset, "testsets"))
+    for role, method in (("adaptive", followed.adaptive), ("fixed", followed.fixed)):
+        faults = list(study.unknown(f"trajectories.{role}", method, "methods"))
+        if not faults and study.settings.methods[method].relaxer != "morered":
+            faults = [f"trajectories.{role}: {method} has no time steps; a method with the relaxer morered has"]
         problems += faults
     if problems:
         raise ConfigError(problems)
-    return dict(followed)
+    return followed.to_dict()
 
 
 def inputs(study: Study, plan: Plan) -> Files:

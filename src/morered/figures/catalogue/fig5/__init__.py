@@ -25,16 +25,16 @@ The paper (Fig. 5) compares MoreRed-AS and the MLFF in this way.
 
 def plan(study: Study) -> Plan:
     """The two methods that the config names; else the first adaptive one and the first that is no MoreRed."""
-    shown = study.config["examples"]
+    shown = study.settings.examples
     testset = first_testset(study, "fig5")
     there = study.methods_of(testset)
-    methods = shown["methods"]
+    methods = shown.methods
     if methods is None:
-        adaptive = [m for m in there if study.method(m).get("schedule") == "adaptive"]
-        others = [m for m in there if study.method(m)["relaxer"] != "morered"]
+        adaptive = [m for m in there if study.is_adaptive(m)]
+        others = [m for m in there if study.settings.methods[m].relaxer != "morered"]
         if not (adaptive and others):
             raise ConfigError(["figures: fig5 needs examples.methods, the two methods that are compared"])
-        methods = [adaptive[0], others[0]]
+        methods = (adaptive[0], others[0])
     problems: list[str] = []
     for place, method in enumerate(methods):
         problems += study.unknown(f"examples.methods.{place}", method, "methods")
@@ -42,7 +42,7 @@ def plan(study: Study) -> Plan:
         problems = [f"examples.methods: {m} does not relax {testset}" for m in methods if not study.methods_of(testset, [m])]
     if problems:
         raise ConfigError(problems)
-    return {"testset": testset, "methods": list(methods), "examples": shown["molecules"]}
+    return {"testset": testset, "methods": list(methods), "examples": shown.molecules}
 
 
 def draw(order: Order) -> None:

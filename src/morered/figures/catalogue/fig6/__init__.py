@@ -37,7 +37,7 @@ def inputs(study: Study, plan: Plan) -> Files:
 
 def settings(study: Study) -> dict[str, object]:
     """Level of theory, and what the config says of the study."""
-    return {"level": study.level("energies"), "note": study.config["note"]}
+    return {"level": study.level("energies"), "note": study.settings.note}
 
 
 def draw(order: Order) -> None:

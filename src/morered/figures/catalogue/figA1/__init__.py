@@ -25,7 +25,7 @@ for high ones.
 def plan(study: Study) -> Plan:
     """The first network that predicts times alone, else the first joint one; images as the config says. Neither is needed."""
     model = study.first_model("time") or study.first_model("morered-jt")
-    return {"model": model, "images": study.config["images"]["source"]}
+    return {"model": model, "images": study.settings.images.source}
 
 
 def inputs(study: Study, plan: Plan) -> Files:

@@ -27,7 +27,7 @@ MoreRed-ITP most.
 def plan(study: Study) -> Plan:
     """All methods on the first test set; b: those that move by diffusion, c: also the project's own force field."""
     testset = first_testset(study, "figB1")
-    relaxers = {method: study.method(method)["relaxer"] for method in study.methods_of(testset)}
+    relaxers = {method: study.settings.methods[method].relaxer for method in study.methods_of(testset)}
     variants = [method for method, relaxer in relaxers.items() if relaxer == "morered"]
     learned = [method for method, relaxer in relaxers.items() if relaxer == "mlff"]
     return {"testset": testset, "variants": variants, "scattered": variants + learned}

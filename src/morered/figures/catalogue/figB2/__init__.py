@@ -25,7 +25,7 @@ MoreRed variants succeed with.
 def plan(study: Study) -> Plan:
     """The methods that relax every test set."""
     first_testset(study, "figB2")
-    testsets = list(study.config["testsets"])
+    testsets = list(study.settings.testsets)
     everywhere = [m for m in study.shown_methods if all(study.methods_of(testset, [m]) for testset in testsets)]
     if not everywhere:
         raise ConfigError(["figures: figB2 needs a method that relaxes every test set: one without the key testsets"])

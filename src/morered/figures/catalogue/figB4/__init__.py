@@ -26,16 +26,15 @@ The paper (Fig. B4, QM9): about 4 % valid and unique samples with at most 500 st
 def plan(study: Study) -> Plan:
     """Left: the first adaptive sampler's first samples. Right: the last one at each cap, beside the last fixed one."""
     adaptive, fixed = (generation.samplers_for(study, "figB4", schedule) for schedule in ("adaptive", "fixed"))
-    settings = study.config["generation"]
-    caps = settings["caps"]
+    settings = study.settings.generation
     followed = adaptive[0]
     return {
         "followed": followed,
-        "trajectories": min(settings["trajectories"], settings["molecules"]),
-        "T": study.model(generation.samplers(study)[followed]["noise"])["diffusion"]["T"],
+        "trajectories": min(settings.trajectories, settings.molecules),
+        "T": study.steps_of_process(settings.methods[followed].noise),
         "method": adaptive[-1],
         "against": fixed[-1],
-        "caps": caps["steps"],
+        "caps": list(settings.caps.steps),
     }
 
 

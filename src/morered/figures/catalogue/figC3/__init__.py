@@ -25,13 +25,11 @@ def plan(study: Study) -> Plan:
     """The diffusion models of the figures that are trained here."""
     used = {model for method in study.shown_methods for model in study.models_of(method).values()}
     models = [
-        name
-        for name, model in study.config["models"].items()
-        if name in used and model["source"] == "train" and model["kind"] != "mlff"
+        name for name, model in study.settings.models.items() if name in used and model.source == "train" and model.kind != "mlff"
     ]
     if not models:
         raise ConfigError(["figures: figC3 needs a method with a diffusion model of source: train, whose losses it shows"])
-    return {"models": models, "dataset": study.model(models[0])["dataset"]}
+    return {"models": models, "dataset": study.settings.models[models[0]].dataset}
 
 
 def inputs(study: Study, plan: Plan) -> Files:

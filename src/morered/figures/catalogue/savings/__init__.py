@@ -33,7 +33,7 @@ def inputs(study: Study, plan: Plan) -> Files:
 
 def settings(study: Study) -> dict[str, object]:
     """Level of theory, and what the config says of the study."""
-    return {"level": study.level("savings"), "note": study.config["note"]}
+    return {"level": study.level("savings"), "note": study.settings.note}
 
 
 def draw(order: Order) -> None:

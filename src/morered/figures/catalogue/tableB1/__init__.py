@@ -42,7 +42,7 @@ def inputs(study: Study, plan: Plan) -> Files:
 
 def settings(study: Study) -> dict[str, object]:
     """What the config says of the study."""
-    return {"note": study.config["note"]}
+    return {"note": study.settings.note}
 
 
 def draw(order: Order) -> None:
