@@ -19,15 +19,29 @@ ELEMENTS = frozenset(range(1, 87))
 
 
 class Pbe0(Calculator):
-    """PBE0 with PySCF; energies with MBD where asked for. Forces are those of the functional, so with MBD there are none."""
+    """PBE0 with PySCF; energies with MBD where asked for. Forces are those of the functional, so with MBD there are none.
+
+    The options are those of `morered.settings.level.Level`.
+    """
 
     name = "pbe0"
     elements = ELEMENTS
     charged: ClassVar[bool] = True
     open_shell: ClassVar[bool] = True
 
-    def __init__(self, dispersion: bool, **settings: Any) -> None:
-        self.level = read(Level, {**settings, "dispersion": dispersion})
+    def __init__(
+        self,
+        dispersion: bool,
+        *,
+        basis: str = "def2-tzvp",
+        grid: int = 3,
+        coarse_grid: int = 1,
+        density_fitting: bool = True,
+        max_memory: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        stated = {"dispersion": dispersion, "basis": basis, "grid": grid, "coarse_grid": coarse_grid, "threads": threads}
+        self.level = read(Level, {**stated, "density_fitting": density_fitting, "max_memory": max_memory})
         self.name = "pbe0+mbd" if dispersion else "pbe0"
         self.description = f"{self.level.name} with PySCF"
 
@@ -76,45 +90,3 @@ class Pbe0Surface:
             raise CalculationError(one_line(error)) from None
         self.cycles += gradient.cycles
         return field.energy, np.asarray(gradient.forces, dtype=np.float64)
-
-
-def pbe0(
-    *,
-    basis: str = "def2-tzvp",
-    grid: int = 3,
-    coarse_grid: int = 1,
-    density_fitting: bool = True,
-    max_memory: int | None = None,
-    threads: int | None = None,
-) -> Pbe0:
-    """PBE0."""
-    return Pbe0(
-        False,
-        basis=basis,
-        grid=grid,
-        coarse_grid=coarse_grid,
-        density_fitting=density_fitting,
-        max_memory=max_memory,
-        threads=threads,
-    )
-
-
-def pbe0_mbd(
-    *,
-    basis: str = "def2-tzvp",
-    grid: int = 3,
-    coarse_grid: int = 1,
-    density_fitting: bool = True,
-    max_memory: int | None = None,
-    threads: int | None = None,
-) -> Pbe0:
-    """PBE0+MBD."""
-    return Pbe0(
-        True,
-        basis=basis,
-        grid=grid,
-        coarse_grid=coarse_grid,
-        density_fitting=density_fitting,
-        max_memory=max_memory,
-        threads=threads,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from morered.calculators.base import Calculator
@@ -56,15 +57,15 @@ def _mlff() -> Factory:
 
 
 def _pbe0() -> Factory:
-    from morered.calculators.pbe0 import pbe0
+    from morered.calculators.pbe0 import Pbe0
 
-    return pbe0
+    return partial(Pbe0, False)
 
 
 def _pbe0_mbd() -> Factory:
-    from morered.calculators.pbe0 import pbe0_mbd
+    from morered.calculators.pbe0 import Pbe0
 
-    return pbe0_mbd
+    return partial(Pbe0, True)
 
 
 #: Name -> what imports and gives its factory.
