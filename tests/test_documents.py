@@ -61,3 +61,10 @@ def test_the_lines_of_readme_for_chemists_run(repository):
     names, _ = executed(blocks)
     assert isinstance(names["mol"], Chem.Mol)
     assert names["mol"].GetProp("verdict") == "converged"
+
+
+def test_lines_of_documents_are_short_but_for_rows_of_tables(repository):
+    folders = (repository, repository / "docs", repository / "docs/remarks", repository / "config")
+    for path in (path for folder in folders for path in folder.glob("*.md")):
+        long = [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 120 and not line.startswith("|")]
+        assert not long, path

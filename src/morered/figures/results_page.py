@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 import pandas as pd
@@ -21,6 +22,8 @@ from morered.metrics.tables import rows_of
 
 #: Tables with more rows than this are named, not shown.
 LONGEST = 60
+#: Characters of a line of prose, at most.
+WIDTH = 120
 #: Lines of a document between which results are written.
 BEGIN, END = "<!-- results: written by the workflow -->", "<!-- end of results -->"
 
@@ -64,7 +67,7 @@ def page(
         Name of a figure -> a sentence below its heading.
     """
     table = pd.read_csv(comparison)
-    note = escape(note.strip(), quote=False)
+    note = fill(escape(note.strip(), quote=False), WIDTH, break_long_words=False, break_on_hyphens=False)
     parts = [f"# Results of the study “{study}”", note, "Made by", *(f"    {command}" for command in commands)]
     parts += [f"and written by the rule `results_page` from the run's own files. {_source(comparison)}"]
     if remarks:
