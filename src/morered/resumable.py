@@ -1,9 +1,9 @@
 """Builds over many molecules that survive a kill: finished parts are kept in files beside the result.
 
 A piece holds what became of some consecutive molecules. Its file is named by a digest of those molecules, of the settings and of
-the version of the function that builds: a build that continues takes exactly the pieces that it would make itself, and never one
-of other settings. The version is raised by hand when the function's results change, and only then, so that an edit of the code
-costs no finished hours; the result of a whole build says what code finished it.
+the version of the function that builds. So a build that continues takes exactly the pieces that it would make itself. The version
+is raised by hand when the function's results change, and only then: an edit of the code costs no finished hours. The result of a
+whole build says what code finished it.
 """
 
 from __future__ import annotations

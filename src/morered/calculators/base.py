@@ -2,8 +2,8 @@
 
 Shapes: M molecules, A atoms (flat), N atoms of one molecule. Units: Å, eV, eV/Å; forces are minus the gradient of the energy.
 
-A `Calculator` labels `Structures`, many molecules at a time; a `Surface` is the potential energy surface of one molecule, to be
-evaluated at one geometry after another (relaxations, finite differences), and may keep what saves time from one to the next.
+A `Calculator` labels `Structures`, many molecules at a time. A `Surface` is the potential energy surface of one molecule. It is
+evaluated at one geometry after another (relaxations, finite differences) and may keep what saves time from one to the next.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Whether a molecule's geometry can be that of its bonds, by the rules of PoseBusters (Buttenschoen et al., Chem. Sci. 2024, 15,
 3130, Table 2): lengths, angles, clashes and flat groups.
 
-Lengths and angles (as distances of atoms two bonds apart) must lie within 25 % of the bounds of distance geometry, heavy atoms
-further apart must not come nearer than 60 % of the lower bound, and the atoms of an aromatic ring and around a double bond of
-carbon must lie within 0.25 Å of a plane. Other than there, lengths and angles of hydrogens count: they are generated as well.
+Lengths and angles (as distances of atoms two bonds apart) must lie within 25 % of the bounds of distance geometry. Heavy atoms
+further apart must not come nearer than 60 % of the lower bound. The atoms of an aromatic ring, and those around a double bond of
+carbon, must lie within 0.25 Å of a plane. PoseBusters leaves hydrogens out; here their lengths and angles count, because they are
+generated as well.
 
 Shapes: N atoms of one molecule.
 """

@@ -1,8 +1,8 @@
 """Tensors of a file that PyTorch pickled, without running anything that is in it.
 
-``torch.load(weights_only=True)`` builds tensors and plain containers alone. Where a whole module was pickled, as SchNetPack and
-the authors do, each class and function that the file names is replaced by one that holds attributes and does nothing: neither the
-packages that the module came from nor their code are needed, and nothing in the file is called.
+``torch.load(weights_only=True)`` builds tensors and plain containers alone. SchNetPack and the authors pickle whole modules. Each
+class and function that such a file names is replaced by one that holds attributes and does nothing. So the packages that the
+module came from are not needed, and nothing in the file is called.
 """
 
 from __future__ import annotations

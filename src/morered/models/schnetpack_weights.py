@@ -9,8 +9,8 @@ here; the output modules become heads:
     time_outnet.time_outnet.outnet.J             a time head inside a noise head: see below
     atomref, mean of a postprocessor             energies of the free atoms
 
-In the authors' joint model the noise head holds a time head of its own, which is evaluated after the other one and writes its
-prediction over the other's: it alone is trained and used, so that it is the one that is read.
+In the authors' joint model the noise head holds a time head of its own. It is evaluated after the other one, and its prediction
+replaces the other's. So it alone is trained and used, and it is the one that is read.
 """
 
 from __future__ import annotations

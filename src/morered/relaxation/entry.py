@@ -165,9 +165,12 @@ def relax(
 
 @dataclass(frozen=True)
 class _Plan:
-    """A method with its models loaded: the elements they know, whose elements these are, how to run it, the fewest and most
-    atoms of the molecules that the models have seen, the total charges they know (None: any), whether they know radicals, the
-    predicted time that a clean structure is below, and what a predicted time says of what is left (None: nobody measured it).
+    """A method with its models loaded, and what they know.
+
+    ``elements`` are those that they know (None: any), ``who`` says whose these are, ``run`` relaxes. The models have seen
+    molecules of ``sizes`` atoms, fewest and most. ``charges`` are the total charges that they know (None: any), ``open_shell``
+    says whether they know radicals. The predicted time of a clean structure is below ``clean_below``. ``calibration`` says what
+    a predicted time means for the distance left; None where nobody measured it.
     """
 
     elements: frozenset[int] | None

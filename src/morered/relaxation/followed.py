@@ -12,8 +12,8 @@ from morered.structures import Structures
 def choose(inputs: Structures, minima: Structures, molecules: int = 3) -> NDArray[np.int64]:
     """Inputs to follow.
 
-    The inputs are ordered by their RMSD from their minima and the k-th of n is the one at the quantile (k - 1/2) / n, for three
-    at 1/6, 1/2 and 5/6; where its minimum was taken already, the next input in that order whose minimum was not.
+    The inputs are ordered by their RMSD from their minima. The k-th of n is the one at the quantile (k - 1/2) / n; three are at
+    1/6, 1/2 and 5/6. If its minimum was taken already, it is the next input whose minimum was not.
 
     Returns
     -------

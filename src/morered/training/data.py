@@ -111,9 +111,9 @@ class Draw(NamedTuple):
 class BatchPlan:
     """The order in which molecules are trained on.
 
-    Every batch comes from one bucket, so that it has one shape. Each epoch has the same number of batches; they are dealt to the
-    buckets in proportion to the batches that their molecules make (systematic sampling with a random offset), so that every
-    molecule weighs the same in the mean, also those of a bucket that is smaller than a batch.
+    Every batch comes from one bucket, so that it has one shape. Each epoch has the same number of batches. The buckets get them
+    in proportion to the batches that their molecules make, by systematic sampling with a random offset. So every molecule weighs
+    the same in the mean, also in a bucket that is smaller than a batch.
 
     Parameters
     ----------

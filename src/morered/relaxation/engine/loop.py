@@ -3,8 +3,8 @@ they are done.
 
 A slot that becomes free is filled from the queue at once; when the queue is empty the batch shrinks. A molecule that is done is
 frozen by its mask until its slot is emptied, so how often the host looks does not change any result. On a CPU the host looks
-after every step, which costs nothing there; on a GPU it reads the flags that were copied to it `LAG` steps earlier, so that it
-never waits for the device to run empty.
+after every step, which costs nothing there. On a GPU it reads the flags that were copied to it `LAG` steps earlier, so that the
+device never waits for the host.
 
 Shapes: M molecules, A atoms (flat), B batch (slots in use), N padded atoms.
 """

@@ -1,9 +1,9 @@
 """Superposes a proposed structure on the frozen atoms of a molecule.
 
 A predicted clean structure, and a reverse step, are right up to a rigid motion. So a proposal is superposed on the current
-structure by its frozen atoms, the others counting so little that they only settle what these leave open, and the frozen atoms are
-then put where they were. Where the proposal is the structure itself, up to that motion, nothing moves, whatever the weight; with
-equal weights the free atoms, which are many, would turn towards the frozen ones in hundreds of steps.
+structure by its frozen atoms. The others count so little that they only settle what these leave open. Then the frozen atoms are
+put where they were. A proposal that is the structure itself, up to that motion, moves nothing. With equal weights the free atoms,
+which are many, would turn towards the frozen ones in hundreds of steps.
 
 Shapes: B batch, N padded atoms.
 """
