@@ -47,6 +47,7 @@ LONG = (
     "tests/workflow/test_runs.py",
     "tests/models/test_compile.py",
     "tests/workflow/test_dag.py",
+    "tests/workflow/test_targets.py",
     "tests/workflow/test_datasets.py",
     "tests/pages/test_browser.py",
     "tests/library/test_run.py",

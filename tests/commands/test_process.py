@@ -12,6 +12,8 @@ from morered.cli import main
 from morered.datasets import qm7
 from morered.formats import write
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120.0
 #: The console script as `pip` writes it, kept from the path of this process.
 SCRIPT = "import sys\nfrom morered.cli import entry\nif __name__ == '__main__':\n    sys.exit(entry())\n"

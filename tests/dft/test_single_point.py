@@ -27,7 +27,12 @@ def test_waters_volume_ratios_are_the_published_ones():
 
 
 @pytest.mark.parametrize(
-    ("name", "ratios"), [("CH4", {"C": 0.729, "H": 0.595}), ("C6H6", {"C": 0.819, "H": 0.612}), ("CH3Cl", {"Cl": 0.976})]
+    ("name", "ratios"),
+    [
+        ("CH4", {"C": 0.729, "H": 0.595}),
+        pytest.param("C6H6", {"C": 0.819, "H": 0.612}, marks=pytest.mark.slow),
+        ("CH3Cl", {"Cl": 0.976}),
+    ],
 )
 def test_volume_ratios_at_pbe0_are_the_known_ones(name, ratios):
     atoms = molecule(name)

@@ -181,6 +181,7 @@ def test_the_selected_molecule_shows_its_verdict_reason_and_curves(look, shown):
     assert [bool(said[str(m)][4]) for m in range(5)] == [False, False, False, False, True]
 
 
+@pytest.mark.slow
 def test_of_five_hundred_molecules_those_in_sight_are_there(look, many):
     said = look(
         many,

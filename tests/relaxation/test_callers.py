@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MOLECULE = textwrap.dedent(
     """
     import sys

@@ -1,11 +1,11 @@
-"""What would be run: every target under every shipped config, and no more than is asked for."""
+"""What would be run: no more than is asked for."""
 
 import pytest
 import yaml
 
 from morered.study import Study
 
-CONFIGS = ["config.yaml", "tiny.yaml", "small.yaml", "engine.yaml", "paper.yaml"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -16,29 +16,6 @@ def workflow(workflow_in, tiny, tmp_path):
 def compared(config):
     """The methods of figure 4."""
     return [name for name in config["methods"] if "SO3Net" not in name]
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_path, name):
-    config = yaml.safe_load((repository / "config" / name).read_text(encoding="utf-8"))
-    # the demo's own sweep is of the one network that it trains; the engine's options are no methods of the paper
-    if name not in ("config.yaml", "engine.yaml"):
-        config["ablations"] = {path.stem: path.name for path in (repository / "config/ablations").glob("*.yaml")}
-    workflow = workflow_in(tmp_path, config)
-    targets = [
-        "all",
-        "figures",
-        "tables",
-        "data_cards",
-        *config.get("figures", []),
-        *(f"ablation_{sweep}" for sweep in config.get("ablations", [])),
-    ]
-    jobs = workflow.planned(*targets)
-    assert {"relax_structures", "evaluate_relaxation"} <= set(jobs)
-    study = Study(config, repository / "config/ablations")
-    trained = [name for name, model in study.settings.models.items() if model.source == "train"]
-    assert ("train_model" in jobs) == bool(trained)
-    assert jobs.get("train_model", 0) >= sum("@" in name for name in trained)
 
 
 def test_fig4_makes_just_what_figure_4_needs(workflow):

@@ -12,6 +12,8 @@ import yaml
 import yte
 from snakemake.cli import get_argument_parser
 
+pytestmark = pytest.mark.slow
+
 PROFILES = ["slurm", "local", "lsf"]
 MOST_JOBS = 500
 MOST_SECONDS = 30  # of a processor, for two seconds on one that has nothing else to do
