@@ -6,6 +6,8 @@ import sys
 import ase.build
 import pytest
 
+pytestmark = pytest.mark.slow
+
 #: Slow to import, and none of them relaxes a molecule.
 HEAVY = {
     "ase.db",

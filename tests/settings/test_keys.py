@@ -8,11 +8,18 @@ from typing import Any
 import yaml
 
 from morered.settings.base import Settings, config_name, hints_of, options_of
+from morered.settings.presets import PRESETS
 from morered.settings.study import StudySettings
 
 PAPER = "a setting of the paper or of the authors' code (Appendix C.2), at its value there"
 #: Keys that no shipped config sets -> why they are there.
 KEPT = {
+    "ablations.entries.datasets": "a sweep over data, such as the calculator of displacements",
+    "ablations.entries.methods": "a sweep over settings of a method, docs/ablations.md",
+    "ablations.testsets": "a sweep that needs one test set only",
+    "datasets.entries": "a sample of the organic molecules, for a first look",
+    "datasets.file": "molecules of one's own, docs/own-data.md",
+    "datasets.split.seed": "another split, to see what hangs on it",
     "datasets.conformers": "molecules of one's own, docs/own-data.md",
     "datasets.relax_with": "molecules of one's own, docs/own-data.md",
     "datasets.timeout": "a molecule of one's own that never ends would hold its job",
@@ -20,11 +27,12 @@ KEPT = {
     "datasets.files": "a part of QM7-X, whose whole is 92 GB",
     "datasets.sources": "a mirror of the downloads",
     "energies.timeout": "a field that never converges would hold its job",
+    "savings.fmax": "the criterion of another program",
     "savings.timeout": "an optimisation that never converges would hold its job",
+    "examples.methods": "a study whose methods have other names",
     "libraries.finish": "docs/libraries.md",
-    "methods.initial_hessian": "docs/organic.md compares both",
+    "libraries.seed": "another run of the same library",
     "methods.optimizer": "ASE's L-BFGS, which the batched one is held against",
-    "methods.variant": "docs/chemists.md tells the three MMFF94 apart",
     "models.cutoff": PAPER,
     "models.diffusion.s": PAPER,
     "models.energy_layers": PAPER,
@@ -37,12 +45,15 @@ KEPT = {
     "models.training.plateau.cooldown": PAPER,
     "models.training.plateau.factor": PAPER,
     "models.training.plateau.patience": PAPER,
+    "models.training.seed": "another run of the same training",
+    "models.training.stages.learning_rate": "stages of a training, docs/organic.md",
     "models.training.skip_factor": "a broken batch must not end a run of days",
     "models.training.noise.floor": "elastic noise of springs, docs/training.md",
     "models.training.checkpoint_minutes": "a cluster whose jobs are shorter or whose disks are slower",
     "models.training.device": "where a network is trained",
     "models.training.devices": "where a network is trained",
     "models.training.max_time": "a training for as long as one has",
+    "testsets.steps": "more or less noise than the paper's 250 steps",
     "trajectories.adaptive": "a study whose methods have other names",
     "trajectories.fixed": "a study whose methods have other names",
     "trajectories.testset": "a study whose test sets have other names",
@@ -57,28 +68,42 @@ def classes_in(hint: Any) -> Iterator[type[Settings]]:
             yield from classes_in(argument)
 
 
-def keys_of(cls: type[Settings], above: str = "") -> Iterator[tuple[str, str]]:
-    """Path and name of every key without keys of its own; names of a user's things are left out of paths."""
+def keys_of(cls: type[Settings], above: str = "") -> Iterator[str]:
+    """Path of every key without keys of its own; names of a user's things are left out."""
     for field in dataclasses.fields(cls):
         path = f"{above}{config_name(field)}"
         inner = list(classes_in(hints_of(cls)[field.name]))
         for one in inner:
             yield from keys_of(one, f"{path}.")
         if not inner:
-            yield path, config_name(field)
+            yield path
 
 
-def set_in(value: Any) -> Iterator[str]:
+#: Where the next name is a user's own.
+NAMED = ("datasets", "models", "methods", "testsets", "libraries", "generation.methods", "ablations", "ablations.entries")
+
+
+def set_in(value: Any, above: str = "") -> Iterator[str]:
+    """Paths of the keys that a config states, without a user's own names; what an ablation changes counts as stated."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield name
-            yield from set_in(inner)
+            path = f"{above}.{name}".strip(".")
+            yield path
+            for one in inner.values() if path in NAMED and isinstance(inner, dict) else [inner]:
+                yield from set_in(one, path)
+            if path.startswith("ablations.entries."):
+                yield from set_in({name: inner})
     elif isinstance(value, list):
         for inner in value:
-            yield from set_in(inner)
+            yield from set_in(inner, above)
 
 
 def test_a_key_that_no_shipped_config_sets_has_a_reason(repository):
-    files = [*repository.glob("config/*.yaml"), *repository.glob("config/ablations/*.yaml")]
-    used = {name for file in files for name in set_in(yaml.safe_load(file.read_text(encoding="utf-8")))}
-    assert {path for path, name in keys_of(StudySettings) if name not in used} == set(KEPT)
+    def stated(path):
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    configs = [stated(path) for path in repository.glob("config/*.yaml")]
+    sweeps = {path.stem: stated(path) for path in repository.glob("config/ablations/*.yaml")}
+    presets = {name: preset.stated() for name, preset in PRESETS.items()}
+    used = {path for value in [*configs, {"ablations": sweeps}, {"methods": presets}] for path in set_in(value)}
+    assert {path for path in keys_of(StudySettings) if path not in used} == set(KEPT)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from morered.study.study import Study
 
 CAPTION = """\
-**Where results end.** Of each method and test set: the percentage that converged with all bonds and the stereochemistry
-kept; of the results that fall into a minimum of the reference (AIMNet2), the median energy above it and the median distance
-to it (heavy atoms); how many are nearer to it than their inputs; the mean number of gradients of the reference from there to
-the minimum, and the same relative to those from MMFF94's results; milliseconds a molecule. Limits are 95 % (bootstrap over
-molecules).
+**Where results end.** A row for each method and test set. First: the percentage of the molecules that converged with all
+bonds and the stereochemistry kept. The next columns are of the results that fall into a minimum of the reference (AIMNet2):
+the median energy above it, the median distance to it (heavy atoms), and how many are nearer to it than their inputs. Then the
+mean number of gradients that the reference takes from the result to the minimum, also relative to those from MMFF94's
+results. Last: milliseconds a molecule. Limits are 95 % (bootstrap over molecules).
 
 The paper has no such table.
 """

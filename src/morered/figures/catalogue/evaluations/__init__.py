@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 CAPTION = """\
 **Quality against cost.** Median RMSD ratio (left) and failures, that is ratios of 1 and more (right), over the mean number
-of network evaluations a molecule takes; one mark for each method that moves by diffusion and each test set. Where noise and
-time are two networks' predictions, a step counts twice. Grey steps: the Pareto front of each test set; where there are more
-than eight methods, those on it have a letter and all else is grey. Broken lines: 20, 40 and 100 evaluations. Large marks: of
-the methods that stay below a line on every test set, the one with the lowest sum of median ratio and share of failures, mean
-over test sets (best_under in evaluations.csv, which also has 95 % intervals by bootstrap over minima).
+of network evaluations a molecule takes; one mark for each method that moves by diffusion and each test set. A step counts
+twice if two networks predict noise and time. Grey steps: the Pareto front of each test set. With more than eight methods,
+those on it have a letter and all else is grey. Broken lines: 20, 40 and 100 evaluations. A large mark is the best method
+that stays below a line on every test set: the one with the lowest sum of median ratio and share of failures, mean over test
+sets (best_under in evaluations.csv, which also has 95 % intervals by bootstrap over minima).
 """
 
 

@@ -15,9 +15,9 @@ CAPTION = """\
 **Structures relaxed by two methods, side by side.** The methods are those of ``examples`` in the config, or else the first
 adaptive MoreRed method and the first that is none. For each molecule: the minimum, the displaced input, and the structure
 that each method made of it (coloured), laid over the minimum (grey) and the input (white), hydrogens left out. Below: the
-RMSD from the minimum. Green: nearer to the minimum than the input was; orange: a failure. The examples are chosen by a rule:
-cases in which both, only the first, only the second and neither method succeeded take turns, each with the inputs at the
-median, then at the quarters of its RMSDs. They show what happens, not how often.
+RMSD from the minimum. Green: nearer to the minimum than the input was; orange: a failure. The examples are chosen by a rule.
+There are four cases: both methods succeed, only the first, only the second, neither. The cases take turns; each shows the
+input at the median of its RMSDs first, then those at its quarters. They show what happens, not how often.
 
 The paper (Fig. 5) compares MoreRed-AS and the MLFF in this way.
 """

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 CAPTION = """\
 **Generating molecules with predicted time steps.** a: predicted time steps of the first samples of the first adaptive
 sampler, from pure noise to i ≤ 0 or the cap; the dashed line is the fixed schedule (DDPM). A dot ends a valid molecule, a
-cross one that is not (connected, every valence proper; Open Babel). b: share of valid, and of valid and unique samples
-against the cap on the steps, a sample that is not done being taken as it stands at the cap; 95 % intervals by bootstrap over
-samples. All caps are stops of one process, so that the samples at them are not independent. Beside it a sampler with the
+cross one that is not (connected, every valence proper; Open Babel). b: share of valid samples, and of valid and unique ones,
+against the cap on the steps. A sample that is not done at the cap counts as it stands there. 95 % intervals are by bootstrap
+over samples. All caps are stops of one process, so the samples at them are not independent. Beside it: a sampler with the
 fixed schedule, at its number of steps.
 
 The paper (Fig. B4, QM9): about 4 % valid and unique samples with at most 500 steps and up to 35 % with 800; with 1000 about

@@ -14,7 +14,8 @@ CAPTION = """\
 **Losses while training, and a degenerate molecule.** Left: training loss (mean over the batches since the last validation)
 and validation loss, which is computed with averaged weights, of the diffusion models of the compared methods that were
 trained in this run; a panel each, over the range of its validation loss. Right: a molecule before and after 916 steps of the
-forward process, drawn to one scale: of up to 2000 minima with ten atoms or more, the one that its noise packs most tightly.
+forward process, drawn to one scale. Of up to 2000 minima with ten atoms or more, it is the one whose mean distance between
+atoms shrinks most.
 
 The paper (Fig. C3): the validation loss fluctuates less than the training loss, and had three high peaks from such dense
 molecules at t above 850, until gradients were clipped.

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 CAPTION = """\
 **Quality of generated molecules**, beside the paper's where it has a number; 95 % intervals by bootstrap over samples. V:
-valid (all atoms connected, every valence proper; bonds by Open Babel, orders that leave an odd valence sought again). U: no
-sample before it has the same canonical SMILES (mirror images alike). N: no molecule of the whole dataset has it. Below: the
-same without stereochemistry; validity by RDKit's perception; sound geometry by PoseBusters' rules (lengths, angles, clashes,
-flat groups); stable atoms and molecules as EDM defines them; how many processes ended before their cap, and after how many
-steps.
+valid: all atoms are connected and every valence is proper. Open Babel perceives the bonds; bond orders that leave an improper
+valence are assigned anew. U: no sample before it has the same canonical SMILES (mirror images count as the same). N: no
+molecule of the whole dataset has that SMILES. Below: the same without stereochemistry; validity by RDKit's perception; sound
+geometry by PoseBusters' rules (lengths, angles, clashes, flat groups); stable atoms and molecules as EDM defines them; how
+many processes ended before their cap, and after how many steps.
 
 The paper (Table B1): 10 000 samples of networks trained on QM9, 2000 steps at most, compositions from the test split,
 novelty against all of QM9. A run on other data is another experiment.
