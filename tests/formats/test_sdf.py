@@ -40,7 +40,11 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, s: Structures) -> 
     formats.write_sdf(path, s)
     reading = formats.read(path)
     assert reading.problems == []
-    assert_same(reading.structures(), s, decimals=DECIMALS)
+    found = reading.structures()
+    if "charge" in found.columns and "charge" not in s.columns:  # bonds among random atoms can have formal charges
+        assert not found.charges.any()
+        del found.columns["charge"]
+    assert_same(found, s, decimals=DECIMALS)
 
 
 def test_tensors_come_back_in_shape(tmp_path) -> None:
