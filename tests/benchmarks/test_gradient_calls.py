@@ -1,21 +1,11 @@
 """The benchmark that counts the gradients which geomeTRIC takes."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from ase.build import molecule
 
 from morered import calculators
 from morered.calculators.base import CalculationError
-
-
-@pytest.fixture(scope="module")
-def benchmark(repository):
-    spec = importlib.util.spec_from_file_location("gradient_calls", repository / "benchmarks/gradient_calls.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_ends_at_a_minimum_and_a_better_start_takes_fewer_gradients(benchmark):

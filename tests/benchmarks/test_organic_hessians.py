@@ -1,7 +1,5 @@
 """The benchmark that looks for saddles among the minima."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -9,14 +7,6 @@ from ase.build import molecule
 from morered import calculators
 from morered.structures import Structures
 from morered.units import KCAL_MOL_PER_EV
-
-
-@pytest.fixture(scope="module")
-def benchmark(repository):
-    spec = importlib.util.spec_from_file_location("organic_hessians", repository / "benchmarks/organic_hessians.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_eclipsed_ethane_is_a_saddle_and_falls_by_its_barrier(benchmark):

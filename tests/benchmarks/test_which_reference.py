@@ -1,7 +1,5 @@
 """The benchmark that asks whose minima PBE0+MBD prefers."""
 
-import importlib.util
-
 import numpy as np
 import pymbd
 import pytest
@@ -10,14 +8,6 @@ from ase.build import molecule
 from morered.settings.level import Level
 from morered.structures import Structures
 from morered.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE, KCAL_MOL_PER_EV
-
-
-@pytest.fixture(scope="module")
-def benchmark(repository):
-    spec = importlib.util.spec_from_file_location("which_reference", repository / "benchmarks/which_reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def row(drug, potential, energy, positions, numbers=(8, 1, 1)):
