@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-# A shell that starts the tests in the background makes them deaf to Ctrl-C, and so the programs that they start and interrupt.
+# A shell that starts the tests in the background, and nohup, make them deaf to signals, and so the programs that they start and
+# interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))  # for structures_support: pytest's importlib mode leaves the path alone
