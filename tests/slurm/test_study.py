@@ -26,7 +26,7 @@ def test_no_job_was_done_twice(underway: Underway) -> None:
     states, jobs = zip(*(line.split("|") for line in listed), strict=True)
     assert set(states) == {"COMPLETED"}
     assert set(Counter(jobs).values()) == {1}
-    assert len(jobs) == 24
+    assert len(jobs) == 22
 
 
 def test_every_molecule_is_in_every_table_once(underway: Underway, small: dict) -> None:
