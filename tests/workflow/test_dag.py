@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from morered.datasets.organic import shipped
 from morered.study import Study
 
 pytestmark = pytest.mark.slow
@@ -127,8 +128,10 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
     jobs = workflow.planned(target)
     study = Study(config, repository / "config/ablations")
     assert jobs["train_model"] == len(study.settings.models)
-    chunks = study.settings.datasets["organic"].chunks_used or 200
-    assert jobs["relax_at_reference"] == chunks
+    used, ships = set(range(study.settings.datasets["organic"].chunks_used)), set(shipped.indices())
+    assert jobs["take_shipped_chunk"] == len(used & ships) > 0
+    assert jobs.get("relax_at_reference", 0) == len(used - ships)
+    assert "fetch_packages" not in jobs
     if name == "organic_choices":
         assert jobs["end_at_reference"] == len(study.settings.methods) > 10
     if name == "organic":
@@ -136,6 +139,8 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
         frozen = sum(len(study.methods_of(testset)) for testset in study.settings.testsets if "validation" not in testset)
         assert jobs["end_at_reference"] == frozen + len(study.calibrating("organic")) <= runs
         assert jobs["calibrate_model"] == jobs["organic_page"] == 1
-        some = {**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 60}}}
-        workflow.write(some)
-        assert workflow.planned(study.weights("organic"))["relax_at_reference"] == 60
+        again = workflow.planned("minima")
+        assert again["relax_at_reference"] == len(used - ships) + len(used)
+        assert again["fetch_packages"] == 1
+        workflow.write({**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 10}}})
+        assert workflow.planned(study.weights("organic"))["take_shipped_chunk"] == 10

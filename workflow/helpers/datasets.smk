@@ -6,6 +6,13 @@ CUSTOM = {Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.setti
 ORGANIC = {
     Path(STUDY.raw_dir(name)).name: name for name, settings in STUDY.settings.datasets.items() if settings.kind == "organic"
 }
+# Those of them whose minima come with the package, as far as it has them.
+SHIPPED = [folder for folder, name in ORGANIC.items() if STUDY.settings.datasets[name].minima == "shipped"]
+SHIPPED_CHUNKS, SHIPPED_MINIMA = [], []
+if SHIPPED:
+    from morered.datasets.organic import shipped
+
+    SHIPPED_CHUNKS, SHIPPED_MINIMA = shipped.indices(), str(shipped.file())
 # Their frozen test molecules are relaxed in so many chunks.
 TEST_CHUNKS = 60
 # So many of their validation molecules are inputs that settings are chosen on.
@@ -111,6 +118,11 @@ def organic_parts(wildcards):
     settings = STUDY.settings.datasets[dataset]
     chunks = min(settings.chunks, settings.chunks_used or settings.chunks)
     return [f"{STUDY.raw_dir(dataset)}/reference.parts/{chunk}.h5" for chunk in range(chunks)]
+
+
+def organic_entries(wildcards):
+    """The molecules that an organic dataset's minima are made of."""
+    return f"{STUDY.raw_dir(dataset_of(wildcards))}/entries.csv"
 
 
 def organic_test_parts(wildcards):

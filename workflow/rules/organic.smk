@@ -3,8 +3,15 @@
 
 localrules:
     fetch_packages,
+    take_shipped_entries,
+    take_shipped_chunk,
     choices,
     organic_page,
+
+
+# What comes with the package is not made again.
+ruleorder: take_shipped_entries > choose_molecules
+ruleorder: take_shipped_chunk > relax_at_reference
 
 
 rule fetch_packages:
@@ -16,6 +23,39 @@ rule fetch_packages:
         "../../envs/morered.yaml"
     script:
         "../scripts/fetch_packages.py"
+
+
+rule take_shipped_entries:
+    input:
+        SHIPPED_MINIMA,
+    output:
+        "results/data/raw/{organic}/entries.csv",
+    log:
+        "results/data/raw/{organic}/logs/take_shipped_entries.log",
+    wildcard_constraints:
+        organic=one_of(SHIPPED),
+    params:
+        settings=organic_settings,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/take_shipped_entries.py"
+
+
+rule take_shipped_chunk:
+    input:
+        SHIPPED_MINIMA,
+    output:
+        "results/data/raw/{organic}/reference.parts/{chunk}.h5",
+    log:
+        "results/data/raw/{organic}/logs/take_shipped_chunk/{chunk}.log",
+    wildcard_constraints:
+        organic=one_of(SHIPPED),
+        chunk=one_of(SHIPPED_CHUNKS),
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/take_shipped_chunk.py"
 
 
 rule choose_molecules:
@@ -127,6 +167,24 @@ rule gather_tests:
         "../scripts/gather_tests.py"
 
 
+rule pack_minima:
+    input:
+        parts=organic_parts,
+        entries=organic_entries,
+    output:
+        "results/data/{data}/minima.zip",
+    log:
+        "results/data/{data}/logs/pack_minima.log",
+    wildcard_constraints:
+        data=data_of_kind("organic"),
+    params:
+        chunks=lambda wildcards: STUDY.settings.datasets[dataset_of(wildcards)].chunks,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/pack_minima.py"
+
+
 rule pack_organic:
     input:
         "results/data/{data}/{structures}.h5",
@@ -136,7 +194,7 @@ rule pack_organic:
         "results/data/{data}/logs/pack_organic.{structures}.log",
     wildcard_constraints:
         data=data_of_kind("organic"),
-        structures=r"minima|tests\.inputs|tests\.minima",
+        structures=r"tests\.inputs|tests\.minima",
     conda:
         "../../envs/morered.yaml"
     script:

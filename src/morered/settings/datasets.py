@@ -111,6 +111,12 @@ class OrganicDataset(Dataset):
 
     KINDS: ClassVar[tuple[str, ...]] = ("organic",)
     kind: Literal["organic"] = key(meaning=_KIND)
+    minima: Literal["packages", "shipped"] = key(
+        "packages",
+        "Where the minima come from. packages: molecules are chosen from the lists of installable packages, and relaxed at the "
+        "reference, which takes some eight core-hours. shipped: the same, read from the file that comes with morered; what it "
+        "lacks is made.",
+    )
     chunks: int = key(1, "Jobs that the relaxation is split into.", ge=1)
     chunks_used: int | None = key(
         None,

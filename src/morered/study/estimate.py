@@ -44,7 +44,7 @@ _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 #: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.
 _EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
 #: Seconds of a core to choose the molecules of an organic dataset, to make all of their minima, and those of one chunk of tests.
-_CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 400.0, 41_000.0, 125.0
+_CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 140.0, 27_000.0, 125.0
 #: Of one input of a test or validation molecule; inputs of the frozen test sets by their names.
 _AT_CONFORMER = 1.4
 _CONFORMERS = {"drugs": 1848, "scaffolds": 500, "qm9": 300}
@@ -57,8 +57,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "download_qm9", "prepare_qm9", "prepare_custom",
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
         "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
-        "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_organic", "prepare_organic",
-        "select_conformers",
+        "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_organic", "pack_minima",
+        "prepare_organic", "take_shipped_entries", "take_shipped_chunk", "select_conformers",
     ),
     "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times", "calibrate_model"),
     "relaxation": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -85,18 +86,26 @@ class Amounts:
 def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
     """Write entries as a CSV file."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Entry)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(entry) for entry in entries)
+        file.write(as_text(entries))
 
 
 def read(path: str | os.PathLike[str]) -> list[Entry]:
     """Read what `write` wrote."""
     with open(path, encoding="utf-8", newline="") as file:
-        return _entries(file)
+        return from_lines(file)
 
 
-def _entries(lines: Iterable[str]) -> list[Entry]:
+def as_text(entries: Iterable[Entry]) -> str:
+    """Entries as the text of a CSV file."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(entry) for entry in entries)
+    return text.getvalue()
+
+
+def from_lines(lines: Iterable[str]) -> list[Entry]:
+    """The entries of a CSV file's lines."""
     return [
         Entry(row["name"], row["smiles"], row["skeleton"], row["kind"], int(row["conformers"])) for row in csv.DictReader(lines)
     ]
@@ -120,7 +129,7 @@ def frozen_tests() -> list[Entry]:
     data = files("morered.datasets").joinpath("data", "organic_tests.csv").read_bytes()
     if hashlib.sha256(data).hexdigest() != TESTS_SHA256:
         raise ValueError("organic_tests.csv is not the frozen list of test molecules")
-    return _entries(data.decode().splitlines())
+    return from_lines(data.decode().splitlines())
 
 
 def choose_tests(folder: str | os.PathLike[str], scaffolds: int = 500, small: int = 300) -> list[Entry]:

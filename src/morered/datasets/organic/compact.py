@@ -14,6 +14,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,14 @@ _ENERGY = "energy"
 
 
 def write(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write structures with their failures. Equal ones give equal bytes.
+    """Write structures with their failures, as `packed`."""
+    data = packed(built, provenance)
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(data)
+
+
+def packed(built: Built, provenance: Mapping[str, Any] | None = None) -> bytes:
+    """A file's content. Equal structures give equal bytes.
 
     Columns of molecules are kept: texts, whole numbers, ``energy`` on a grid of its own, other numbers in float32.
 
@@ -51,7 +59,7 @@ def write(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, A
     units = {}
     for name, column in structures.columns.items():
         if column.per_atom:
-            raise ValueError(f"{path}: {name} is a column of atoms, and only those of molecules are kept")
+            raise ValueError(f"{name} is a column of atoms, and only those of molecules are kept")
         if column.values.dtype.kind == "S":
             texts[name] = [text.decode() for text in column.values.tolist()]
             continue
@@ -59,7 +67,8 @@ def write(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, A
         values = np.rint(column.values / ENERGY_GRID).astype(np.int64) if name == _ENERGY else column.values
         arrays[f"column.{name}"] = values.astype(np.float32) if values.dtype.kind == "f" else values
     about = {"format": FORMAT, "columns": units, "failures": built.failures, **(provenance or {})}
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_LZMA) as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr(_entry("about.json"), json.dumps(about, indent=1, ensure_ascii=False))
         for name, lines in texts.items():
             archive.writestr(_entry(f"{name}.txt"), "\n".join(lines))
@@ -67,6 +76,7 @@ def write(path: str | os.PathLike[str], built: Built, provenance: Mapping[str, A
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
             archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
+    return content.getvalue()
 
 
 def read(path: str | os.PathLike[str]) -> Built:
@@ -78,7 +88,15 @@ def read(path: str | os.PathLike[str]) -> Built:
         If the file is none of these.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        return unpacked(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is {error}") from error
+
+
+def unpacked(data: bytes) -> Built:
+    """What `packed` made; a ValueError if it is none of that."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             about = json.loads(archive.read("about.json"))
             if about["format"] != FORMAT:
                 raise ValueError(f"its format is {about['format']!r}")
@@ -100,7 +118,7 @@ def read(path: str | os.PathLike[str]) -> Built:
             columns[name] = Column(values * ENERGY_GRID if name == _ENERGY else values, unit)
         return Built(structures.with_columns(columns), about["failures"])
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no file of compact structures: {error}") from error
+        raise ValueError(f"no file of compact structures: {error}") from error
 
 
 def _encoded(structures: Structures) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -59,6 +59,20 @@ class PackageError(RuntimeError):
     """A package's file cannot be had or is another one; the message says which and what to do."""
 
 
+def notice() -> str:
+    """Where the molecules come from and under which licences, for files made of them."""
+    lines = [f"{package.name} {package.version}: {package.licence}" for package in PACKAGES]
+    return "\n".join(
+        [
+            "SMILES of molecules and ions, and those derived of them (protons, elements exchanged), come from",
+            *(f"    {line}" for line in [*lines, "RDKit's NCI sample: BSD-3-Clause", "QM7 of qmllib 1.2.0: MIT"]),
+            "Their minima were computed with AIMNet2 (parameters of auto3d 2.3.1, MIT).",
+            "What holds molecules of ChEMBL is passed on under CC BY-SA 3.0 as well.",
+            "",
+        ]
+    )
+
+
 def fetch(folder: str | os.PathLike[str]) -> None:
     """Download the wheels that are not in ``folder`` yet, without their dependencies, by pip and its settings.
 
