@@ -1,10 +1,13 @@
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from morered.figures import comparison, published
+from morered.figures import comparison, published, unmeasured
+from morered.study import Study
 
 
 class Page(HTMLParser):
@@ -114,6 +117,63 @@ def test_what_is_unknown_or_measured_twice_is_refused():
         comparison.compare(row.assign(quantity="beauty"))
 
 
+def test_times_trainings_and_caps_are_read_from_their_tables(run, tmp_path):
+    steps = pd.DataFrame({"method": ["MoreRed-JT"], "seconds_per_step": [0.5], "seconds_per_batch_step": [2.0]})
+    steps.to_csv(tmp_path / "steps.csv", index=False)
+    runs = pd.concat(
+        [
+            run("normal-modes", "MoreRed-JT", [0.2], seconds=9.0),
+            run("normal-modes", "GFN2-xTB", [0.2, 0.3], seconds=5.0, steps=20),
+            run("normal-modes", "MMFF94", [0.2, 0.3], seconds=3.0, steps=0),
+        ]
+    )
+    timed = comparison.measured_steps(tmp_path / "steps.csv", runs)
+    assert value(timed, "seconds_per_step", testset="") == 0.5
+    assert value(timed, "seconds_per_batch_step", testset="") == 2.0
+    assert value(timed, "seconds_per_step", "GFN2-xTB", "") == 0.25
+    assert value(timed, "seconds_per_relaxation", "MMFF94", "") == 3.0
+    assert "MMFF94" not in timed.loc[timed["quantity"] == "seconds_per_step", "method"].tolist()
+
+    trainings = pd.DataFrame({"model": ["noise", "time"], "parameters": [2_000_000, 500_000], "seconds": [86400.0, 43200.0]})
+    trainings.to_csv(tmp_path / "training.csv", index=False)
+    models = {"MoreRed-AS": ["noise", "time"], "DDPM": ["noise"], "mine": ["other"]}
+    trained = comparison.measured_trainings(tmp_path / "training.csv", models)
+    assert value(trained, "training_days", "MoreRed-AS", "") == 1.5
+    assert value(trained, "parameters", "MoreRed-AS", "") == 2.5
+    assert value(trained, "training_days", "DDPM", "") == 1.0
+    assert "mine" not in trained["method"].tolist()
+
+    caps = pd.DataFrame(
+        {"method": ["M", "M", "M", "D"], "cap": [500, 800, 900, 500], "quantity": "unique", "percent": 7.0, "n": 9}
+    )
+    caps.to_csv(tmp_path / "caps.csv", index=False)
+    found = comparison.measured_caps(tmp_path / "caps.csv", "M")
+    assert found["quantity"].tolist() == ["valid_unique_500_percent", "valid_unique_800_percent"]
+    assert set(found["method"]) == {"M"}
+    table = comparison.compare([timed, trained, found])
+    assert table.loc[table["method"] == "GFN2-xTB", "this_run"].notna().sum() == 1
+
+
+@pytest.mark.parametrize("name", ["small", "paper", "config"])
+def test_what_a_study_does_not_measure_has_a_reason(name, runs, repository):
+    study = Study(
+        yaml.safe_load((repository / f"config/{name}.yaml").read_text(encoding="utf-8")), repository / "config/ablations"
+    )
+    reasons = unmeasured.reasons(study)
+    table = comparison.compare(comparison.measured_relaxations(runs), reasons)
+    assert (table.loc[table["this_run"].isna(), "reason"] != "").all()
+    assert (table.loc[table["this_run"].notna(), "reason"] == "").all()
+    lacking = {key.rpartition("/")[2] for key in reasons}
+    if name == "paper":
+        assert reasons == {}
+    else:
+        assert {"mean_force", "energy_error"} <= lacking  # labels come with QM7-X
+        assert "seconds_per_step" not in lacking
+        assert "training_days" not in lacking
+    page = comparison.page(table, title="t")
+    assert all(escape(reason) in page for reason in set(reasons.values()))
+
+
 def test_the_page_stands_alone(runs, tmp_path):
     table = comparison.compare(comparison.measured_relaxations(runs))
     table.loc[table["method"] == "mine", "method"] = "<mine> & yours"
@@ -127,7 +187,7 @@ def test_the_page_stands_alone(runs, tmp_path):
     assert "<mine> & yours" in page.texts
     assert "✓" in page.texts
     untouched = int((table["this_run"].isna()).sum())
-    assert f"{untouched} statements that this run does not touch" in page.texts
+    assert f"{untouched} statements that this run does not measure, and why" in page.texts
     csv = pd.read_csv(tmp_path / "comparison.csv")
     assert list(csv) == comparison.COLUMNS
     assert len(csv) == len(table)

@@ -36,6 +36,26 @@ def test_they_stand_beside_the_papers_in_table_d(run, tmp_path, weights_file):
     assert np.isnan(steps.loc["mine", "paper_seconds_per_step"])
     training = pd.read_csv(tmp_path / "tableD.training.csv").iloc[0]
     assert (training["model"], training["seconds"], training["molecules"], training["paper_days"]) == ("jt", 12.0, 7, 1.45)
+    assert training["trainings"] == 1
     page = (tmp_path / "tableD.html").read_text(encoding="utf-8")
     for head in ("One step", "Training"):
         assert f"<h2>{head}</h2>" in page
+
+
+def test_a_training_counts_those_that_it_began_from(tmp_path):
+    before = [
+        {"molecules": 9, "steps": 100, "epochs": 11.0, "seconds": 50.0},
+        {"molecules": 7, "steps": 60, "epochs": 8.5, "seconds": 30.0, "trainings": 3},
+    ]
+    training = {"molecules": 7, "steps": 30, "epochs": 2.5, "seconds": 12.0, "before": before}
+    header = weights.WeightsHeader(elements=(1, 6), sizes=(3, 23), training=training)
+    weights.save(tmp_path / "jt.safetensors", build(ModelConfig(features=4, interactions=1)), header)
+    row = tableD.trainings({"jt": tmp_path / "jt.safetensors"}).iloc[0]
+    assert row[["molecules", "trainings", "steps", "epochs", "seconds"]].tolist() == [7, 5, 190, 22.0, 92.0]
+
+
+@pytest.mark.parametrize(("name", "trainings"), [("jt", 2), ("noise", 2), ("jt-elastic", 8), ("time", 1)])
+def test_networks_that_ship_say_what_they_began_from(name, trainings):
+    row = tableD.trainings({name: f"morered-{name}"}).iloc[0]
+    assert row["trainings"] == trainings
+    assert row["seconds"] > 0

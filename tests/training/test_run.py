@@ -121,10 +121,15 @@ def test_elastic_noise_trains(quick: Run) -> None:
 
 def test_training_starts_from_weights(quick: Run) -> None:
     first = quick("first")
-    loss = float(rows(quick("second", init=str(first), learning_rate=1e-12, max_steps=4))[0]["val_loss"])
+    second = quick("second", init=str(first), learning_rate=1e-12, max_steps=4)
+    loss = float(rows(second)[0]["val_loss"])
     assert loss == pytest.approx(weights.load(first).header.metrics["loss"], rel=1e-4)  # hardly moved
     with pytest.raises(ValueError, match="do not fit"):
-        quick("third", init=str(first), model=replace(MODEL, features=16))
+        quick("other", init=str(first), model=replace(MODEL, features=16))
+    said = [weights.load(path).header.training for path in (first, second, quick("third", init=str(second), max_steps=2))]
+    assert "before" not in said[0]
+    names = ("molecules", "steps", "epochs", "seconds")
+    assert said[2]["before"] == [{name: run[name] for name in names} for run in said[:2]]
 
 
 def test_batches_without_a_usable_loss_change_nothing(quick: Run, monkeypatch: pytest.MonkeyPatch, molecules: Structures) -> None:

@@ -58,6 +58,24 @@ def energies_of_study():
     return [f"{STUDY.figure('fig6')}.csv"] if "fig6" in STUDY.settings.figures else []
 
 
+def times_in_comparison(wildcards):
+    """Table D's steps and trainings, where the config asks for it."""
+    stem = STUDY.table("tableD")
+    return {"steps": f"{stem}.steps.csv", "trainings": f"{stem}.training.csv"} if "tableD" in STUDY.settings.figures else {}
+
+
+def labels_in_comparison(wildcards):
+    """What the labels of QM7-X say, where the study takes it."""
+    return {"labels": f"{ROOT}/tables/labels.csv"} if unmeasured.labelled_datasets(STUDY) else {}
+
+
+def labelled(wildcards):
+    """Structures of QM7-X and their split, and the weights of the force field that learned from them."""
+    dataset, model = unmeasured.labelled_datasets(STUDY)[0], unmeasured.labelled_model(STUDY)
+    files = {"structures": STUDY.labelled(dataset), "split": f"{STUDY.data_dir(dataset)}/split.json"}
+    return files if model is None else {**files, "weights": STUDY.weights(model)}
+
+
 def images_shown(wildcards):
     """The archive of images, where figure A1 takes one."""
     return {"archive": "results/data/raw/cifar10/cifar-10-python.tar.gz"} if STUDY.settings.images.source == "cifar10" else {}

@@ -38,5 +38,6 @@ def capped_in_parts(wildcards):
 
 
 def generation_in_comparison(wildcards):
-    """The table of generated molecules, where the study makes it: its numbers stand beside the paper's too."""
-    return {"generation": f"{STUDY.table('tableB1')}.csv"} if "tableB1" in STUDY.settings.figures else {}
+    """Tables of generated molecules, where the study makes them: their numbers stand beside the paper's too."""
+    files = {"tableB1": ("generation", f"{STUDY.table('tableB1')}.csv"), "figB4": ("caps", f"{STUDY.figure('figB4')}.csv")}
+    return dict(files[name] for name in files if name in STUDY.settings.figures)

@@ -24,9 +24,26 @@ for name, figure in FIGURES.items():
             "../scripts/draw_figure.py"
 
 
+rule measure_labels:
+    input:
+        unpack(labelled),
+    output:
+        f"{ROOT}/tables/labels.csv",
+    log:
+        f"{ROOT}/logs/measure_labels.log",
+    params:
+        seed=STUDY.settings.seed,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/measure_labels.py"
+
+
 rule compare_with_paper:
     input:
         unpack(generation_in_comparison),
+        unpack(times_in_comparison),
+        unpack(labels_in_comparison),
         runs=[STUDY.metrics(*run) for run in STUDY.runs()],
         energies=energies_of_study(),
     output:
@@ -43,6 +60,9 @@ rule compare_with_paper:
     params:
         runs=STUDY.runs(),
         panels=STUDY.time_predictors("normal-modes"),
+        trained=unmeasured.trained(STUDY),
+        capped=STUDY.plan("figB4")["method"] if "figB4" in STUDY.settings.figures else None,
+        reasons=unmeasured.reasons(STUDY),
         note=STUDY.settings.note,
     conda:
         "../../envs/morered.yaml"

@@ -11,8 +11,18 @@ from morered.study.script import logged
 with logged(snakemake):
     files, params = snakemake.input, snakemake.params
     runs = [Run(*run, path) for run, path in zip(params.runs, files.runs, strict=True)]
-    measured = [comparison.measured_relaxations(read_runs(runs), panels=params.panels)]
+    relaxed = read_runs(runs)
+    measured = [comparison.measured_relaxations(relaxed, panels=params.panels)]
     measured += [fig6.compared(pd.read_csv(path)) for path in files.energies]
-    if "generation" in dict(files.items()):
+    there = dict(files.items())
+    if "generation" in there:
         measured.append(comparison.measured_generation(files.generation))
-    comparison.write(comparison.compare(measured), stem_of(snakemake.output.csv), note=params.note)
+    if "steps" in there:
+        measured.append(comparison.measured_steps(files.steps, relaxed))
+        measured.append(comparison.measured_trainings(files.trainings, params.trained))
+    if "caps" in there:
+        measured.append(comparison.measured_caps(files.caps, params.capped))
+    if "labels" in there:
+        measured.append(pd.read_csv(files.labels, keep_default_na=False, na_values=["nan"]))
+    table = comparison.compare(measured, params.reasons)
+    comparison.write(table, stem_of(snakemake.output.csv), note=params.note)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,10 @@ import pandas as pd
 from morered.figures import html, published
 from morered.figures.catalogue.fig3a import drawing as fig3a
 from morered.files import atomic_path
-from morered.metrics.tables import one_seed, rows_of, summarise, write_table
+from morered.metrics.tables import UNRELAXED, one_seed, rows_of, summarise, write_table
 
 #: Columns of the table, in this order.
-COLUMNS = ["place", "testset", "method", "quantity", "unit", "paper", "this_run", "n", "holds", "words"]
+COLUMNS = ["place", "testset", "method", "quantity", "unit", "paper", "this_run", "n", "holds", "words", "reason"]
 
 _KEY = ["testset", "method", "quantity"]
 #: Measured for every method, whether or not the paper writes the number down -> where it belongs in the paper.
@@ -70,20 +71,73 @@ def measured_generation(table: str | PathLike[str]) -> pd.DataFrame:
     return rows.assign(testset="")[[*_KEY, "value", "n"]]
 
 
-def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+def measured_steps(steps: str | PathLike[str], runs: pd.DataFrame) -> pd.DataFrame:
+    """Times of single steps and of relaxations; columns as of `measured_relaxations`, ``testset`` empty.
+
+    Parameters
+    ----------
+    steps
+        tableD.steps.csv.
+    runs
+        Tables of the relaxations; what a step and a relaxation take without a network is taken from the normal-mode inputs.
+    """
+    timed = pd.read_csv(steps)
+    rows = [timed.melt("method", ["seconds_per_step", "seconds_per_batch_step"], "quantity", "value").assign(n=1)]
+    own = one_seed(runs[runs["testset"] == published.NORMAL])
+    for method, group in own[~own["method"].isin(timed["method"])].groupby("method", sort=False):
+        relaxed = group[~group["verdict"].isin(UNRELAXED)]
+        values = {"seconds_per_relaxation": relaxed["seconds"].mean()}
+        if relaxed["steps"].sum():
+            values["seconds_per_step"] = relaxed["seconds"].sum() / relaxed["steps"].sum()
+        rows.append(pd.DataFrame({"method": method, "quantity": list(values), "value": list(values.values()), "n": len(relaxed)}))
+    return pd.concat(rows, ignore_index=True).assign(testset="")[[*_KEY, "value", "n"]]
+
+
+def measured_trainings(trainings: str | PathLike[str], models: Mapping[str, list[str]]) -> pd.DataFrame:
+    """Days of training and parameters (millions) of methods, of all their networks together; ``testset`` empty.
+
+    Parameters
+    ----------
+    trainings
+        tableD.training.csv.
+    models
+        Method or sampler -> its models.
+    """
+    table = pd.read_csv(trainings).set_index("model")
+    rows = []
+    for method, names in models.items():
+        own = table.loc[[name for name in names if name in table.index]]
+        if len(own):
+            days, parameters = own["seconds"].sum(skipna=False) / 86400, own["parameters"].sum() / 1e6
+            rows += [("", method, "training_days", days, len(own)), ("", method, "parameters", parameters, len(own))]
+    return pd.DataFrame(rows, columns=[*_KEY, "value", "n"])
+
+
+def measured_caps(table: str | PathLike[str], method: str) -> pd.DataFrame:
+    """Valid and unique samples of a sampler at the caps that the paper names, from figB4.csv; ``testset`` empty."""
+    rows = pd.read_csv(table)
+    names = {cap: f"valid_unique_{cap}_percent" for cap in (500, 800)}
+    rows = rows[(rows["quantity"] == "unique") & rows["cap"].isin(list(names)) & (rows["method"] == method)]
+    return rows.assign(testset="", quantity=rows["cap"].map(names), value=rows["percent"])[[*_KEY, "value", "n"]]
+
+
+def compare(measured: pd.DataFrame | Iterable[pd.DataFrame], reasons: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Join what was measured to what the paper states.
 
     Parameters
     ----------
     measured
         One frame or several with the columns testset, method, quantity, value and n.
+    reasons
+        Why statements are not measured, by `published.Statement.key`.
 
     Returns
     -------
     DataFrame
         `COLUMNS`. Each statement of the paper is there, with an empty ``this_run`` where nothing was measured; ratios, failures,
         RMSDs and distances moved of methods that the paper only draws, or does not have, follow with an empty ``paper``.
-        ``holds`` is "yes" or "no" for bounds, else empty: how near is near enough is for the reader.
+        ``holds`` is "yes" or "no" for bounds, else empty: how near is near enough is for the reader. ``reason`` says why there is
+        no ``this_run``.
 
     Raises
     ------
@@ -118,6 +172,7 @@ def compare(measured: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
             "n": rows["n"].astype("Int64"),
             "holds": [_holds(r, v, m) for r, v, m in zip(rows["relation"], rows["value"], rows["this_run"], strict=True)],
             "words": rows["words"],
+            "reason": [_reason(row, reasons or {}) for row in rows_of(rows)],
         }
     )[COLUMNS].reset_index(drop=True)
 
@@ -137,7 +192,7 @@ def write(table: pd.DataFrame, stem: str | Path, *, title: str = "This run and t
 
 
 def page(table: pd.DataFrame, *, title: str, note: str = "") -> str:
-    """The table as a complete HTML page; statements that this run does not touch come last, folded."""
+    """The table as a complete HTML page; statements that this run does not measure come last, folded, with the reasons."""
     measured, rest = table[table["this_run"].notna()], table[table["this_run"].isna()]
     body = [f"<h1>{escape(title)}</h1>"]
     if note:
@@ -149,7 +204,8 @@ def page(table: pd.DataFrame, *, title: str, note: str = "") -> str:
     )
     body.append(fragment(measured) if len(measured) else "<p>Nothing was measured.</p>")
     if len(rest):
-        body.append(f"<details><summary>{len(rest)} statements that this run does not touch</summary>{fragment(rest)}</details>")
+        told = f"{len(rest)} statements that this run does not measure, and why"
+        body.append(f"<details><summary>{told}</summary>{fragment(rest)}</details>")
     return html.document(title, "\n".join(body))
 
 
@@ -163,7 +219,7 @@ def fragment(table: pd.DataFrame) -> str:
             unit = f" {escape(row.unit)}" if row.unit else ""
             paper = f"{escape(row.paper)}{unit}" if row.paper else ""
             run = f"{html.short(row.this_run)}{unit}" if pd.notna(row.this_run) else "–"
-            words = f"<div class=words>{escape(row.words)}</div>" if row.words else ""
+            words = "".join(f"<div class=words>{escape(text)}</div>" for text in (row.words, row.reason) if text)
             n = f"{row.n:,}".replace(",", " ") if pd.notna(row.n) else ""
             mark = {
                 "yes": '<span class=yes title="the bound holds">✓</span>',
@@ -213,6 +269,12 @@ def _input_range(runs: pd.DataFrame) -> list[tuple[str, str, str, float, int]]:
     return [
         (published.DIFFUSED, "", "within_input_range", float(normal.min() <= diffused.median() <= normal.max()), len(diffused))
     ]
+
+
+def _reason(row: Any, reasons: Mapping[str, str]) -> str:
+    if pd.notna(row.this_run):
+        return ""
+    return reasons.get(f"{row.testset}/{row.method}/{row.quantity}", "no molecule gave a number")
 
 
 def _paper(relation: str, value: float) -> str:

@@ -53,7 +53,8 @@ class WeightsHeader:
     sizes : (int, int)
         Fewest and most atoms of a molecule in it.
     training : dict
-        Summary of the run: epochs, steps, seconds, seed, settings, digests; JSON values.
+        Summary of the run: epochs, steps, seconds, seed, settings, digests; JSON values. ``before`` has the trainings whose
+        weights it began from, the first one first; ``trainings`` says of how many one of them is the sum.
     metrics : dict
         Validation metrics by name, the unit in the name or in a text.
     charges : tuple of int

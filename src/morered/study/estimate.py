@@ -71,7 +71,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
         "record_reverse_process",
     ),
-    "figures": ("compare_with_paper", "results_page", "organic_page"),  # and those of the catalogue
+    "figures": ("compare_with_paper", "measure_labels", "results_page", "organic_page"),  # and those of the catalogue
 }  # fmt: skip
 #: Rules that do nothing themselves.
 _TARGETS = ("all", "figures", "tables", "data_cards", "minima", "choices")

@@ -108,6 +108,8 @@ def train(
     module = _module(network, config, data, validation)
     digest = training_data.digest(data, validation)
     about = {"molecules": len(data), "validation_molecules": len(validation), "data_digest": digest}
+    if config.init is not None:
+        about["before"] = _chain(weights.load(config.init).header)
 
     def write(path: Path, best: State) -> None:
         final = build(model)
@@ -189,6 +191,12 @@ def _header(module: TrainingModule, data: Structures, dataset: str, split: str, 
     sizes = (int(data.sizes.min()), int(data.sizes.max()))
     elements, charges = tuple(sorted(module.network.elements)), tuple(np.unique(data.charges).tolist())
     return weights.WeightsHeader(dataset, split, elements, sizes, summary, counters.best_metrics, charges)
+
+
+def _chain(header: weights.WeightsHeader) -> list[dict[str, Any]]:
+    """The trainings that weights went through, the first one first: molecules, steps, epochs and seconds of each."""
+    last = {name: header.training.get(name) for name in ("molecules", "steps", "epochs", "seconds")}
+    return [*header.training.get("before", []), last]
 
 
 def _identity(model: ModelConfig, config: TrainingConfig, digest: str) -> str:

@@ -49,6 +49,7 @@ TRAINING_HEADS = {
     "kind": "kind",
     "parameters": "parameters",
     "molecules": "structures",
+    "trainings": "trainings in a row",
     "steps": "batches",
     "epochs": "epochs",
     "seconds": "training time (s)",
@@ -107,7 +108,7 @@ def steps(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def trainings(weights: Mapping[str, str | PathLike[str]]) -> pd.DataFrame:
-    """What the training of each model took, as its weights file says.
+    """What the training of each model took, as its weights file says: those that it began from included.
 
     Parameters
     ----------
@@ -117,13 +118,19 @@ def trainings(weights: Mapping[str, str | PathLike[str]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `TRAINING_HEADS`; numbers that a file does not state are empty.
+        The columns of `TRAINING_HEADS`; numbers that a file does not state are empty. ``molecules`` are those of the last
+        training, ``steps``, ``epochs`` and ``seconds`` sums over all ``trainings``.
     """
     paper = published.table().set_index(["method", "quantity"])["value"]
     rows = []
     for name, path in weights.items():
         model = load(path)
-        said = {key: model.header.training.get(key, float("nan")) for key in ("molecules", "steps", "epochs", "seconds")}
+        chain = [*model.header.training.get("before", []), model.header.training]
+        said = {
+            "molecules": chain[-1].get("molecules", float("nan")),
+            "trainings": sum(link.get("trainings", 1) for link in chain),
+        }
+        said |= {key: sum(link.get(key, float("nan")) for link in chain) for key in ("steps", "epochs", "seconds")}
         days = paper.get((_PAPERS_TRAINING[model.config.kind], "training_days"), float("nan"))
         rows.append(
             {"model": name, "kind": model.config.kind, "parameters": model.network.n_parameters(), **said, "paper_days": days}
