@@ -58,6 +58,7 @@ localrules:
     figures,
     tables,
     minima,
+    models,
 
 
 rule all:
@@ -82,3 +83,8 @@ rule tables:
 rule minima:
     input:
         minima_of_study(),
+
+
+rule models:
+    input:
+        weights_of_study(),

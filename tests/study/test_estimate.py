@@ -72,9 +72,9 @@ def test_no_job_on_a_gpu_takes_longer_than_the_profile_lets_it(study_of, reposit
 
 def test_a_limit_of_the_config_is_what_counts(study_of, repository: Path) -> None:
     def training(**limits: float) -> float:
-        models = yaml.safe_load((repository / "config/small.yaml").read_text(encoding="utf-8"))["models"]
+        models = yaml.safe_load((repository / "config/networks.yaml").read_text(encoding="utf-8"))["models"]
         models["jt"]["training"] |= limits
-        return hours(study_of("small", models=models), "train_model", model="jt")
+        return hours(study_of("networks", models=models), "train_model", model="jt")
 
     assert training(max_steps=2000) == pytest.approx(2 * training(max_steps=1000))
     assert training(max_steps=2000, max_time=7200.0) == pytest.approx(2)

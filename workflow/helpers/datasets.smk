@@ -154,6 +154,11 @@ def minima_of_study():
     return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.settings.datasets] + packed_of_study()
 
 
+def weights_of_study():
+    """The weights of every model that the config names, those of its sweeps left out."""
+    return [STUDY.weights(name) for name in STUDY.settings.models if "@" not in name]
+
+
 def displaced_settings(wildcards):
     dataset = DISPLACED[f"results/data/{wildcards.data}/{wildcards.displaced}.h5"]
     return STUDY.settings.datasets[dataset].displaced.to_dict()

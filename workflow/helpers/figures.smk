@@ -1,5 +1,6 @@
 # What the rules of figures and tables have in common; what each of them is stands in its declaration
 # (src/morered/figures/catalogue).
+from morered.figures import unmeasured
 from morered.figures.declaration import figures_of
 
 FIGURES = figures_of(STUDY)

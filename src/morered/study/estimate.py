@@ -74,7 +74,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "figures": ("compare_with_paper", "measure_labels", "results_page", "organic_page"),  # and those of the catalogue
 }  # fmt: skip
 #: Rules that do nothing themselves.
-_TARGETS = ("all", "figures", "tables", "data_cards", "minima", "choices")
+_TARGETS = ("all", "figures", "tables", "data_cards", "minima", "models", "choices")
 
 
 class Job(NamedTuple):
