@@ -44,6 +44,16 @@ def test_a_page_shows_figures_and_numbers_and_names_their_files(made):
     assert written.index("A note.") < written.index("Why.") < written.index("## This run")
 
 
+def test_what_was_not_measured_says_why(made):
+    folder, shown = made
+    text = results_page.page(study="s", note="", commands=[], comparison=folder / "comparison.csv", shown=[shown])
+    table = pd.read_csv(folder / "comparison.csv")
+    rest = results_page.unmeasured(table[table["this_run"].isna()])
+    assert rest in text
+    assert len(rest.splitlines()) == 2 + table["this_run"].isna().sum()
+    assert all(line.rstrip("| ").endswith("no molecule gave a number") for line in rest.splitlines()[2:])
+
+
 def test_only_what_was_measured_is_compared_with_the_paper(made):
     folder, _ = made
     table = pd.read_csv(folder / "comparison.csv")

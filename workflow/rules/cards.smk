@@ -20,6 +20,8 @@ rule describe_dataset:
         ),
     log:
         f"{ROOT}/logs/describe_dataset/{{dataset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/describe_dataset/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=one_of(STUDY.settings.datasets),
     params:

@@ -62,6 +62,8 @@ rule diffuse_minima:
         f"{ROOT}/testsets/{{testset}}.h5",
     log:
         f"{ROOT}/logs/diffuse_minima/{{testset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/diffuse_minima/{{testset}}.tsv"
     wildcard_constraints:
         testset=testsets_of("diffused"),
     params:

@@ -31,6 +31,8 @@ rule measure_labels:
         f"{ROOT}/tables/labels.csv",
     log:
         f"{ROOT}/logs/measure_labels.log",
+    benchmark:
+        f"{ROOT}/benchmarks/measure_labels.tsv"
     params:
         seed=STUDY.settings.seed,
     conda:

@@ -74,6 +74,8 @@ rule select_published:
         f"{ROOT}/testsets/{{testset}}.h5",
     log:
         f"{ROOT}/logs/select_published/{{testset}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/select_published/{{testset}}.tsv"
     wildcard_constraints:
         testset=testsets_of("published"),
     params:

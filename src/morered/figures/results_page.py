@@ -72,8 +72,10 @@ def page(
     parts += [f"and written by the rule `results_page` from the run's own files. {_source(comparison)}"]
     if remarks:
         parts.append(remarks.strip())
-    measured = table[table["this_run"].notna()]
-    parts += ["## This run and the paper", compared(measured)]
+    lacking = table["this_run"].isna()
+    parts += ["## This run and the paper", compared(table[~lacking])]
+    if lacking.any():
+        parts += ["What the paper states and this run does not measure:", unmeasured(table[lacking])]
     parts += sections(shown, pictures, describes)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -140,6 +142,12 @@ def compared(table: pd.DataFrame) -> str:
         }
     )
     return markdown(frame)
+
+
+def unmeasured(table: pd.DataFrame) -> str:
+    """The paper's statements without a number here as a Markdown table, with the reasons."""
+    frame = pd.DataFrame({name: table[name].fillna("") for name in ("place", "testset", "method", "quantity", "paper", "reason")})
+    return markdown(frame.rename(columns={"testset": "inputs", "reason": "why not"}))
 
 
 def markdown(frame: pd.DataFrame) -> str:
