@@ -38,7 +38,7 @@ def test_neither_have_other_molecules(name):
 
 def test_a_length_out_of_range_is_named_with_its_atoms():
     assert wrong(carbon_dioxide(1.16, 1.16)) == {}
-    assert wrong(carbon_dioxide(1.24, 1.09)) == {"lengths": "the bond O1-C2 is 1.24 Å, 1.10 to 1.22 Å is usual"}
+    assert wrong(carbon_dioxide(1.25, 1.09)) == {"lengths": "the bond O1-C2 is 1.25 Å, 1.10 to 1.23 Å is usual"}
 
 
 def test_the_kind_of_an_atom_tells_a_double_bond_from_a_single_one():

@@ -234,3 +234,20 @@ def test_the_card_counts_kinds_charges_conformers_and_sorts_of_failures(tmp_path
     data_card.make(found, tmp_path / "card")
     table = pd.read_csv(tmp_path / "card.csv")
     assert set(table.panel) >= {"kinds", "charges", "minima_of_graph"}
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "CS(=O)(=O)[N-]c1ccccc1",  # a sulfonamide without its proton
+        "Ic1ccncc1",
+        "C[Si](C)(C)O[Si](C)(C)C",
+        "O=C([O-])c1ccccc1O",  # a strong hydrogen bond
+        "COP(=S)(OC)OC",
+        "[S-]c1ccccc1",
+    ],
+)
+def test_what_is_unlike_qm7_is_no_impossible_geometry(smiles: str) -> None:
+    built = minima.build([entry("m", smiles)])
+    assert built.failures == {}
+    assert len(built.structures) == 1

@@ -25,6 +25,9 @@ from morered.structures import Structures
 
 #: Share of the sum of two atoms' van der Waals radii (Alvarez' where ASE has no other) below which they cannot come.
 CONTACT = 0.55
+#: The same for hydrogen and an acceptor of it: a carboxylic acid and a carboxylate share it at 1.2 Å from either.
+HYDROGEN_BOND = 0.42
+ACCEPTORS = (7, 8, 9)
 #: Lengths of kinds that are not in the table, over the sum of the covalent radii; angles of such kinds in degrees.
 RELATIVE_LENGTHS = (0.65, 1.35)
 LEAST_ANGLE = 40.0
@@ -113,12 +116,14 @@ def angles(bonded: Bonded) -> Faults:
 
 
 def contacts(bonded: Bonded) -> Faults:
-    """Pairs three bonds apart or more that are nearer than `CONTACT` times their van der Waals radii."""
+    """Pairs three bonds apart or more that are nearer than `CONTACT` (`HYDROGEN_BOND`) times their van der Waals radii."""
     structures = bonded.structures
     n = structures.n_atoms
     # The largest limit over the smallest sum of covalent radii bounds the search; H...H sets it.
     pairs = _near_pairs(structures)
-    limits = CONTACT * _RADII[structures.numbers[pairs]].sum(axis=1)
+    numbers = structures.numbers[pairs]
+    bridged = (numbers == 1).any(axis=1) & np.isin(numbers, ACCEPTORS).any(axis=1)
+    limits = np.where(bridged, HYDROGEN_BOND, CONTACT) * _RADII[numbers].sum(axis=1)
     near = distances(structures, pairs)
     close = near < limits
     pairs, limits, near = pairs[close], limits[close], near[close]

@@ -24,7 +24,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "at_rest": Check("the method's own stop rule was met within its cap on the steps", "step-cap"),
         "clean": Check("the network sees no noise in the result: its last predicted time is below the method's limit", "failed"),
         "contacts": Check(
-            "no two atoms three bonds apart or more are nearer than 0.55 times their van der Waals radii", "failed"
+            "no two atoms three bonds apart or more are nearer than 0.55 times their van der Waals radii; hydrogen and N, O or F "
+            "0.42 times, for hydrogen bonds",
+            "failed",
         ),
         "lengths": Check("each bond length lies in the range of its kind: elements and coordination of both atoms", "failed"),
         "angles": Check("each bond angle lies in the range of its kind: elements, coordination and ring", "failed"),

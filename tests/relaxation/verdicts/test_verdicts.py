@@ -200,7 +200,7 @@ def test_an_impossible_geometry_has_failed_and_keeps_the_input() -> None:
     assert failed.column("verdict").tolist() == [b"failed"]
     assert failed.column("lengths").tolist() == [0]
     assert failed.column("reason").tolist() == [
-        "the geometry is impossible: the bond C2-O3 is 1.08 Å, 1.10 to 1.22 Å is usual".encode()
+        "the geometry is impossible: the bond C2-O3 is 1.08 Å, 1.10 to 1.23 Å is usual".encode()
     ]
     np.testing.assert_array_equal(failed.positions, dioxide.positions)
     assert np.isnan(failed.column("moved")[0])

@@ -29,7 +29,7 @@ from morered.settings.relaxation import PotentialMethod
 from morered.structures import Column, Structures
 
 #: Raised by hand when what is built changes.
-VERSION = 1
+VERSION = 2
 
 Floats = NDArray[np.float64]
 
