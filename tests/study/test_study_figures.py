@@ -107,6 +107,7 @@ LACKING = [
     ("fig6", ("testsets", {}), ["fig6", "testsets"]),
     ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
     ("savings", ("savings", {"methods": ["MLF"]}), ["savings.methods.0", "'MLF'"]),
+    ("savings", ("savings", {"testset": "nowhere"}), ["savings.testset", "'nowhere'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
     ("figC3", ("methods", ["MMFF94"]), ["figC3", "source: train"]),
@@ -133,6 +134,14 @@ def test_a_figure_that_cannot_be_made_is_refused_with_the_key(config, figure, ch
     for word in words:
         assert word in str(late.value)
         assert word in str(early.value)
+
+
+def test_a_sample_may_be_of_another_test_set_than_the_first(config):
+    last = list(config["testsets"])[-1]
+    study = Study({**config, "energies": {"testset": last}})
+    assert study.plan("fig6")["testset"] == last
+    assert study.plan("savings")["testset"] != last
+    assert study.plan("fig6")["methods"] == study.methods_of(last)
 
 
 def test_methods_that_do_not_relax_the_first_test_set_are_refused(config):

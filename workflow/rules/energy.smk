@@ -83,7 +83,7 @@ rule optimise_geometries:
     benchmark:
         f"{ROOT}/benchmarks/optimise_geometries/{{calculator}}.{{chunk}}.tsv"
     wildcard_constraints:
-        calculator="pbe0|gfn2|gfn1",
+        calculator="pbe0|gfn2|gfn1|aimnet2",
     params:
         level=level_of_savings,
         fmax=STUDY.settings.savings.fmax,

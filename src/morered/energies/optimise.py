@@ -1,4 +1,4 @@
-"""Geometry optimisations with PBE0 or GFN2-xTB. Their steps, cycles of the self-consistent field and seconds are counted.
+"""Geometry optimisations with PBE0, GFN-xTB or AIMNet2. Their steps, cycles of the self-consistent field and seconds are counted.
 
 What they start from decides what they cost. ASE's BFGS moves the atoms; each step is one evaluation of energy and forces.
 """
@@ -72,7 +72,7 @@ def calculator(name: str, level: Mapping[str, Any] | None = None) -> Calculator:
 def titles(level: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Names of the calculators for people; PBE0's is its level of theory."""
     plain = read(Level, {**(level or {}), "dispersion": False})
-    return {"pbe0": plain.name, "gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
+    return {"pbe0": plain.name, "gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB", "aimnet2": "AIMNet2"}
 
 
 def optimise(

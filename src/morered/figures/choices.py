@@ -46,8 +46,8 @@ def structures_shown(study: Study, plan: Plan) -> Files:
 
 
 def sampled(study: Study, figure: str, purpose: Purpose) -> Plan:
-    """The first test set, of whose inputs a figure computes a sample, and the methods that the config's ``purpose`` names, else
-    all on it.
+    """The test set of whose inputs a figure computes a sample, by default the first one, and the methods that the config's
+    ``purpose`` names, else all on it.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def sampled(study: Study, figure: str, purpose: Purpose) -> Plan:
         If names point nowhere, or a method does not relax the test set.
     """
     chosen = study.sample(purpose).methods
-    testset = first_testset(study, figure)
-    problems: list[str] = []
+    testset = study.sample(purpose).testset or first_testset(study, figure)
+    problems = [] if testset in study.settings.testsets else list(study.unknown(f"{purpose}.testset", testset, "testsets"))
     for place, method in enumerate(chosen or ()):
         problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
     if problems:

@@ -234,6 +234,7 @@ class Generation(Settings):
 class Sample(Settings):
     """A sample of inputs of which something is computed."""
 
+    testset: str | None = key(None, "The test set that the inputs are of; null: the config's first.")
     methods: tuple[str, ...] | None = several(None, "The methods; null: all that figures compare.")
     molecules: int | None = key(100, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
     max_atoms: int | None = key(None, "Inputs with more atoms are left out, unless all have; null: none is.", ge=1)
@@ -253,7 +254,7 @@ class Savings(Sample):
     """What a relaxation saves."""
 
     molecules: int | None = key(10, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
-    calculators: tuple[Literal["pbe0", "gfn2", "gfn1"], ...] = several(("pbe0", "gfn2"), "What optimises.", least=1)
+    calculators: tuple[Literal["pbe0", "gfn2", "gfn1", "aimnet2"], ...] = several(("pbe0", "gfn2"), "What optimises.", least=1)
     level: LevelSettings = group(
         LevelSettings(basis="def2-svp", grid=2, coarse_grid=2),
         "Level of theory of pbe0, here without dispersion; where the key is not given, def2-svp on grid 2.",
