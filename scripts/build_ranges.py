@@ -151,7 +151,7 @@ def main() -> None:
         minima_of(arguments.minima / "aimnet2.h5", PotentialMethod("aimnet2", fmax=FMAX, initial_hessian="valence")),
     ]
     joined = merged([collect(by_distance(s.without_columns())) for s in listed])
-    organic = [shipped.load(index).structures.without_columns() for index in shipped.indices()]
+    organic = [built.structures.without_columns() for _, built in shipped.chunks()]
     more = collect(by_distance(Structures.concatenate(organic)))
     for section, kinds in merged([joined, more]).items():
         few = {key: values for key, values in kinds.items() if len(joined[section].get(key, ())) < FEW}

@@ -53,6 +53,7 @@ def test_what_is_read_is_what_was_packed(entries: list[Entry], chunks: list[tupl
     assert shipped.indices(path) == [0, 1]
     assert shipped.entries(path) == entries
     assert shipped.about(path)["chunks"] == OF
+    assert [index for index, _ in shipped.chunks(path)] == [0, 1]
     for index, built in chunks[:2]:
         read = shipped.load(index, path)
         assert read.failures == built.failures

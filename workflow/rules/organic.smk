@@ -3,15 +3,13 @@
 
 localrules:
     fetch_packages,
-    take_shipped_entries,
-    take_shipped_chunk,
     choices,
     organic_page,
 
 
 # What comes with the package is not made again.
-ruleorder: take_shipped_entries > choose_molecules
-ruleorder: take_shipped_chunk > relax_at_reference
+ruleorder: take_shipped > choose_molecules
+ruleorder: take_shipped > relax_at_reference
 
 
 rule fetch_packages:
@@ -25,13 +23,14 @@ rule fetch_packages:
         "../scripts/fetch_packages.py"
 
 
-rule take_shipped_entries:
+rule take_shipped:
     input:
         SHIPPED_MINIMA,
     output:
-        "results/data/raw/{organic}/entries.csv",
+        entries="results/data/raw/{organic}/entries.csv",
+        parts=[f"results/data/raw/{{organic}}/reference.parts/{chunk}.h5" for chunk in SHIPPED_CHUNKS],
     log:
-        "results/data/raw/{organic}/logs/take_shipped_entries.log",
+        "results/data/raw/{organic}/logs/take_shipped.log",
     wildcard_constraints:
         organic=one_of(SHIPPED),
     params:
@@ -39,23 +38,7 @@ rule take_shipped_entries:
     conda:
         "../../envs/morered.yaml"
     script:
-        "../scripts/take_shipped_entries.py"
-
-
-rule take_shipped_chunk:
-    input:
-        SHIPPED_MINIMA,
-    output:
-        "results/data/raw/{organic}/reference.parts/{chunk}.h5",
-    log:
-        "results/data/raw/{organic}/logs/take_shipped_chunk/{chunk}.log",
-    wildcard_constraints:
-        organic=one_of(SHIPPED),
-        chunk=one_of(SHIPPED_CHUNKS),
-    conda:
-        "../../envs/morered.yaml"
-    script:
-        "../scripts/take_shipped_chunk.py"
+        "../scripts/take_shipped.py"
 
 
 rule choose_molecules:

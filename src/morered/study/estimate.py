@@ -58,7 +58,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
         "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
         "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_organic", "pack_minima",
-        "prepare_organic", "take_shipped_entries", "take_shipped_chunk", "select_conformers",
+        "prepare_organic", "take_shipped", "select_conformers",
     ),
     "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times", "calibrate_model"),
     "relaxation": (

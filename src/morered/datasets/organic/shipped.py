@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -105,8 +105,15 @@ def entries(path: str | os.PathLike[str] | None = None) -> list[Entry]:
         return choice.from_lines(archive.read("entries.csv").decode().splitlines())
 
 
+def chunks(path: str | os.PathLike[str] | None = None) -> Iterator[tuple[int, Built]]:
+    """Number and minima of each chunk of a file, the package's own if None; columns as `minima.build` gives them."""
+    by_name = {entry.name: entry for entry in entries(path)}
+    for index in indices(path):
+        yield index, _read(index, path, by_name)
+
+
 def load(index: int, path: str | os.PathLike[str] | None = None) -> Built:
-    """The minima of one chunk of a file, the package's own if None; columns as `minima.build` gives them.
+    """The minima of one chunk, as `chunks` gives them.
 
     Raises
     ------
@@ -115,9 +122,12 @@ def load(index: int, path: str | os.PathLike[str] | None = None) -> Built:
     """
     if index not in indices(path):
         raise ValueError(f"{path or file()} has no chunk {index}")
+    return _read(index, path, {entry.name: entry for entry in entries(path)})
+
+
+def _read(index: int, path: str | os.PathLike[str] | None, by_name: Mapping[str, Entry]) -> Built:
     with zipfile.ZipFile(path or file()) as archive:
         built = compact.unpacked(archive.read(f"{index:03d}.zip"))
-    by_name = {entry.name: entry for entry in entries(path)}
     own = [by_name[name.rpartition("/")[0]] for name in built.structures.names]
     texts = {name: [getattr(entry, name).encode() for entry in own] for name in _OF_ENTRIES}
     columns = {name: Column(np.array(values, dtype=np.bytes_) if values else np.empty(0, "S1")) for name, values in texts.items()}
