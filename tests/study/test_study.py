@@ -171,3 +171,11 @@ def test_a_training_may_start_from_another_model_and_take_graphs_of_another_data
     config["models"]["first"]["augment"]["dataset"] = "qm8"
     with pytest.raises(ConfigError, match=r"models\.first\.augment\.dataset: no such name 'qm8' in datasets"):
         Study(config)
+
+
+def test_data_cards_are_of_what_the_study_uses(config):
+    study = Study({**config, "datasets": {**config["datasets"], "spare": {"kind": "qm7-pbe0"}}})
+    assert "spare" not in study.datasets_used
+    assert set(study.datasets_used) >= {model.dataset for model in study.settings.models.values()}
+    alone = Study({"study": "cards", "datasets": {"spare": {"kind": "qm7-pbe0"}}})
+    assert alone.datasets_used == ["spare"]

@@ -139,7 +139,10 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
         frozen = sum(len(study.methods_of(testset)) for testset in study.settings.testsets if "validation" not in testset)
         assert jobs["end_at_reference"] == frozen + len(study.calibrating("organic")) <= runs
         assert jobs["calibrate_model"] == jobs["organic_page"] == 1
+        assert {"fetch_packages", "pack_minima"} & set(workflow.planned("all")) == set()
         again = workflow.planned("minima")
+        assert again["pack_minima"] == 1
+        assert again["pack_organic"] == 2
         assert again["relax_at_reference"] == len(used - ships) + len(used)
         assert again["fetch_packages"] == 1
         workflow.write({**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 10}}})

@@ -143,14 +143,15 @@ def endings_on_validation(wildcards):
 
 
 def packed_of_study():
-    """The compact files of every organic dataset that the config names."""
-    return [
-        f"{STUDY.data_dir(name)}/{what}.zip" for name in ORGANIC.values() for what in ("minima", "tests.inputs", "tests.minima")
-    ]
+    """The compact files of every organic dataset that is made of packages."""
+    made = [name for folder, name in ORGANIC.items() if folder not in SHIPPED]
+    return [f"{STUDY.data_dir(name)}/{what}.zip" for name in made for what in ("minima", "tests.inputs", "tests.minima")]
 
 
 def minima_of_study():
-    """The minima of every dataset that the config names; of an organic one those of its tests as well, and the compact files."""
+    """The minima of every dataset that the config names; of an organic one that is made here those of its tests as well, and the
+    compact files.
+    """
     return [f"{STUDY.data_dir(name)}/minima.h5" for name in STUDY.settings.datasets] + packed_of_study()
 
 
@@ -203,5 +204,5 @@ def card_settings(wildcards):
 
 
 def data_cards_of_study():
-    """The data card of each dataset that the config names, without those that ablations add."""
-    return [f"{STUDY.card(name)}.png" for name in STUDY.settings.datasets if "@" not in name]
+    """The data card of each dataset that the study uses, without those that ablations add."""
+    return [f"{STUDY.card(name)}.png" for name in STUDY.datasets_used if "@" not in name]

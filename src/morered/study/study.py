@@ -113,6 +113,14 @@ class Study:
             return self.base_methods
         return [name for name in self.base_methods if name not in apart]
 
+    @property
+    def datasets_used(self) -> list[str]:
+        """The datasets that models or test sets are of, in the config's order; all where there is neither."""
+        settings = self.settings
+        of = {entry.dataset for entries in (settings.models, settings.testsets) for entry in entries.values()}
+        of |= {augment.dataset for model in settings.models.values() if (augment := getattr(model, "augment", None)) is not None}
+        return [name for name in settings.datasets if name in of or not of]
+
     def calibrating(self, model: str) -> list[tuple[str, str]]:
         """Test set and method of the relaxations whose ends calibrate a model: its first method, conformers of validation
         molecules.
