@@ -177,5 +177,5 @@ def test_data_cards_are_of_what_the_study_uses(config):
     study = Study({**config, "datasets": {**config["datasets"], "spare": {"kind": "qm7-pbe0"}}})
     assert "spare" not in study.datasets_used
     assert set(study.datasets_used) >= {model.dataset for model in study.settings.models.values()}
-    alone = Study({"study": "cards", "datasets": {"spare": {"kind": "qm7-pbe0"}}})
+    alone = Study({"study": "cards", "datasets": {"spare": {"kind": "qm7-pbe0"}}, "figures": []})
     assert alone.datasets_used == ["spare"]
