@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from rdkit import Chem
 
 from morered.datasets.organic import choice, compact, minima, packages, shipped
@@ -129,3 +131,22 @@ def test_a_chunk_made_anew_equals_the_one_that_ships() -> None:
     assert far.max() < 0.05
     np.testing.assert_allclose(ours.column("energy"), theirs.column("energy"), rtol=0, atol=1e-3)
     assert Counter(np.abs(ours.column("calls") - theirs.column("calls")) < 5)[True] > 0.8 * len(own)
+
+
+def test_the_document_counts_what_ships(repository: Path) -> None:
+    text = (repository / "docs/organic.md").read_text(encoding="utf-8").replace("\n", " ")
+    told = re.search(
+        r"the first (\d+) of the 200 chunks: ([\d ]+) minima of ([\d ]+) molecules, of which ([\d ]+) are charged", text
+    )
+    assert told is not None
+    parts = [built for _, built in shipped.chunks()]
+    minima_of_all = Built.concatenate(parts)
+    names = [name.rpartition("/")[0] for name in minima_of_all.structures.names]
+    charged = {name for name, charge in zip(names, minima_of_all.structures.charges, strict=True) if charge}
+    found = [len(parts), len(names), len(set(names)), len(charged)]
+    assert [int(number.replace(" ", "")) for number in told.groups()] == found
+    starts = re.search(r"in [\d ]+ molecules\. ([\d ]+) starts gave", text)
+    assert starts is not None
+    assert int(starts[1].replace(" ", "")) == len(minima_of_all.failures)
+    config = yaml.safe_load((repository / "config/organic.yaml").read_text(encoding="utf-8"))
+    assert {dataset["chunks_used"] for dataset in config["datasets"].values()} == {len(parts)}
