@@ -220,6 +220,14 @@ def test_what_cannot_be_resumed_is_refused(library, tmp_path, stages, undisturbe
     assert made(tmp_path) == undisturbed[0]
 
 
+def same_to_rounding(lines, others):
+    """Tables that differ in the last digits of numbers at most."""
+    tables = [list(csv.reader(text)) for text in (lines, others)]
+    assert [len(row) for row in tables[0]] == [len(row) for row in tables[1]]
+    for one, other in zip(*(chain.from_iterable(rows) for rows in tables), strict=True):
+        assert one == other or float(one) == pytest.approx(float(other), abs=1e-9)
+
+
 @pytest.mark.parametrize("middle", [16, 13], ids=["of whole batches", "of other batches"])
 def test_a_window_is_a_part_of_the_whole(undisturbed, library, tmp_path, stages, middle):
     """The same bytes where the batches are the same; other batches may round otherwise in the last digits."""
@@ -234,10 +242,7 @@ def test_a_window_is_a_part_of_the_whole(undisturbed, library, tmp_path, stages,
     if middle % run.BATCH["network"] == 0:
         assert together == undisturbed[0]
         return
-    parts = [list(csv.reader(text.decode().splitlines())) for text in (together[1], undisturbed[0][1])]
-    assert [len(row) for row in parts[0]] == [len(row) for row in parts[1]]
-    for mine, whole in zip(*(chain.from_iterable(rows) for rows in parts), strict=True):
-        assert mine == whole or float(mine) == pytest.approx(float(whole), abs=1e-9)
+    same_to_rounding(*(text.decode().splitlines() for text in (together[1], undisturbed[0][1])))
     coordinates = []
     for text in (together[0], undisturbed[0][0]):
         supplier = Chem.SDMolSupplier()
@@ -272,8 +277,8 @@ def test_a_molecule_that_kills_its_process_takes_nothing_else_along(undisturbed,
             assert (name, atoms, verdict, reason) == ("mol 9", "0", "failed", "its process ended (exit status 3)")
         elif k == 3:
             assert (name, atoms, verdict, reason) == ("mol 11", "0", "failed", "ValueError: no such luck")
-        else:
-            assert line == expected
+        else:  # those that were with them are relaxed in other batches
+            same_to_rounding([line], [expected])
 
 
 def test_a_library_that_does_not_end_is_read_no_further_than_it_is_relaxed(monkeypatch, tmp_path, stages):
