@@ -218,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--structures", default="4000,40000", help="numbers of structures, ascending")
     parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="where files go (default: a temporary folder; 400 000 structures take 6 GB)")
+    parser.add_argument("--folder", type=Path, help="where files go while it runs (default: the system's temporary folder)")
     parser.add_argument("--out", type=Path, default=ROOT / "results/bench")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

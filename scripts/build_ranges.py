@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Rebuild src/morered/checks/ranges.json: the ranges of bond lengths and angles that results are checked against.
 
-    python scripts/build_ranges.py                        # some eight minutes: minima of the lists are made first
+    python scripts/build_ranges.py                        # some five minutes: minima of the lists are made first
     python scripts/build_ranges.py --minima FOLDER        # with the minima of an earlier run, which are kept there
     python scripts/build_ranges.py --test FILE.h5         # no table; how many molecules of a file do not pass it, and why
 

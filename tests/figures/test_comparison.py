@@ -174,6 +174,14 @@ def test_what_a_study_does_not_measure_has_a_reason(name, runs, repository):
     assert all(escape(reason) in page for reason in set(reasons.values()))
 
 
+def test_a_study_without_table_d_has_no_times_and_says_so(repository):
+    config = yaml.safe_load((repository / "config/small.yaml").read_text(encoding="utf-8"))
+    config["figures"].remove("tableD")
+    reasons = unmeasured.reasons(Study(config, repository / "config/ablations"))
+    for key in ("/MoreRed-JT/seconds_per_step", "/GFN2-xTB/seconds_per_step", "/MMFF94/seconds_per_relaxation"):
+        assert reasons[key] == "this study does not make tableD"
+
+
 def test_the_page_stands_alone(runs, tmp_path):
     table = comparison.compare(comparison.measured_relaxations(runs))
     table.loc[table["method"] == "mine", "method"] = "<mine> & yours"

@@ -25,7 +25,7 @@ from morered.structures import Structures
 
 #: Share of the sum of two atoms' van der Waals radii (Alvarez' where ASE has no other) below which they cannot come.
 CONTACT = 0.55
-#: The same for hydrogen and an acceptor of it: a carboxylic acid and a carboxylate share it at 1.2 Å from either.
+#: The same for hydrogen and an acceptor of it: hydrogen bonds of ions are as short as 1.2 Å.
 HYDROGEN_BOND = 0.42
 ACCEPTORS = (7, 8, 9)
 #: Lengths of kinds that are not in the table, over the sum of the covalent radii; angles of such kinds in degrees.

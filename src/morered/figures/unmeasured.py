@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ENERGIES = frozenset({"energy_within_1_percent", "energy_below_percent", "median_energy", "distance_change"})
 _SAMPLES = frozenset({"valid_percent", "valid_unique_percent", "valid_unique_novel_percent"})
 _CAPS = {"valid_unique_500_percent": 500, "valid_unique_800_percent": 800}
-_STEPS = frozenset({"seconds_per_step", "seconds_per_batch_step"})
+_TIMES = frozenset({"seconds_per_step", "seconds_per_batch_step", "seconds_per_relaxation"})
 _TRAININGS = frozenset({"training_days", "parameters"})
 _MINIMA = frozenset({"mean_force", "median_force"})
 _ERRORS = frozenset({"energy_error", "force_error"})
@@ -44,8 +44,8 @@ def _reason(study: Study, statement: Statement) -> str:
         )
     if quantity in _TRAININGS:
         return _needs(study, "tableD") or _lacks(statement.method, trained(study), "method with networks")
-    if quantity in _STEPS and statement.method in study.settings.methods and study.models_of(statement.method):
-        return _needs(study, "tableD")
+    if quantity in _TIMES:
+        return _needs(study, "tableD") or _relaxed(study, statement)
     return _relaxed(study, statement) or (_needs(study, "fig6") or _sampled(study, statement) if quantity in _ENERGIES else "")
 
 
