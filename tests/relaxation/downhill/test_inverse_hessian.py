@@ -8,6 +8,7 @@ import torch
 from relaxation_support import Springs, diffused, model
 
 from morered.batching import Batch, pad
+from morered.datasets.organic import choice, tested
 from morered.diffusion import valence
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import PotentialMethod, relax
@@ -65,3 +66,34 @@ def test_a_valence_start_finds_the_same_minima_in_fewer_steps(molecules: Structu
 def test_ases_optimiser_has_no_such_start() -> None:
     with pytest.raises(ValueError, match="initial_hessian"):
         PotentialMethod(potential="so3lr", optimizer="ase", initial_hessian="valence")
+
+
+def test_a_molecule_that_went_far_begins_anew_and_the_others_go_on(molecules: Structures) -> None:
+    batch = pad(molecules[:3], dtype=torch.float64)
+    inverse = Compact(20, Valence())
+    inverse.begin()
+    scratch = inverse.init(batch)
+    s = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 3 * batch.n_padded)))
+    inverse.append(scratch, s, 2 * s)
+    before = {name: values.clone() for name, values in scratch.items()}
+    assert not inverse.renew(scratch, batch).any()
+    moved = batch.positions.clone()
+    moved[1, 0, 2] += 1.01 * Valence.REACH
+    moved[2, 0, 2] += 0.99 * Valence.REACH
+    there = batch.with_positions(moved)
+    assert inverse.renew(scratch, there).tolist() == [False, True, False]
+    for name, values in Compact(20, Valence()).init(there).items():
+        assert torch.equal(scratch[name][1], values[1])
+        assert torch.equal(scratch[name][[0, 2]], before[name][[0, 2]])
+    assert not inverse.renew(scratch, there).any()
+
+
+@pytest.mark.slow
+def test_a_drug_comes_to_rest_from_where_it_is_embedded() -> None:
+    """With the Hessian of the start alone it is not at rest after 600 steps."""
+    tests = {entry.name: entry for entry in choice.frozen_tests()}
+    starts, _ = tested.started(tests["chembl_drugs/581"])
+    start = starts[0]
+    molecule = Structures.build([start.numbers], [start.positions], [start.name])
+    relaxed = relax(molecule, PotentialMethod("aimnet2", fmax=0.005, steps=300, initial_hessian="valence")).structures
+    assert relaxed.column("verdict").tolist() == [b"converged"]

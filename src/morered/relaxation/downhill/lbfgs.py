@@ -87,7 +87,7 @@ class BatchedLbfgs:
     def _direction(self, state: State, f: Tensor) -> Tensor:
         """H f [B, D], the differences to the last step being part of H from now on."""
         scratch, x = state.scratch, state.batch.positions.flatten(1)
-        known = (state.taken > 0)[:, None]  # a first step has no difference
+        known = ((state.taken > 0) & ~self._inverse.renew(scratch, state.batch))[:, None]  # a first step has no difference
         s, y = torch.where(known, x - scratch["x"], 0.0), torch.where(known, scratch["f"] - f, 0.0)
         scratch["x"], scratch["f"] = x, f
         self._inverse.append(scratch, s, y)
