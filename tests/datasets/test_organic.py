@@ -222,15 +222,16 @@ def test_the_card_counts_kinds_charges_conformers_and_sorts_of_failures(tmp_path
     resumable.save(tmp_path / "1.h5", built)  # the same molecules again: duplicates
     joined.prepare([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "minima.h5", tmp_path / "split.json")
     found = card.describe("o", {"minima": tmp_path / "minima.h5", "split": tmp_path / "split.json"}, {"kind": "organic"})
-    assert found["kinds"] == {"listed": len(built.structures) - 1, "ion": 1}
+    unlike = len(built.structures) - 1  # two of ethanol's are one, with hydrogens exchanged
+    assert found["kinds"] == {"listed": unlike - 1, "ion": 1}
     charges: Counter[str] = Counter()
     for part in found["charges"].values():
         charges.update(part)
-    assert charges == {"0": len(built.structures) - 1, "1": 1}
-    assert sum(int(n) * graphs for n, graphs in found["minima_of_graph"].items()) == len(built.structures)
+    assert charges == {"0": unlike - 1, "1": 1}
+    assert sum(int(n) * graphs for n, graphs in found["minima_of_graph"].items()) == unlike
     assert found["failures"]["sorts"]["step-cap"] == 2
-    assert found["duplicates"]["removed"] == len(built.structures)
-    assert found["duplicates"]["removed_ids"] == built.structures.names
+    assert found["duplicates"]["removed"] == len(built.structures) + 1
+    assert set(found["duplicates"]["removed_ids"]) == set(built.structures.names)
     data_card.make(found, tmp_path / "card")
     table = pd.read_csv(tmp_path / "card.csv")
     assert set(table.panel) >= {"kinds", "charges", "minima_of_graph"}

@@ -21,6 +21,8 @@ from morered.structures import Column, Structures
 
 SMILES = ["CCO", "CC(=O)[O-]", "C=C", "CSC", "c1ccccc1", "FC(F)F"]
 OF = 3
+#: From this chunk on L-BFGS took new Hessians on the way: the same minima in fewer calls.
+RENEWED = 91
 
 
 @pytest.fixture
@@ -109,10 +111,12 @@ def test_the_file_that_ships_is_small_says_where_it_comes_from_and_holds_out_wha
 
 
 @pytest.mark.slow
-def test_a_chunk_made_anew_equals_the_one_that_ships() -> None:
-    """Every sixth entry of a chunk: what becomes of an entry does not hang on the others."""
-    ships = shipped.load(0)
-    some = minima.chunk_of(shipped.entries(), 0, shipped.about()["chunks"])[::6]
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_chunk_made_anew_equals_the_one_that_ships(place: int) -> None:
+    """Every sixth entry of the first and the last chunk: what becomes of an entry does not hang on the others."""
+    chunk = shipped.indices()[place]
+    ships = shipped.load(chunk)
+    some = minima.chunk_of(shipped.entries(), chunk, shipped.about()["chunks"])[::6]
     assert len({entry.kind for entry in some}) >= 4
     built = minima.build(some)
     names = {entry.name for entry in some}
@@ -130,7 +134,10 @@ def test_a_chunk_made_anew_equals_the_one_that_ships() -> None:
     assert np.median(far) < 1e-3
     assert far.max() < 0.05
     np.testing.assert_allclose(ours.column("energy"), theirs.column("energy"), rtol=0, atol=1e-3)
-    assert Counter(np.abs(ours.column("calls") - theirs.column("calls")) < 5)[True] > 0.8 * len(own)
+    if chunk >= RENEWED:
+        assert Counter(np.abs(ours.column("calls") - theirs.column("calls")) < 5)[True] > 0.8 * len(own)
+    else:
+        assert ours.column("calls").sum() < theirs.column("calls").sum()
 
 
 def test_the_document_counts_what_ships(repository: Path) -> None:

@@ -129,7 +129,8 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
     study = Study(config, repository / "config/ablations")
     assert jobs["train_model"] == len(study.settings.models)
     used, ships = set(range(study.settings.datasets["organic"].chunks_used)), set(shipped.indices())
-    assert jobs["take_shipped"] == 1
+    assert jobs["take_shipped"] == jobs["take_shipped_tests"] == 1
+    assert {"relax_tests_at_reference", "relax_validation_at_reference"} & set(jobs) == set()
     assert jobs.get("relax_at_reference", 0) == len(used - ships)
     assert "fetch_packages" not in jobs
     if name == "organic_choices":
@@ -142,10 +143,21 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
         assert {"fetch_packages", "pack_minima"} & set(workflow.planned("all")) == set()
         again = workflow.planned("minima")
         assert again["pack_minima"] == 1
-        assert again["pack_organic"] == 2
+        assert again["pack_tests"] == 1
+        assert again["relax_tests_at_reference"] == 60
         assert again["relax_at_reference"] == len(used - ships) + len(used)
         assert again["fetch_packages"] == 1
         workflow.write({**config, "datasets": {"organic": {**config["datasets"]["organic"], "chunks_used": 10}}})
         some = workflow.planned(study.weights("organic"))
         assert some["take_shipped"] == 1
         assert "relax_at_reference" not in some
+
+
+def test_isomers_of_qm7_need_no_packages(repository, workflow_in, tmp_path):
+    config = yaml.safe_load((repository / "config/tiny.yaml").read_text(encoding="utf-8"))
+    config["datasets"]["isomers"] = {"kind": "organic", "molecules": "qm7", "chunks": 4}
+    workflow, study = workflow_in(tmp_path, config), Study(config, repository / "config/ablations")
+    jobs = workflow.planned(f"{study.data_dir('isomers')}/minima.h5")
+    assert jobs["choose_molecules"] == jobs["prepare_organic"] == 1
+    assert jobs["relax_at_reference"] == 4
+    assert "fetch_packages" not in jobs

@@ -8,11 +8,16 @@ ORGANIC = {
 }
 # Those of them whose minima come with the package, as far as it has them.
 SHIPPED = [folder for folder, name in ORGANIC.items() if STUDY.settings.datasets[name].minima == "shipped"]
-SHIPPED_CHUNKS, SHIPPED_MINIMA = [], []
-if SHIPPED:
-    from morered.datasets.organic import shipped
+SHIPPED_CHUNKS, SHIPPED_MINIMA, SHIPPED_TESTS = [], [], []
+# Inputs that networks are judged on, and the minima of these.
+TEST_FILES = []
+if ORGANIC:
+    from morered.datasets.organic import shipped, shipped_tests
 
+    TEST_FILES = list(shipped_tests.PARTS)
+if SHIPPED:
     SHIPPED_CHUNKS, SHIPPED_MINIMA = shipped.indices(), str(shipped.file())
+    SHIPPED_TESTS = str(shipped_tests.file())
 # Their frozen test molecules are relaxed in so many chunks.
 TEST_CHUNKS = 60
 # So many of their validation molecules are inputs that settings are chosen on.
@@ -109,7 +114,13 @@ def custom_parts(wildcards):
 def organic_settings(wildcards):
     """What the minima of an organic dataset depend on."""
     settings = STUDY.settings.datasets[ORGANIC[wildcards.organic]]
-    return {"entries": settings.entries, "chunks": settings.chunks}
+    return {key: getattr(settings, key) for key in ("molecules", "entries", "chunks")}
+
+
+def packages_of(wildcards):
+    """The packages that an organic dataset's molecules are chosen from."""
+    lists = STUDY.settings.datasets[ORGANIC[wildcards.organic]].molecules == "lists"
+    return {"packages": "results/data/raw/packages"} if lists else {}
 
 
 def organic_parts(wildcards):
@@ -127,7 +138,7 @@ def organic_entries(wildcards):
 
 def organic_test_parts(wildcards):
     """The chunks that the inputs or the minima of an organic dataset's test molecules are made in."""
-    folder = STUDY.raw_dir(dataset_of(wildcards))
+    folder = f"results/data/raw/{wildcards.organic}"
     return [f"{folder}/tests.parts/{chunk}.{wildcards.what}.h5" for chunk in range(TEST_CHUNKS)]
 
 
@@ -143,9 +154,13 @@ def endings_on_validation(wildcards):
 
 
 def packed_of_study():
-    """The compact files of every organic dataset that is made of packages."""
-    made = [name for folder, name in ORGANIC.items() if folder not in SHIPPED]
-    return [f"{STUDY.data_dir(name)}/{what}.zip" for name in made for what in ("minima", "tests.inputs", "tests.minima")]
+    """The compact files of every organic dataset that is made of packages: as they ship."""
+    made = [(folder, name) for folder, name in ORGANIC.items() if folder not in SHIPPED]
+    return [
+        path
+        for folder, name in made
+        for path in (f"{STUDY.data_dir(name)}/minima.zip", f"results/data/raw/{folder}/tests.zip")
+    ]
 
 
 def minima_of_study():

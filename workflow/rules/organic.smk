@@ -10,6 +10,8 @@ localrules:
 # What comes with the package is not made again.
 ruleorder: take_shipped > choose_molecules
 ruleorder: take_shipped > relax_at_reference
+ruleorder: take_shipped_tests > gather_tests
+ruleorder: take_shipped_tests > relax_validation_at_reference
 
 
 rule fetch_packages:
@@ -43,7 +45,7 @@ rule take_shipped:
 
 rule choose_molecules:
     input:
-        "results/data/raw/packages",
+        unpack(packages_of),
     output:
         "results/data/raw/{organic}/entries.csv",
     log:
@@ -138,16 +140,33 @@ rule gather_tests:
     input:
         organic_test_parts,
     output:
-        "results/data/{data}/tests.{what}.h5",
+        "results/data/raw/{organic}/tests.{what}.h5",
     log:
-        "results/data/{data}/logs/gather_tests.{what}.log",
+        "results/data/raw/{organic}/logs/gather_tests.{what}.log",
     wildcard_constraints:
-        data=data_of_kind("organic"),
+        organic=one_of(ORGANIC),
         what="inputs|minima",
     conda:
         "../../envs/morered.yaml"
     script:
         "../scripts/gather_tests.py"
+
+
+rule take_shipped_tests:
+    input:
+        SHIPPED_TESTS,
+    output:
+        **{part.replace(".", "_"): f"results/data/raw/{{organic}}/{part}.h5" for part in TEST_FILES},
+    log:
+        "results/data/raw/{organic}/logs/take_shipped_tests.log",
+    wildcard_constraints:
+        organic=one_of(SHIPPED),
+    params:
+        settings=organic_settings,
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/take_shipped_tests.py"
 
 
 rule pack_minima:
@@ -168,20 +187,19 @@ rule pack_minima:
         "../scripts/pack_minima.py"
 
 
-rule pack_organic:
+rule pack_tests:
     input:
-        "results/data/{data}/{structures}.h5",
+        [f"results/data/raw/{{organic}}/{part}.h5" for part in TEST_FILES],
     output:
-        "results/data/{data}/{structures}.zip",
+        "results/data/raw/{organic}/tests.zip",
     log:
-        "results/data/{data}/logs/pack_organic.{structures}.log",
+        "results/data/raw/{organic}/logs/pack_tests.log",
     wildcard_constraints:
-        data=data_of_kind("organic"),
-        structures=r"tests\.inputs|tests\.minima",
+        organic=one_of(ORGANIC),
     conda:
         "../../envs/morered.yaml"
     script:
-        "../scripts/pack_organic.py"
+        "../scripts/pack_tests.py"
 
 
 rule select_conformers:

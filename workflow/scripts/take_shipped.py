@@ -7,10 +7,8 @@ from morered.datasets.organic import choice, shipped
 from morered.study.script import logged
 
 with logged(snakemake):
-    settings, file, out = snakemake.params.settings, snakemake.input[0], snakemake.output
-    about = shipped.about(file)
-    if settings["entries"] is not None or settings["chunks"] != about["chunks"]:
-        raise ValueError(f"the minima that ship are of all entries in {about['chunks']} chunks: set chunks, leave entries out")
+    file, out = snakemake.input[0], snakemake.output
+    about = shipped.require(snakemake.params.settings, file)
     made_by = storage.provenance(shipped.chunks, config=about, parents=[file])
     places = {int(Path(part).stem): part for part in out.parts}
     for index, built in shipped.chunks(file):

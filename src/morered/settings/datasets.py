@@ -111,11 +111,15 @@ class OrganicDataset(Dataset):
 
     KINDS: ClassVar[tuple[str, ...]] = ("organic",)
     kind: Literal["organic"] = key(meaning=_KIND)
+    molecules: Literal["lists", "qm7"] = key(
+        "lists",
+        "lists: a choice from the lists of installable packages. qm7: stereoisomers and conformers of QM7's training graphs.",
+    )
     minima: Literal["packages", "shipped"] = key(
         "packages",
         "Where the minima come from. packages: molecules are chosen from the lists of installable packages, and relaxed at the "
-        "reference, which takes some eight core-hours. shipped: the same, read from the file that comes with morered; what it "
-        "lacks is made.",
+        "reference, which takes some eight core-hours (of qm7 one and a half). shipped: the same, read from the file that comes "
+        "with morered, which has those of lists; what it lacks is made.",
     )
     chunks: int = key(1, "Jobs that the relaxation is split into.", ge=1)
     chunks_used: int | None = key(

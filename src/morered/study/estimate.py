@@ -43,8 +43,10 @@ _DISPLACED = {"mmff94": 0.001, "gfn1": 0.02, "gfn2": 0.02, "so3lr": 0.02, "aimne
 _UNPACKED_BYTES, _PARSED_BYTES = 80e6, 10e6
 #: Evaluations of an optimisation with PBE0, steps of an adaptive sampler, seconds to perceive the bonds of one molecule.
 _EVALUATIONS, _SAMPLER_CAP, _EXAMINED = 20, 2000, 0.02
-#: Seconds of a core to choose the molecules of an organic dataset, to make all of their minima, and those of one chunk of tests.
-_CHOSEN, _AT_REFERENCE, _TESTS_AT_REFERENCE = 140.0, 27_000.0, 125.0
+#: Seconds of a core to choose the molecules of an organic dataset, and to make the minima of one chunk of tests.
+_CHOSEN, _TESTS_AT_REFERENCE = 140.0, 75.0
+#: Molecules of an organic dataset, and seconds of a core to make all of their minima.
+_AT_REFERENCE = {"lists": (34_139, 27_000.0), "qm7": (6_404, 5_000.0)}
 #: Of one input of a test or validation molecule; inputs of the frozen test sets by their names.
 _AT_CONFORMER = 1.4
 _CONFORMERS = {"drugs": 1848, "scaffolds": 500, "qm9": 300}
@@ -57,8 +59,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "download_file", "unpack_file", "parse_qm7x", "join_qm7x", "prepare_qm7", "download_qm9", "prepare_qm9", "prepare_custom",
         "augment_minima", "select_published", "diffuse_minima", "displace_minima", "gather_testset", "displace_for_training",
         "gather_displaced", "describe_dataset", "fetch_packages", "choose_molecules", "relax_at_reference",
-        "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_organic", "pack_minima",
-        "prepare_organic", "take_shipped", "select_conformers",
+        "relax_tests_at_reference", "relax_validation_at_reference", "gather_tests", "pack_tests", "pack_minima",
+        "prepare_organic", "take_shipped", "take_shipped_tests", "select_conformers",
     ),
     "training": ("train_model", "use_weights", "predict_image_times", "predict_molecule_times", "calibrate_model"),
     "relaxation": (
@@ -152,7 +154,7 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
         return _CHOSEN
     if job.rule == "relax_at_reference":
         organic = [dataset for dataset in study.settings.datasets.values() if isinstance(dataset, OrganicDataset)]
-        return max(_AT_REFERENCE * ((dataset.entries or 34_139) / 34_139) / dataset.chunks for dataset in organic)
+        return max(map(_seconds_of_chunk, organic))
     if job.rule == "relax_tests_at_reference":
         return _TESTS_AT_REFERENCE
     if job.rule == "relax_validation_at_reference":
@@ -288,3 +290,9 @@ def _archives() -> dict[str, int]:
 
 def _file_bytes(archive: str) -> float:
     return float(_archives().get(archive, 0))
+
+
+def _seconds_of_chunk(dataset: OrganicDataset) -> float:
+    """To make the minima of one chunk at the reference."""
+    molecules, seconds = _AT_REFERENCE[dataset.molecules]
+    return seconds * (dataset.entries or molecules) / molecules / dataset.chunks

@@ -270,9 +270,8 @@ class Study:
     def conformers(self, testset: str) -> str:
         """Files that a test set of conformers is taken from, without their endings: their inputs and their minima."""
         settings = self.settings.testsets[testset]
-        if settings.split == "test":
-            return f"{self.data_dir(settings.dataset)}/tests"
-        return f"{self.raw_dir(settings.dataset)}/validation"  # whatever part of the minima is used
+        # whatever part of the minima is used
+        return f"{self.raw_dir(settings.dataset)}/{'tests' if settings.split == 'test' else settings.split}"
 
     def endings(self, testset: str, method: str, seed: int = 0) -> str:
         """Table of where each result of a test set of conformers lies on the reference's surface."""

@@ -50,7 +50,7 @@ class Entry:
     skeleton
         See `identity.skeleton`.
     kind
-        listed, first, qm9, qm7, ion, exchange or dimer; of a test molecule the test set's name.
+        listed, first, qm9, qm7, ion, exchange, dimer or isomer; of a test molecule the test set's name.
     conformers
         How many are started.
     """

@@ -6,14 +6,13 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from morered import resumable, storage
 from morered.datasets import splits
-from morered.metrics.rmsd import rmsd
+from morered.datasets.duplicates import duplicates
 from morered.structures import Structures
 
-#: Minima of one skeleton whose energies (eV) and shapes (Å) differ by less are one minimum that was reached twice.
+#: Minima of one SMILES whose energies (eV) and shapes (Å) differ by less are one minimum that was reached twice.
 SAME_ENERGY, SAME_SHAPE = 2e-3, 0.05
 
 
@@ -42,28 +41,14 @@ def prepare(
     built = resumable.Built.concatenate([resumable.load(path) for path in parts])
     if not len(built.structures):
         raise ValueError(f"{minima}: no chunk has a minimum")
-    repeated = duplicates(built.structures)
+    smiles = [text.decode() for text in built.structures.column("smiles").tolist()]
+    bare, energies = built.structures.without_columns(), built.structures.column("energy")
+    repeated = duplicates(bare, smiles, energies, rmsd_threshold=SAME_SHAPE, energy_threshold=SAME_ENERGY)
     kept = built.structures[~repeated]
     removed = [name.decode() for name in built.structures.ids[repeated].tolist()]
     resumable.save(minima, resumable.Built(kept, built.failures), storage.provenance(prepare, parents=parts, duplicates=removed))
     splits.save(split, split_of(kept))
     return len(removed), built.failures
-
-
-def duplicates(structures: Structures) -> NDArray[np.bool_]:
-    """Which minima were reached before, [M]: the same SMILES, energy and shape as one that stands earlier."""
-    smiles, energies = structures.column("smiles").tolist(), structures.column("energy")
-    seen: dict[bytes, list[int]] = {}
-    repeated = np.zeros(len(structures), dtype=bool)
-    bare = structures.without_columns()
-    for m, text in enumerate(smiles):
-        for k in seen.setdefault(text, []):
-            if abs(energies[m] - energies[k]) < SAME_ENERGY and rmsd(bare[[m]], bare[[k]])[0] < SAME_SHAPE:
-                repeated[m] = True
-                break
-        else:
-            seen[text].append(m)
-    return repeated
 
 
 def split_of(structures: Structures) -> splits.Split:

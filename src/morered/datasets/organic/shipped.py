@@ -1,28 +1,22 @@
 """The minima of the dataset ``organic`` as one small file that ships with the package: one archive of chunks.
 
-The file is a ZIP. ``about.json`` says how the minima were made, ``NOTICE.txt`` where the molecules come from and under which
-licences, ``entries.csv`` has all entries, and ``000.zip`` ... hold the minima of one chunk each, in the format of `compact`.
-SMILES, kind, part and skeleton of a minimum follow from its entry. A chunk is stored as it is, so that a file with more chunks
-begins with the bytes of one with fewer.
+The file is an `archive`. ``entries.csv`` has all entries, and ``000.zip`` ... hold the minima of one chunk each, in the format of
+`compact`. SMILES, kind, part and skeleton of a minimum follow from its entry.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from morered.calculators.aimnet2 import weights
-from morered.datasets.organic import choice, compact, minima, packages
+from morered.datasets.organic import archive, choice, compact, minima, packages
 from morered.datasets.organic.choice import Entry
-from morered.files import atomic_path
 from morered.resumable import Built
 from morered.structures import Column
 
@@ -55,22 +49,20 @@ def write(
     of
         How many chunks there are in all.
     """
-    about = {
-        "format": FORMAT,
+    made = {
         "chunks": of,
         "version": minima.VERSION,
-        "settings": asdict(minima.Settings()),
-        "reference": {"calculator": "aimnet2", "sha256": weights.SHA256},
         "packages": {f"{package.name} {package.version}": package.sha256 for package in packages.PACKAGES},
     }
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo("about.json"), json.dumps(about, indent=1, ensure_ascii=False))
-        archive.writestr(zipfile.ZipInfo("NOTICE.txt"), packages.notice())
-        archive.writestr(zipfile.ZipInfo("entries.csv"), choice.as_text(entries), zipfile.ZIP_LZMA)
+
+    def members() -> Iterator[tuple[str, bytes | str, int]]:
+        yield "entries.csv", choice.as_text(entries), zipfile.ZIP_LZMA
         for index, built in chunks:
             columns = {name: column for name, column in built.structures.columns.items() if name not in _OF_ENTRIES}
             bare = built.structures.without_columns().with_columns(columns)
-            archive.writestr(zipfile.ZipInfo(f"{index:03d}.zip"), compact.packed(Built(bare, built.failures)))
+            yield f"{index:03d}.zip", compact.packed(Built(bare, built.failures)), zipfile.ZIP_STORED
+
+    archive.write(path, FORMAT, made, members())
 
 
 def about(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
@@ -81,28 +73,37 @@ def about(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     ValueError
         If the file is none of these.
     """
-    try:
-        with zipfile.ZipFile(path or file()) as archive:
-            found: dict[str, Any] = json.loads(archive.read("about.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ValueError(f"{path or file()} holds no organic minima: {error}") from error
-    if found.get("format") != FORMAT:
-        raise ValueError(f"{path or file()} holds no organic minima: its format is {found.get('format')!r}")
+    return archive.about(path or file(), FORMAT, "organic minima")
+
+
+def require(settings: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """What `about` says, if a dataset of these settings (``molecules``, ``entries``, ``chunks``) is the one that ships.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    found = about(path)
+    if settings["molecules"] != "lists":
+        raise ValueError(f"no minima of molecules: {settings['molecules']} ship: set minima to packages, and they are made")
+    if settings["entries"] is not None or settings["chunks"] != found["chunks"]:
+        raise ValueError(f"the minima that ship are of all entries in {found['chunks']} chunks: set chunks, leave entries out")
     return found
 
 
 def indices(path: str | os.PathLike[str] | None = None) -> list[int]:
     """Numbers of the chunks that a file has, the package's own if None."""
     about(path)
-    with zipfile.ZipFile(path or file()) as archive:
-        return [int(name[:-4]) for name in archive.namelist() if name.endswith(".zip")]
+    with zipfile.ZipFile(path or file()) as content:
+        return [int(name[:-4]) for name in content.namelist() if name.endswith(".zip")]
 
 
 def entries(path: str | os.PathLike[str] | None = None) -> list[Entry]:
     """All entries that the chunks were made of."""
     about(path)
-    with zipfile.ZipFile(path or file()) as archive:
-        return choice.from_lines(archive.read("entries.csv").decode().splitlines())
+    with zipfile.ZipFile(path or file()) as content:
+        return choice.from_lines(content.read("entries.csv").decode().splitlines())
 
 
 def chunks(path: str | os.PathLike[str] | None = None) -> Iterator[tuple[int, Built]]:
@@ -126,8 +127,8 @@ def load(index: int, path: str | os.PathLike[str] | None = None) -> Built:
 
 
 def _read(index: int, path: str | os.PathLike[str] | None, by_name: Mapping[str, Entry]) -> Built:
-    with zipfile.ZipFile(path or file()) as archive:
-        built = compact.unpacked(archive.read(f"{index:03d}.zip"))
+    with zipfile.ZipFile(path or file()) as content:
+        built = compact.unpacked(content.read(f"{index:03d}.zip"))
     own = [by_name[name.rpartition("/")[0]] for name in built.structures.names]
     texts = {name: [getattr(entry, name).encode() for entry in own] for name in _OF_ENTRIES}
     columns = {name: Column(np.array(values, dtype=np.bytes_) if values else np.empty(0, "S1")) for name, values in texts.items()}

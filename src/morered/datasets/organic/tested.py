@@ -23,12 +23,12 @@ from morered.resumable import Built
 from morered.structures import Column, Structures
 
 #: Raised by hand when what is built changes.
-VERSION = 1
+VERSION = 2
 #: The inputs of a molecule, as the last part of their names.
 ETKDG, MMFF94 = "etkdg", "mmff94"
 MMFF94_STEPS = 10_000
 #: Kinds of validation molecules that have such inputs: all but dimers, which are no one molecule that can be embedded.
-KINDS = ("listed", "first", "qm9", "qm7", "ion", "exchange")
+KINDS = ("listed", "first", "qm9", "qm7", "ion", "exchange", "isomer")
 
 
 class Tested(NamedTuple):
