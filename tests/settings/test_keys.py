@@ -15,13 +15,13 @@ PAPER = "a setting of the paper or of the authors' code (Appendix C.2), at its v
 #: Keys that no shipped config sets -> why they are there.
 KEPT = {
     "ablations.entries.datasets": "a sweep over data, such as the calculator of displacements",
-    "ablations.entries.methods": "a sweep over settings of a method, docs/ablations.md",
     "ablations.testsets": "a sweep that needs one test set only",
     "datasets.entries": "a sample of the organic molecules, for a first look",
     "datasets.file": "molecules of one's own, docs/own-data.md",
     "datasets.split.seed": "another split, to see what hangs on it",
     "datasets.conformers": "molecules of one's own, docs/own-data.md",
     "datasets.relax_with": "molecules of one's own, docs/own-data.md",
+    "datasets.molecules": "QM7's stereoisomers and conformers, as QM7-X has them, without its 92 GB",
     "datasets.timeout": "a molecule of one's own that never ends would hold its job",
     "datasets.displaced.labels": "forces to learn from at another level than displacements, such as PBE0",
     "datasets.files": "a part of QM7-X, whose whole is 92 GB",
