@@ -203,6 +203,16 @@ def test_molecules_are_put_beside_each_other() -> None:
     assert inside == pytest.approx(np.linalg.norm(second[:, None] - second[None], axis=-1))
 
 
+@pytest.mark.parametrize("chunks", [1, 3, 4, 7])
+def test_molecules_that_everyone_tries_first_are_in_the_first_half_of_the_chunks(chunks: int) -> None:
+    entries = [entry(f"list/{k}", "CCCCO") for k in range(40)] + [entry(f"first/{k}", "O", kind="first") for k in range(10)]
+    entries += [entry("qm9/1", "CCO", kind="qm9"), entry("qm9/2", "CCCCO", kind="qm9")]
+    parts = [minima.chunk_of(entries, k, chunks) for k in range(chunks)]
+    assert sorted(e.name for part in parts for e in part) == sorted(e.name for e in entries)
+    wanted = {"qm9/1"} | {f"first/{k}" for k in range(10)}
+    assert wanted == {e.name for part in parts[: (chunks + 1) // 2] for e in part if minima.essential(e)}
+
+
 def test_chunks_are_joined_without_duplicates(tmp_path: Path, built: resumable.Built) -> None:
     for k in range(2):
         resumable.save(tmp_path / f"{k}.h5", built if k == 0 else resumable.Built(built.structures[:2], {"y": "why"}))

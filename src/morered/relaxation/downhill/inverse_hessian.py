@@ -112,8 +112,8 @@ class Valence:
 
     `SOFTEST`, in eV/Å², stands for all that the force field leaves out. Steps to 0.005 eV/Å with AIMNet2 for eight drugs of forty
     atoms from MMFF94: 201 with H0 = 1/70 Å²/eV, and 39, 40, 45 and 60 with 0.1, 0.3, 1 and 3 eV/Å²
-    (``benchmarks/preconditioner.py``). Of some 90 test molecules from ETKDGv3, 11 did not come to rest in 600 steps with the Hessian of
-    the start; the six of these that were tried did in 84 to 132 with a new one after each `REACH`, in Å.
+    (``benchmarks/preconditioner.py``). Of some 90 test molecules from ETKDGv3, 11 did not come to rest in 600 steps with the
+    Hessian of the start; the six of these that were tried did in 84 to 132 with a new one after each `REACH`, in Å.
     """
 
     SOFTEST = 0.3
