@@ -157,9 +157,7 @@ def packed_of_study():
     """The compact files of every organic dataset that is made of packages: as they ship."""
     made = [(folder, name) for folder, name in ORGANIC.items() if folder not in SHIPPED]
     return [
-        path
-        for folder, name in made
-        for path in (f"{STUDY.data_dir(name)}/minima.zip", f"results/data/raw/{folder}/tests.zip")
+        path for folder, name in made for path in (f"{STUDY.data_dir(name)}/minima.zip", f"results/data/raw/{folder}/tests.zip")
     ]
 
 
