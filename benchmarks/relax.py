@@ -37,10 +37,12 @@ from morered.figures import bars
 from morered.metrics.tables import write_table
 from morered.models import weights
 from morered.models.networks import DiffusionNetwork, Potential, build
+from morered.models.shipped import names as shipped_names
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_config, relax
 from morered.relaxation.downhill.one_molecule import relax_molecule
 from morered.settings.networks import ModelConfig
+from morered.settings.presets import started
 from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
@@ -69,11 +71,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "JT, accurate": {"preset": "accurate", "model": "elastic"},
     "MLFF, batched L-BFGS": {"relaxer": "mlff", "model": "mlff"},
     "MLFF, ASE's L-BFGS": {"relaxer": "mlff", "model": "mlff", "optimizer": "ase"},
+    "AIMNet2": {"preset": "aimnet2"},
+    "SO3LR": {"preset": "so3lr"},
     "GFN2-xTB": {"relaxer": "gfn2"},
     "GFN1-xTB": {"relaxer": "gfn1"},
     "MMFF94": {"relaxer": "mmff94", "variant": "paper"},
     "MMFF94, tight": {"relaxer": "mmff94", "variant": "tight"},
 }
+#: What the batched L-BFGS goes down on. The network of the first alone is watched: of the others an evaluation is a step.
+POTENTIALS = ("mlff", "aimnet2", "so3lr")
 #: Molecules of so many atoms that QM7 does not have.
 LARGER = {25: "CCCCCC(O)CO", 26: "CCCCCCCC"}
 #: What bounds the largest batches and sizes in a scan.
@@ -122,7 +128,7 @@ class Models:
         self.origin: dict[str, str] = {}
         self._loaded: dict[str, LoadedModel] = {}
         for part, name in SHIPPED.items():
-            self.origin[part] = "shipped" if shipped and name in shipped.names() else "random"
+            self.origin[part] = "shipped" if shipped and name in shipped_names() else "random"
             model = weights.load(name) if self.origin[part] == "shipped" else new_model(part, features)
             self._loaded[part] = model
             watched = "forward" if isinstance(model.network, DiffusionNetwork) else "energy_forces"
@@ -204,11 +210,11 @@ def measure(name: str, structures: Structures, models: Models, repeats: int, *, 
         begin = time.process_time()
         done = relax(structures, method, batch_size=batch_size, workers=1).structures
         spent = float(done.column("seconds").sum()) if program else time.process_time() - begin
-        evaluations = int(done.column("steps").sum()) if program else models.meter.molecules
+        evaluations = models.meter.molecules or int(done.column("steps").sum())
         best = min(best, (spent, models.meter.seconds, evaluations))
     spent, inside, evaluations = best
     verdicts = done.column("verdict")
-    engine = not program and not (isinstance(method, PotentialMethod) and method.optimizer == "ase")
+    engine = models.meter.molecules > 0 and not (isinstance(method, PotentialMethod) and method.optimizer == "ase")
     return {
         "ms_per_molecule": 1e3 * spent / len(structures),
         "evaluations_per_molecule": evaluations / len(structures),
@@ -224,7 +230,8 @@ def measure(name: str, structures: Structures, models: Models, repeats: int, *, 
 
 def is_program(name: str) -> bool:
     """Whether a method runs in worker processes, one molecule at a time."""
-    return METHODS[name]["relaxer"] not in ("morered", "mlff")
+    relaxer = started(METHODS[name], name)["relaxer"]
+    return relaxer != "morered" and relaxer not in POTENTIALS
 
 
 def rows(plan: Plan, models: Models, only: list[str], cap: int) -> Iterator[dict[str, Any]]:
