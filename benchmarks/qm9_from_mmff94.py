@@ -6,7 +6,7 @@
 The frozen test molecules of QM9 (`datasets/organic/data`), none of which is trained on. An input is QM9's geometry
 (B3LYP/6-31G(2df,p)) after RDKit's MMFF94; each method goes on from there. One row an input and method, MMFF94 itself among
 them: id, method, verdict, rmsd and rmsd_heavy (Å to QM9's geometry, all atoms and those beyond hydrogen), energy (kcal/mol above
-QM9's geometry at B3LYP/6-31G(2df,p) by PySCF, for so many molecules as ``--energies`` says: a minute and more each). R-DM leaves
+QM9's geometry at B3LYP/6-31G(2df,p) by PySCF, for so many molecules as ``--energies`` says). R-DM leaves
 0.074 Å and 0.34 kcal/mol in the median.
 """
 

@@ -34,7 +34,7 @@ def choose() -> list[Entry]:
 
 
 def stereoisomers(molecule: Chem.Mol) -> Iterator[Chem.Mol]:
-    """All stereoisomers that can be embedded, one of each pair of mirror images, in the order of their SMILES."""
+    """All stereoisomers, one of each pair of mirror images, in the order of their SMILES; some may be too strained to exist."""
     options = EnumerateStereoisomers.StereoEnumerationOptions(unique=True, tryEmbedding=False)
     every = {Chem.MolToSmiles(isomer) for isomer in EnumerateStereoisomers.EnumerateStereoisomers(molecule, options=options)}
     for smiles in sorted(every):

@@ -76,7 +76,7 @@ class Start:
 def chunk_of(entries: Sequence[Entry], index: int, chunks: int) -> list[Entry]:
     """The entries of one chunk: every so many of an order by hash, so that each chunk is a sample of all.
 
-    Small molecules that everyone tries first are in the first half of the chunks: who uses a part of the dataset has them all.
+    `essential` molecules of a chunk in the second half are moved to one in the first, so that a part of the dataset has them.
     """
     ordered = sorted(entries, key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
     own, partner = ordered[index::chunks], index + (chunks + 1) // 2
@@ -87,8 +87,9 @@ def chunk_of(entries: Sequence[Entry], index: int, chunks: int) -> list[Entry]:
 
 def essential(entry: Entry) -> bool:
     """Whether a molecule belongs to those that everyone tries first, or is of QM9 with up to four heavy atoms."""
-    small = entry.kind == "qm9" and Chem.MolFromSmiles(entry.smiles).GetNumHeavyAtoms() <= ESSENTIAL_HEAVY
-    return entry.kind == "first" or small
+    if entry.kind == "qm9":
+        return bool(Chem.MolFromSmiles(entry.smiles).GetNumHeavyAtoms() <= ESSENTIAL_HEAVY)
+    return entry.kind == "first"
 
 
 def build(entries: Sequence[Entry], settings: Settings | None = None, progress: bool = False) -> Built:
