@@ -69,3 +69,19 @@ def test_distances_are_of_heavy_atoms_where_there_are_enough() -> None:
     found = endings.heavy_rmsd(a, b)
     assert found[0] < 1e-9
     assert found[1] > 0.05
+
+
+def test_a_result_that_is_another_input_of_its_molecule_falls_into_that_input_s_minimum(made: tested.Tested) -> None:
+    inputs, minima = made.inputs.structures, made.minima.structures
+    start, _ = tested.select(inputs, minima, start="etkdg")
+    relaxed = relax(start, from_config({"preset": "mmff94"}), workers=1).structures
+    marked = minima.columns["calls"]._replace(values=np.where([n.endswith("mmff94") for n in minima.names], 777, 1))
+    marks = minima.with_columns({**minima.columns, "calls": marked})
+    known = endings.measure(relaxed, inputs, marks).set_index("id")
+    found = endings.measure(relaxed, start, minima).set_index("id")
+    good = known["fell"] == 1
+    assert good.sum() == 3
+    assert (known.loc[good, "calls"] == 777).all()
+    assert (found.loc[good, "calls"] < 777).all()
+    np.testing.assert_allclose(known.loc[good, "energy_left"], found.loc[good, "energy_left"], atol=5e-3)
+    np.testing.assert_allclose(known.loc[good, "rmsd_left"], found.loc[good, "rmsd_left"], atol=1e-2)

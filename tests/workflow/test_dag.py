@@ -139,7 +139,7 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
         runs = sum(len(study.methods_of(testset)) for testset in study.settings.testsets)
         frozen = sum(len(study.methods_of(testset)) for testset in study.settings.testsets if "validation" not in testset)
         assert jobs["end_at_reference"] == frozen + len(study.calibrating("organic")) <= runs
-        assert jobs["calibrate_model"] == jobs["organic_page"] == 1
+        assert jobs["calibrate_model"] == jobs["model_card"] == jobs["organic_page"] == 1
         assert {"fetch_packages", "pack_minima"} & set(workflow.planned("all")) == set()
         again = workflow.planned("minima")
         assert again["pack_minima"] == 1

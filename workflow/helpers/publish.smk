@@ -1,5 +1,8 @@
 # What the page of a study's results is made from.
 
+# Name of weights that ship -> the model that they are of.
+SHIPPING = {model.ships_as: name for name, model in STUDY.settings.models.items() if model.ships_as and "@" not in name}
+
 
 def published_results(wildcards):
     """Pictures of the figures that the config asks for, and the numbers of its figures and tables, in the config's order."""

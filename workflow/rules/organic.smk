@@ -4,6 +4,7 @@
 localrules:
     fetch_packages,
     choices,
+    model_card,
     organic_page,
 
 
@@ -221,9 +222,8 @@ rule select_conformers:
 
 rule end_at_reference:
     input:
+        unpack(conformers_of),
         relaxed=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.h5",
-        inputs=f"{ROOT}/testsets/{{testset}}.h5",
-        minima=minima_of,
     output:
         f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.endings.csv",
     log:
@@ -259,9 +259,29 @@ rule choices:
         endings_of_study(),
 
 
+rule model_card:
+    input:
+        weights=lambda wildcards: STUDY.calibrated(SHIPPING[wildcards.ships]),
+        endings=f"{FIGURES['endings'].stem(STUDY, 'endings')}.csv",
+    output:
+        weights=f"{ROOT}/weights/{{ships}}.safetensors",
+        card=f"{ROOT}/weights/{{ships}}.md",
+    log:
+        f"{ROOT}/logs/model_card/{{ships}}.log",
+    wildcard_constraints:
+        ships=one_of(SHIPPING),
+    params:
+        document="docs/organic.md",
+    conda:
+        "../../envs/morered.yaml"
+    script:
+        "../scripts/model_card.py"
+
+
 rule organic_page:
     input:
         unpack(published_results),
+        cards=[f"{ROOT}/weights/{name}.md" for name in SHIPPING],
         document=f"{workflow.basedir}/docs/organic.md",
     output:
         f"{ROOT}/page/organic.md",

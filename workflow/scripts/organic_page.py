@@ -1,9 +1,11 @@
-"""docs/organic.md with the results of this run in it, and their figures beside it."""
+"""docs/organic.md with the results of this run in it, their figures and numbers beside it."""
 
 from pathlib import Path
+from shutil import copyfile
 
 from morered.figures import results_page
 from morered.figures.results_page import Shown
+from morered.files import atomic_path
 from morered.study.script import logged
 
 with logged(snakemake):
@@ -13,3 +15,6 @@ with logged(snakemake):
     results = "\n\n".join(results_page.sections(shown, pictures="figures/organic"))
     text = results_page.filled(Path(files.document).read_text(encoding="utf-8"), results)
     results_page.write(snakemake.output[0], text, shown, pictures="figures/organic")
+    for numbers in files.numbers:
+        with atomic_path(Path(snakemake.output[0]).parent / "data/organic" / Path(numbers).name) as copy:
+            copyfile(numbers, copy)

@@ -69,7 +69,7 @@ def page(
     table = pd.read_csv(comparison)
     note = fill(escape(note.strip(), quote=False), WIDTH, break_long_words=False, break_on_hyphens=False)
     parts = [f"# Results of the study “{study}”", note, "Made by", *(f"    {command}" for command in commands)]
-    parts += [f"and written by the rule `results_page` from the run's own files. {_source(comparison)}"]
+    parts += [f"and written by the rule `results_page` from the run's own files. {source(comparison)}"]
     if remarks:
         parts.append(remarks.strip())
     lacking = table["this_run"].isna()
@@ -92,7 +92,7 @@ def sections(shown: Sequence[Shown], pictures: str = "figures", describes: Mappi
         numbers = pd.read_csv(item.numbers)
         if len(numbers) <= LONGEST:
             parts.append(markdown(numbers))
-        parts.append(f"{len(numbers)} rows. {_source(item.numbers)}")
+        parts.append(f"{len(numbers)} rows. {source(item.numbers)}")
     return parts
 
 
@@ -173,5 +173,6 @@ def _cell(value: object) -> str:
 _MARKED = re.compile(r"\]\(|\*|\\(?!\|)|<|~~")
 
 
-def _source(path: Path) -> str:
+def source(path: Path) -> str:
+    """Which file numbers are from, with the first digits of its SHA-256."""
     return f"Numbers: `{Path(path).name}`, SHA-256 {sha256(path)[:12]}."

@@ -228,8 +228,20 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
     WeightsError
         As `load`.
     """
-    path = find(path_or_name)
-    _, config, header, digest = model = load(path)
+    lines = {"file": str(find(path_or_name)), **facts(path_or_name)}
+    width = max(map(len, lines))
+    return "\n".join(printable(f"{key:<{width}}  {value}") for key, value in lines.items())
+
+
+def facts(path_or_name: str | os.PathLike[str]) -> dict[str, str]:
+    """What the header of a weights file says, by what it is called there: the lines of `describe` and of a model card.
+
+    Raises
+    ------
+    WeightsError
+        As `load`.
+    """
+    _, config, header, digest = model = load(path_or_name)
     kinds = {
         "morered-jt": "MoreRed-JT: noise and time on one representation",
         "noise": "diffusion noise (DDPM; the noise half of MoreRed-AS and -ITP)",
@@ -243,7 +255,6 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
         if there
     ]
     lines = {
-        "file": str(path),
         "kind": f"{config.kind} ({kinds[config.kind]})",
         "network": f"{names_of[config.representation]}, {config.features} features, {config.interactions} interactions, "
         f"{config.radial_basis} radial functions, cutoff {config.cutoff:g} Å; {model.network.n_parameters()} parameters",
@@ -261,8 +272,7 @@ def describe(path_or_name: str | os.PathLike[str]) -> str:
     lines |= {f"training: {key}": _plain(value) for key, value in header.training.items()}
     lines |= {f"metric: {key}": _plain(value) for key, value in header.metrics.items()}
     lines["digest"] = f"{digest} (checked)"
-    width = max(map(len, lines))
-    return "\n".join(printable(f"{key:<{width}}  {value}") for key, value in lines.items())
+    return lines
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

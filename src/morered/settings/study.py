@@ -48,6 +48,7 @@ class Model(Architecture):
         None, "Train on the first so many graphs of the training split only; validation and test stay as they are.", ge=1
     )
     features: int = key(256, "Features per atom.", ge=4, le=4096)
+    ships_as: FileName | None = key(None, "Name of the weights and the card that the study makes of it; a version belongs in it.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "draw_compositions", "generate_structures", "examine_samples", "generate_to_caps", "examine_capped", "record_sampling",
         "record_reverse_process",
     ),
-    "figures": ("compare_with_paper", "measure_labels", "results_page", "organic_page"),  # and those of the catalogue
+    # and those of the catalogue
+    "figures": ("compare_with_paper", "measure_labels", "results_page", "model_card", "organic_page"),
 }  # fmt: skip
 #: Rules that do nothing themselves.
 _TARGETS = ("all", "figures", "tables", "data_cards", "minima", "models", "choices")

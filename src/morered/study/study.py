@@ -57,7 +57,7 @@ class Study:
         model = self.settings.models[name]
         settings = model.stated()
         settings["training"] = {**settings.get("training", {}), "seed": model.training.seed}
-        return {key: value for key, value in settings.items() if key not in ("dataset", "source")}
+        return {key: value for key, value in settings.items() if key not in ("dataset", "source", "ships_as")}
 
     def method_settings(self, name: str) -> Settings:
         """What a method's runs depend on, without what is at its default and without the models' names."""
@@ -255,6 +255,10 @@ class Study:
     def weights(self, model: str) -> str:
         """Weights file of a model."""
         return f"{self.root}/models/{model}/weights.safetensors"
+
+    def calibrated(self, model: str) -> str:
+        """The same with what its predicted times mean in the header (`calibrating`)."""
+        return f"{self.root}/models/{model}/calibrated.safetensors"
 
     def inputs(self, testset: str) -> str:
         """Structures of a test set."""

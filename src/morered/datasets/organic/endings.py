@@ -1,7 +1,7 @@
 """Where relaxed structures lie on the reference's surface: which minimum each falls into, how far above it, and how near.
 
 The minimum is that which the reference's own relaxation reaches from the result (AIMNet2, `minima.Settings`), not that of the
-input: conformers are not what is asked for.
+input: conformers are not what is asked for. Where a result is one of the inputs, as MMFF94's is, that minimum is known.
 
 Shapes: M molecules. Columns of the table, one row a molecule:
 
@@ -39,6 +39,8 @@ from morered.units import EV_PER_KCAL_MOL
 
 #: A molecule with fewer heavy atoms has too few to measure by: all of its atoms count.
 HEAVY = 3
+#: A result as near as this to an input, in Å (RMSD of all atoms), falls into that input's minimum: inputs are kept to 0.0005 Å.
+SAME = 0.002
 
 
 def measure(
@@ -51,14 +53,15 @@ def measure(
     relaxed
         Results of a relaxation with the columns ``verdict``, ``seconds`` and ``last_time``.
     inputs, minima
-        What was relaxed, with the column ``kind``, and the reference minima of these inputs, with ``calls``, by the same names.
+        What was relaxed, with the column ``kind``, and the reference minima of these inputs, with ``calls``, by the same names;
+        both may hold more than was relaxed: other inputs of the same molecules.
     settings
         Of the reference's relaxation.
     progress
         Show a bar.
     """
     settings = settings or Settings()
-    inputs = inputs[inputs.index_of(relaxed.ids)]
+    everything, inputs = inputs, inputs[inputs.index_of(relaxed.ids)]
     own = minima[minima.index_of(relaxed.ids)]
     converged = relaxed.column("verdict") == b"converged"
     table = pd.DataFrame(
@@ -86,25 +89,52 @@ def measure(
     if not len(rows):
         return table
     results = relaxed.without_columns()[rows]
-    ended = relax(results, settings.method(), batch_size=settings.batch_size, progress=progress).structures
-    fell = ended.column("verdict") == b"converged"
-    rows, results, ended = rows[fell], results[fell], ended[fell]
-    if not len(rows):
+    known = _known(results, everything, minima)
+    unknown = np.flatnonzero(known < 0)
+    ends: list[Structures | None] = [minima.without_columns()[[k]] if k >= 0 else None for k in known]
+    calls = np.where(known >= 0, minima.column("calls")[known].astype(float), np.nan)
+    if len(unknown):
+        ended = relax(results[unknown], settings.method(), batch_size=settings.batch_size, progress=progress).structures
+        calls[unknown] = ended.column("steps").astype(float) + 1
+        for place, m in enumerate(unknown):
+            if ended.column("verdict")[place] == b"converged":
+                ends[m] = ended.without_columns()[[place]]
+    fell = np.array([end is not None for end in ends])
+    if not fell.any():
         return table
-    ends = ended.without_columns()
-    left = (reference.energies_of(results) - reference.energies_of(ends)) / EV_PER_KCAL_MOL
-    after, before = heavy_rmsd(results, ends), heavy_rmsd(inputs.without_columns()[rows], ends)
+    rows, results, calls = rows[fell], results[fell], calls[fell]
+    reached = Structures.concatenate([end for end in ends if end is not None])
+    left = (reference.energies_of(results) - reference.energies_of(reached)) / EV_PER_KCAL_MOL
+    after, before = heavy_rmsd(results, reached), heavy_rmsd(inputs.without_columns()[rows], reached)
     found: dict[str, NDArray[Any]] = {
         "fell": np.ones(len(rows), dtype=int),
         "energy_left": left,
         "rmsd_left": after,
         "rmsd_input": before,
         "nearer": (after < before).astype(int),
-        "calls": ended.column("steps").astype(float) + 1,
+        "calls": calls,
     }
     for name, values in found.items():
         table.loc[rows, name] = values
     return table
+
+
+def _known(results: Structures, inputs: Structures, minima: Structures) -> NDArray[np.int64]:
+    """For each result, [M], the place in ``minima`` of the minimum of the input that it is; -1 where it is none."""
+    there = {name: place for place, name in enumerate(minima.names)}
+    of_molecule: dict[str, list[int]] = {}
+    for place, name in enumerate(inputs.names):
+        if name in there:
+            of_molecule.setdefault(name.rpartition("/")[0], []).append(place)
+    found = np.full(len(results), -1)
+    for m, result in enumerate(results):
+        for place in of_molecule.get(results.names[m].rpartition("/")[0], ()):
+            other = inputs[place]
+            if np.array_equal(result.numbers, other.numbers):
+                p, q = result.positions.astype(np.float64), other.positions.astype(np.float64)
+                if np.sqrt(np.square(superpose(p, q) - q).sum(axis=1).mean()) < SAME:
+                    found[m] = there[inputs.names[place]]
+    return found
 
 
 def heavy_rmsd(a: Structures, b: Structures) -> NDArray[np.float64]:
