@@ -13,7 +13,10 @@ def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_p
     config = yaml.safe_load((repository / "config" / name).read_text(encoding="utf-8"))
     # the demo's own sweep is of the one network that it trains; the small study takes those that ship
     if name not in ("config.yaml", "small.yaml", "engine.yaml"):
-        config["ablations"] = {path.stem: path.name for path in (repository / "config/ablations").glob("*.yaml")}
+        sweeps = {
+            path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (repository / "config/ablations").glob("*.yaml")
+        }
+        config["ablations"] = {p.stem: p.name for p, sweep in sweeps.items() if set(sweep["methods"]) <= set(config["methods"])}
     workflow = workflow_in(tmp_path, config)
     targets = [
         "all",
@@ -22,6 +25,7 @@ def test_every_target_dry_runs_under_every_config(repository, workflow_in, tmp_p
         "data_cards",
         *config.get("figures", []),
         *(f"ablation_{sweep}" for sweep in config.get("ablations", [])),
+        *(["data_labels"] if "labels" in config.get("ablations", []) else []),
     ]
     jobs = workflow.planned(*targets)
     assert {"relax_structures", "evaluate_relaxation"} <= set(jobs)

@@ -45,8 +45,8 @@ def runs_of(figure):
 
 
 def sweeps_of_study():
-    """The figure of each sweep that the config names."""
-    return [STUDY.figure(f"ablation_{sweep}") + ".png" for sweep in STUDY.ablations]
+    """The figures of each sweep that the config names."""
+    return [STUDY.figure(name) + ".png" for name, figure in FIGURES.items() if figure.category == "Ablations"]
 
 
 def endings_of_study():

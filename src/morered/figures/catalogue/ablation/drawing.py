@@ -18,7 +18,8 @@ COLUMNS = [
     "failure_percent", "failure_percent_low", "failure_percent_high", "median_rmsd", "mean_steps",
 ]  # fmt: skip
 
-_PANELS = (("median_ratio", "median RMSD ratio"), ("failure_percent", "failures (%)"))
+#: Quantity of each panel -> its label.
+PANELS = (("median_ratio", "median RMSD ratio"), ("failure_percent", "failures (%)"))
 
 
 def numbers(entries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -47,7 +48,7 @@ def draw(table: pd.DataFrame, stem: str | Path, title: str = "") -> None:
     markers = dict(zip(testsets, "osD^v", strict=False))
     groups = [(testset, method) for testset in testsets for method in methods]
     shift = dict(zip(groups, np.linspace(-0.28, 0.28, len(groups)) if len(groups) > 1 else [0.0], strict=True))
-    for axes, (quantity, label) in zip(figure.subplots(1, 2, sharey=True), _PANELS, strict=True):
+    for axes, (quantity, label) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
         for testset, method in groups:
             rows = table[(table["testset"] == testset) & (table["method"] == method)]
             place = np.array([entries.index(entry) for entry in rows["entry"]]) + shift[(testset, method)]

@@ -1,0 +1,50 @@
+"""The numbers in README, in docs/organic.md and on the card of the shipped network are those of the committed tables."""
+
+import pandas as pd
+import pytest
+
+from morered.figures import model_card, results_page
+from morered.figures.html import short
+from morered.models import shipped
+from morered.settings.presets import DEFAULT, PRESETS
+
+#: Test set -> what README calls it; method of config/organic.yaml -> its name on the command line.
+INPUTS = {"sample-etkdg": "ETKDGv3", "sample-mmff94": "MMFF94"}
+COMMANDS = {"fast": "fast", "MMFF94": "mmff94", "GFN2-xTB": "gfn2", "AIMNet2": "aimnet2"}
+
+
+@pytest.fixture
+def endings(repository):
+    return repository / "docs/data/organic/endings.csv"
+
+
+def test_the_card_is_that_of_the_weights_and_the_table(endings):
+    name = PRESETS[DEFAULT].noise
+    written = (shipped.folder() / f"{name}.md").read_text(encoding="utf-8")
+    assert written == model_card.card(name, name, endings, "docs/organic.md")
+
+
+def test_the_page_holds_every_table_that_is_committed(repository, endings):
+    page = (repository / "docs/organic.md").read_text(encoding="utf-8")
+    tables = sorted(endings.parent.glob("*.csv"))
+    assert endings in tables
+    for path in tables:
+        table = pd.read_csv(path)
+        assert results_page.source(path) in page
+        if len(table) <= results_page.LONGEST:
+            assert results_page.markdown(table) in page
+
+
+def test_the_table_of_readme_is_from_that_file(repository, endings):
+    readme = (repository / "README.md").read_text(encoding="utf-8").splitlines()
+    table = pd.read_csv(endings).set_index(["testset", "method"])
+    for testset, start in INPUTS.items():
+        for method, command in COMMANDS.items():
+            row = table.loc[(testset, method)]
+            found = [f"{row['converged_percent']:.0f} %"]
+            found += [
+                f"{short(row['median_energy_left'])} kcal/mol",
+                f"{short(row['median_rmsd_left'])} Å",
+                f"{short(row['median_ms'])} ms",
+            ]
+            assert f"| {start} | `{command}` | {' | '.join(found)} |" in readme, (testset, method)
