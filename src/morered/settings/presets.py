@@ -28,13 +28,22 @@ CLEAN_BELOW = 0.03
 _JUMPS = DiffusionMethod(noise="morered-jt-elastic", time="morered-jt-elastic", move="accelerated", clean_below=CLEAN_BELOW)
 _SETTLED = replace(_JUMPS, steps=40, stop=StopRules(settled=Settled(window=2, threshold=3.0e-3)))
 _AT_REST = replace(_JUMPS, steps=100, stop=StopRules(settled=Settled(window=3, threshold=2.0e-3)))
+_RESTARTS = Restarts(tries=8, width=0.2, distance=0.7, reach=1.35, clean_below=CLEAN_BELOW, steps=10)
 
 #: Name -> method, with the weights that ship. fast, balanced and accurate stay below 20, 40 and 100 evaluations in the mean. They
-#: were chosen on validation molecules (docs/training.md, config/engine.yaml).
+#: were chosen on validation molecules (docs/training.md, config/engine.yaml), and so was organic (docs/organic.md).
 PRESETS: Mapping[str, Method] = {
-    "fast": replace(_SETTLED, restarts=Restarts(tries=8, width=0.2, distance=0.7, reach=1.35, clean_below=CLEAN_BELOW, steps=10)),
+    "fast": replace(_SETTLED, restarts=_RESTARTS),
     "balanced": replace(_SETTLED, restarts=Restarts(tries=12, width=0.2, distance=0.55, reach=1.2, clean_below=0.01, steps=10)),
     "accurate": replace(_AT_REST, restarts=Restarts(tries=12, width=0.2, distance=0.6, reach=1.2)),
+    "organic": replace(
+        _JUMPS,
+        noise="morered-organic-1",
+        time="morered-organic-1",
+        steps=100,
+        stop=StopRules(settled=Settled(window=3, threshold=1.0e-3)),
+        restarts=_RESTARTS,
+    ),
     "jt": DiffusionMethod(noise="morered-jt", time="morered-jt"),
     "as": DiffusionMethod(noise="morered-noise", time="morered-time"),
     "itp": DiffusionMethod(noise="morered-noise", time="morered-time", schedule="initial"),
