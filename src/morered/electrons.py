@@ -16,6 +16,9 @@ from morered.structures import Structures
 
 # What relaxes ions with closed shells, and what relaxes radicals as well, for the sentences of the methods that do not.
 _WAY_OUT_OF_IONS = "--method gfn2 or --finish gfn2 takes it, and so does aimnet2 (in Python method= or finish=)"
+_WAY_OUT_OF_SMALL_IONS = "--method organic, gfn2 or aimnet2 takes it, and so does --finish gfn2 (in Python method= or finish=)"
+#: The charges of ions that the network for organic molecules has seen.
+ORGANIC_IONS = frozenset({-1, 1, 2})
 _WAY_OUT = "--method gfn2 or --finish gfn2 takes it (in Python method= or finish=)"
 
 
@@ -99,7 +102,7 @@ def electron_refusals(
         else:
             reasons[m] = reason
             continue
-        other = _WAY_OUT_OF_IONS if charge and not lone else _WAY_OUT
+        other = _way_out_of(charge, lone, charges)
         reasons[m] = f"{reason}; {other}" if way_out else reason
     return reasons
 
@@ -110,6 +113,14 @@ def radical_note(electrons: int, charge: int, unpaired: int) -> str | None:
         return None
     given = f"with charge {charge:+d}" if charge else "as a neutral molecule"
     return f"{given} it has {electrons} electrons: computed as a radical; if it is an ion, give its charge (--charge)"
+
+
+def _way_out_of(charge: int, lone: int, known: Collection[int] | None) -> str:
+    """The method that takes what one that knows charges ``known`` does not."""
+    if not charge or lone:
+        return _WAY_OUT
+    neutral_alone = known is not None and set(known) <= {0}
+    return _WAY_OUT_OF_SMALL_IONS if neutral_alone and charge in ORGANIC_IONS else _WAY_OUT_OF_IONS
 
 
 def _known(charges: Collection[int]) -> str:

@@ -34,12 +34,12 @@ def table(repository: Path):
 
 def test_they_show_the_frozen_tests_and_the_reliability_of_the_calibrated_model_alone(study: Study) -> None:
     plan = study.plan("endings")
-    assert ["drugs-etkdg", "fast"] in plan["runs"]
+    assert ["drugs-etkdg", "organic"] in plan["runs"]
     assert not any(testset.startswith("validation") for testset, _ in plan["runs"])
     assert plan["baseline"] == "MMFF94"
     curve = study.plan("reliability")
     assert curve["model"] == "organic"
-    assert {method for _, method in curve["runs"]} == {"fast", "balanced", "accurate"}
+    assert {method for _, method in curve["runs"]} == {"organic"}
     files = declared()["reliability"].input_files(study)
     assert files["calibration"] == "results/organic/models/organic/calibration.json"
     assert len(files["endings"]) == len(curve["runs"])

@@ -51,7 +51,6 @@ KEPT = {
     "models.training.noise.floor": "elastic noise of springs, docs/training.md",
     "models.training.checkpoint_minutes": "a cluster whose jobs are shorter or whose disks are slower",
     "models.training.device": "where a network is trained",
-    "models.training.devices": "where a network is trained",
     "models.training.max_time": "a training for as long as one has",
     "testsets.steps": "more or less noise than the paper's 250 steps",
     "trajectories.adaptive": "a study whose methods have other names",

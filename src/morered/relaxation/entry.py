@@ -42,6 +42,7 @@ from morered.relaxation.verdicts.expected import with_expected
 from morered.relaxation.verdicts.familiarity import common_sizes, unfamiliar
 from morered.relaxation.verdicts.judge import judge
 from morered.relaxation.verdicts.screening import refusals
+from morered.relaxation.verdicts.way_out import with_way_out
 from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.structures import Column, Structures, gathered
 
@@ -132,6 +133,8 @@ def relax(
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
     reasons = refusals(structures, plan.elements, who=plan.who, positions_matter=matter, proper=checked)
+    if isinstance(method, DiffusionMethod):
+        reasons = with_way_out(reasons, structures, plan.elements, plan.who)
     if matter:
         electronic = electron_refusals(structures, charges=plan.charges, open_shell=plan.open_shell, who=plan.who, way_out=True)
         reasons = [reason or problem for reason, problem in zip(reasons, electronic, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from os import PathLike
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from morered.figures.catalogue.ablation.drawing import PANELS, numbers
 from morered.metrics.tables import in_order
 from morered.models import weights
 
-_LINES = ("-", "--", ":", "-.")
+#: Dashes of the lines of test sets: whole, dashed, dotted, both.
+_LINES: tuple[tuple[float, tuple[float, ...]], ...] = ((0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)))
 
 
 def learned_from(files: Mapping[str, str | PathLike[str]]) -> dict[str, tuple[str, int]]:
@@ -56,11 +58,11 @@ def draw(table: pd.DataFrame, stem: str | Path, title: str = "") -> None:
     colours, lines = style.palette(methods), dict(zip(testsets, _LINES, strict=False))
     figure = style.new_figure(style.PAGE, 2.7)
     for axes, (quantity, label) in zip(figure.subplots(1, 2), PANELS, strict=True):
-        for (method, testset), rows in table.groupby(["method", "testset"], sort=False):
-            part = rows.sort_values("amount")
+        for method, testset in product(methods, testsets):
+            part = table[(table["method"] == method) & (table["testset"] == testset)].sort_values("amount")
             value = part[quantity].to_numpy()
             spread = np.abs(np.stack([value - part[f"{quantity}_low"], part[f"{quantity}_high"] - value]))
-            look = {"color": colours[method], "linestyle": lines.get(testset, "-"), "marker": "o", "markersize": 3.5}
+            look = {"color": colours[method], "linestyle": lines.get(testset, _LINES[0]), "marker": "o", "markersize": 3.5}
             axes.errorbar(part["amount"], value, yerr=spread, elinewidth=0.9, linewidth=1.2, **look)
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
@@ -72,7 +74,7 @@ def draw(table: pd.DataFrame, stem: str | Path, title: str = "") -> None:
     words = {"minima": "minima", "labels": "structures with energy and forces"}
     handles = [Line2D([], [], color=colours[method], marker="o", markersize=3.5) for method in methods]
     names = [f"{method}: {words[kinds[method]]}" for method in methods]
-    handles += [Line2D([], [], color="#555555", linestyle=lines.get(testset, "-")) for testset in testsets]
+    handles += [Line2D([], [], color="#555555", linestyle=lines.get(testset, _LINES[0])) for testset in testsets]
     figure.legend(handles, [*names, *testsets], loc="outside lower center", ncols=2)
     if title:
         figure.suptitle(title, fontsize=8.5)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
 from morered.figures import style
 from morered.metrics.tables import in_order
 
-#: Energies below this are drawn at it, kcal/mol: rounding of batched products.
-LEAST = 1e-3
+#: Energies below this are drawn at it, kcal/mol: of the reference itself nothing is left.
+LEAST = 1e-2
+#: Panels beside each other, at most.
+COLUMNS = 4
 
 
 def numbers(endings: pd.DataFrame) -> pd.DataFrame:
@@ -30,17 +33,22 @@ def draw(endings: pd.DataFrame, stem: str | Path) -> None:
     table = numbers(endings)
     testsets = in_order(table["testset"])
     colours = style.palette(in_order(table["method"]))
-    figure = style.new_figure(style.PAGE, 2.9)
-    grid = figure.subplots(1, len(testsets), sharey=True, squeeze=False)[0]
-    for axes, testset in zip(grid, testsets, strict=True):
+    columns = min(len(testsets), COLUMNS)
+    rows_of_panels = -(-len(testsets) // columns)
+    figure = style.new_figure(style.PAGE, 0.6 + 1.9 * rows_of_panels)
+    grid = figure.subplots(rows_of_panels, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, testset in zip(grid, testsets, strict=False):
         for row in table[table["testset"] == testset].to_dict("records"):
             at = (row["ms_50"], row["energy_50"])
             errors = [[[at[k] - row[f"{n}_25"]], [row[f"{n}_75"] - at[k]]] for k, n in enumerate(("ms", "energy"))]
             axes.errorbar(*at, xerr=errors[0], yerr=errors[1], fmt="o", ms=4, lw=0.8, color=colours[row["method"]])
-            axes.annotate(row["method"], at, xytext=(4, 4), textcoords="offset points", fontsize=6.5)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_title(testset)
-        axes.set_xlabel("ms a molecule")
-    grid[0].set_ylabel("energy left (kcal/mol)")
+    for axes in grid[len(testsets) :]:
+        axes.set_axis_off()
+    handles = [Line2D([], [], marker="o", markersize=4, linestyle="", color=colour) for colour in colours.values()]
+    figure.legend(handles, list(colours), loc="outside upper center", ncols=len(colours))
+    figure.supxlabel("ms a molecule", fontsize=8)
+    figure.supylabel("energy left (kcal/mol)", fontsize=8)
     style.save(figure, stem, table)
