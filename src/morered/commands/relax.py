@@ -32,7 +32,7 @@ EXAMPLES = """examples:
   morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files, and a table of the verdicts
   morered relax in.xyz -o out.xyz --method gfn2         another method
   morered relax in.xyz -o out.xyz --finish gfn2         GFN2-xTB refines each result, and relaxes what MoreRed cannot
-  morered relax in.sdf -o out.sdf --method mmff94 --finish organic     drug-like molecules and ions, near to DFT at once
+  morered relax in.sdf -o out.sdf --method mmff94 --finish organic    drug-like molecules, halogens, ions
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
   morered relax in.xyz -o out.xyz --seeds 4             how far the results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
@@ -46,7 +46,7 @@ methods:
                It tries again where a result lies far from the input, and takes the nearest one
   balanced     the same, but it tries again more readily, 15 to 30 evaluations
   accurate     the same to a tighter limit, 25 to 80 evaluations
-  organic      the same with the network for 14 elements, ions and molecules of up to 100 atoms, 40 to 70 evaluations
+  organic      the same with the network for 14 elements, ions and molecules of up to 90 atoms, 40 to 70 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å

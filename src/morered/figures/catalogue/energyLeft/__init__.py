@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CAPTION = """\
 **Energy left against time.** For each method the median energy of its results above the minimum of the reference (AIMNet2)
 that each falls into, against the median time for a molecule; a panel for each test set of conformers, bars from 25 to 75 % of
-the molecules. Both axes are logarithmic.
+the molecules. Both axes are logarithmic; energies below 0.01 kcal/mol are drawn there.
 
 The paper has no such figure.
 """
