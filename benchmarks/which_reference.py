@@ -10,15 +10,13 @@ Hirshfeld volumes. Energies are above the lowest of a drug's minima.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
-import os
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PySCF is loaded
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 
@@ -28,6 +26,7 @@ from morered.datasets.organic.minima import conformers
 from morered.dft.mbd import mbd_energy
 from morered.dft.single_point import single_point
 from morered.metrics.tables import write_table
+from morered.parallel import TaskFailure, map_processes
 from morered.relaxation import PotentialMethod, relax
 from morered.settings.level import Level
 from morered.settings.relaxation import XtbMethod
@@ -109,6 +108,13 @@ def judged(name: str, potential: str, relaxed: Structures, begun: Structures, le
     }
 
 
+def row_of(pair: tuple[str, str], level: Level) -> dict[str, object]:
+    """A drug's minimum at a potential, found and judged on one core."""
+    name, potential = pair
+    begun = start(name)
+    return judged(name, potential, minimum(potential, begun), begun, level)
+
+
 def table(rows: list[dict[str, object]]) -> pd.DataFrame:
     """A row for each minimum of the drugs that all potentials have done."""
     frame = pd.DataFrame(rows)
@@ -126,26 +132,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drugs", type=int, default=12, help="how many (default: 12)")
     parser.add_argument("--basis", default="def2-tzvp", help="basis set (default: def2-tzvp)")
+    parser.add_argument("--grid", type=int, default=3, help="PySCF's level of the grid (default: 3)")
+    parser.add_argument("--jobs", type=int, default=1, help="minima at a time, a core each (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="where the table goes")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    level = Level(basis=arguments.basis, threads=1)
+    level = Level(basis=arguments.basis, grid=arguments.grid, threads=1)
     done = arguments.out / f"which_reference.{arguments.basis}.jsonl"
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
-    for name in list(DRUGS)[: arguments.drugs]:
-        begun = start(name)
-        for potential in POTENTIALS:
-            if any((row["drug"], row["potential"]) == (name, potential) for row in rows):
-                continue
-            rows.append(judged(name, potential, minimum(potential, begun), begun, level))
-            with done.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(
-                *(f"{key}={rows[-1][key]}" for key in ("drug", "potential", "energy_eV", "largest_force", "seconds")), flush=True
-            )
+    known = {(row["drug"], row["potential"]) for row in rows}
+    wanted = [pair for pair in itertools.product(list(DRUGS)[: arguments.drugs], POTENTIALS) if pair not in known]
+    for _, row in map_processes(functools.partial(row_of, level=level), wanted, workers=arguments.jobs):
+        if isinstance(row, TaskFailure):
+            print(row.reason)
+            continue
+        rows.append(row)
+        with done.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(*(f"{key}={row[key]}" for key in ("drug", "potential", "energy_eV", "largest_force", "seconds")), flush=True)
     found = table(rows)
-    write_table(found, arguments.out / "which_reference.csv")
+    write_table(found, arguments.out / f"which_reference.{arguments.basis}.csv")
     print(found.to_string(index=False))
     summary = found.groupby("potential", sort=False)[["above_lowest_kcal_mol", "rms_force", "largest_force"]].median()
     summary["lowest"] = found[found["above_lowest_kcal_mol"] == 0].groupby("potential").size()
