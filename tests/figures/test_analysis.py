@@ -43,6 +43,16 @@ class TestFigureB1:
         row = figB1.numbers(runs, "t", bins=1)[1].iloc[0]
         assert row["spread_of_mean"] < 0.2 * row["spread"]
 
+    def test_further_seeds_of_a_sample(self, seeds):
+        """Panel b and the spreads are of the molecules that all seeds have, boxes and medians of all."""
+        sampled = seeds[(seeds["seed"] == 0) | seeds["id"].isin(sorted(set(seeds["id"]))[:2])]
+        methods, bins, _ = figB1.numbers(sampled, "normal-modes", bins=1)
+        jt = methods.set_index("method").loc["MoreRed-JT"]
+        assert (jt["n"], jt["seeds"], jt["median_rmsd"]) == (4, 3, pytest.approx(0.025))
+        assert jt["median_rmsd_spread"] == pytest.approx(np.std([0.015, 0.03, 0.045], ddof=1))
+        assert bins[["n", "seeds"]].to_numpy().tolist() == [[2, 3]]
+        np.testing.assert_allclose(bins["rmsd_before"], [0.15])
+
     def test_one_seed_has_no_spread(self, seeds):
         bins = figB1.numbers(seeds[seeds["seed"] == 0], "normal-modes", bins=2)[1]
         assert bins["spread"].isna().all()

@@ -40,6 +40,15 @@ def test_the_paper_s_relaxations_take_the_paper_s_steps(study_of) -> None:
         assert one * 3600 * len(paper.chunks(method)) == pytest.approx(number * steps * 0.05 / 128)
 
 
+def test_a_further_seed_of_a_sample_takes_its_share(study_of) -> None:
+    small = study_of("small")
+    first, second = (
+        hours(small, "relax_structures", method="MoreRed-JT", testset="normal-modes", seed=seed, chunk="0") for seed in "01"
+    )
+    assert (len(small.chunks("MoreRed-JT")), len(small.chunks("MoreRed-JT", 1))) == (8, 1)
+    assert second == pytest.approx(8 * first * 200 / estimate.molecules(small, "normal-modes"))
+
+
 def test_energies_and_samples_are_split_into_jobs(study_of) -> None:
     level = {"molecules": 10, "methods": ["MMFF94"]}
     one, two = (study_of("tiny", energies={**level, "chunks": n}) for n in (1, 2))

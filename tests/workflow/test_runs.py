@@ -49,6 +49,18 @@ def test_fig4_counts_every_input_of_every_method(finished):
     assert (table[table.testset == "diffused-250"].n == molecules).all()
 
 
+def test_further_seeds_relax_their_sample(finished):
+    """`seeds_sample` of config/tiny.yaml: the second run of ITP."""
+    runs = [pd.read_csv(finished.results / f"relax/normal-modes/MoreRed-ITP/seed{seed}.csv") for seed in (0, 1)]
+    assert len(runs[1]) == finished.config["methods"]["MoreRed-ITP"]["seeds_sample"] < len(runs[0])
+    both = runs[0].merge(runs[1], on="id")
+    assert len(both) == len(runs[1])
+    assert (both["rmsd_before_x"] == both["rmsd_before_y"]).all()
+    assert not (both["rmsd_after_x"] == both["rmsd_after_y"]).all()
+    bins = pd.read_csv(finished.results / "figures/figB1.bins.csv")
+    assert bins[bins["method"] == "MoreRed-ITP"]["n"].sum() == len(runs[1])
+
+
 def test_energies_are_of_the_same_sample_for_every_method(finished):
     energies = pd.read_csv(finished.results / "energies/energies.csv")
     methods = [name for name in finished.config["methods"] if "SO3Net" not in name]

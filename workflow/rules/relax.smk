@@ -14,7 +14,9 @@ rule relax_structures:
         f"{ROOT}/benchmarks/relax_structures/{{testset}}/{{method}}/seed{{seed}}.{{chunk}}.tsv"
     params:
         settings=method_settings,
-        chunks=lambda wildcards: len(STUDY.chunks(wildcards.method)),
+        chunks=lambda wildcards: len(STUDY.chunks(wildcards.method, int(wildcards.seed))),
+        sample=lambda wildcards: STUDY.sampled_for(wildcards.method, int(wildcards.seed)),
+        sample_seed=STUDY.settings.seed,
     conda:
         "../../envs/morered.yaml"
     script:
@@ -25,7 +27,7 @@ rule evaluate_relaxation:
     input:
         parts=lambda wildcards: [
             f"{ROOT}/relax/{wildcards.testset}/{wildcards.method}/seed{wildcards.seed}.parts/{chunk}.h5"
-            for chunk in STUDY.chunks(wildcards.method)
+            for chunk in STUDY.chunks(wildcards.method, int(wildcards.seed))
         ],
         inputs=f"{ROOT}/testsets/{{testset}}.h5",
         minima=minima_of,
@@ -34,6 +36,8 @@ rule evaluate_relaxation:
         metrics=f"{ROOT}/relax/{{testset}}/{{method}}/seed{{seed}}.csv",
     log:
         f"{ROOT}/logs/evaluate_relaxation/{{testset}}/{{method}}/seed{{seed}}.log",
+    params:
+        sampled=lambda wildcards: STUDY.sampled_for(wildcards.method, int(wildcards.seed)) is not None,
     conda:
         "../../envs/morered.yaml"
     script:

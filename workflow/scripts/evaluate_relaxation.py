@@ -12,4 +12,5 @@ with logged(snakemake):
     storage.write(
         snakemake.output.relaxed, relaxed, provenance=storage.provenance(Structures.concatenate, parents=list(files.parts))
     )
-    write_table(evaluate(relaxed, storage.read(files.inputs), storage.read(files.minima)), snakemake.output.metrics)
+    table = evaluate(relaxed, storage.read(files.inputs), storage.read(files.minima), subset=snakemake.params.sampled)
+    write_table(table, snakemake.output.metrics)

@@ -2,6 +2,7 @@
 
 from morered import devices, resumable, storage
 from morered.datasets import splits
+from morered.energies.sampling import sample
 from morered.models import weights
 from morered.relaxation import from_config, relax
 from morered.study.script import logged
@@ -9,6 +10,8 @@ from morered.study.script import logged
 with logged(snakemake):
     files = dict(snakemake.input.items())
     inputs, split = storage.read(files.pop("structures")), splits.load(files.pop("split"))
+    if snakemake.params.sample is not None:
+        inputs = sample(inputs, snakemake.params.sample, snakemake.params.sample_seed)
     inputs = inputs[resumable.chunk(len(inputs), int(snakemake.wildcards.chunk), snakemake.params.chunks)]
     for path in files.values():
         splits.refuse_training_graphs(split, weights.load(path).header.split, inputs.references)

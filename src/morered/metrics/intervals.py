@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from morered.metrics.statistics import Estimate, fraction, mean, median
-from morered.metrics.tables import UNRELAXED, failed, one_seed, summarise
+from morered.metrics.tables import UNRELAXED, failed, of_every_seed, one_seed, summarise
 
 
 def _failures(group: pd.DataFrame) -> Estimate:
@@ -63,10 +63,11 @@ def with_spread(table: pd.DataFrame, runs: pd.DataFrame, quantities: Sequence[st
     table
         Column method.
     runs
-        With all seeds; the deviation is empty where there is one alone.
+        With all seeds; the deviation is empty where there is one alone. Molecules that not every seed has do not count.
     quantities
         Columns of `morered.metrics.tables.summarise`.
     """
+    runs = of_every_seed(runs)
     each = pd.concat([summarise(part) for _, part in runs.groupby("seed", sort=True)], ignore_index=True).groupby("method")
     spread = each[list(quantities)].std(ddof=1).add_suffix("_spread")
     return table.merge(each.size().rename("seeds").to_frame().join(spread).reset_index(), on="method", how="left")

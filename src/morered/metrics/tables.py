@@ -128,6 +128,12 @@ def one_seed(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["seed"] == first].reset_index(drop=True)
 
 
+def of_every_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of molecules that all seeds of their method have: further seeds may be of a sample."""
+    seeds = runs.groupby(["testset", "method"])["seed"].transform("nunique")
+    return runs[runs.groupby(["testset", "method", "id"])["seed"].transform("nunique") == seeds].reset_index(drop=True)
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Distinct names in the order in which they first appear: the config's order of test sets and methods."""
     return list(dict.fromkeys(names))

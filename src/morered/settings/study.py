@@ -119,6 +119,9 @@ class DiffusionEntry(StudyMethod, DiffusionSettings):
     noise: str = key(meaning="The model that predicts the noise.")
     time: str | None = key(None, "The model that predicts the time; a fixed schedule needs none.")
     seeds: int = key(1, "Runs with different noise.", ge=1)
+    seeds_sample: int | None = key(
+        None, "A random sample of so many inputs, the same for every method, for the runs after the first; null: all.", ge=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,7 +137,7 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
     if job.rule == "train_model":
         return _training(study, wildcards["model"], job.gpus > 0)
     if job.rule == "relax_structures":
-        return _relaxation(study, wildcards["method"], wildcards["testset"], job.gpus > 0)
+        return _relaxation(study, wildcards["method"], wildcards["testset"], int(wildcards["seed"]), job.gpus > 0)
     if job.rule == "record_trajectories":
         return study.settings.trajectories.molecules * 1000 * 0.03
     if job.rule == "predict_image_times":
@@ -222,11 +222,11 @@ def _training(study: Study, name: str, on_gpu: bool) -> float:
     return steps * batch * _CPU_TRAINING_STEP[kind] * (width / 256) ** 2
 
 
-def _relaxation(study: Study, name: str, testset: str, on_gpu: bool) -> float | None:
+def _relaxation(study: Study, name: str, testset: str, seed: int, on_gpu: bool) -> float | None:
     method, whole = study.settings.methods[name], molecules(study, testset)
     if whole is None:
         return None
-    number = whole / len(study.chunks(name))
+    number = min(whole, study.sampled_for(name, seed) or whole) / len(study.chunks(name, seed))
     if method.relaxer in _CPU_WHOLE:
         return number * _CPU_WHOLE[method.relaxer]
     if isinstance(method, DiffusionEntry):

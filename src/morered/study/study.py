@@ -24,7 +24,7 @@ Purpose = Literal["energies", "savings"]
 _NOT_OF_THE_MINIMA = ("displaced", "chunks", "timeout")
 _NOT_OF_THE_SOURCE = (*_NOT_OF_THE_MINIMA, "split", "chunks_used")
 # Settings of a method that its runs do not depend on.
-_BOOKKEEPING = ("preset", "testsets", "chunks", "seeds")
+_BOOKKEEPING = ("preset", "testsets", "chunks", "seeds", "seeds_sample")
 
 
 class Study:
@@ -172,9 +172,13 @@ class Study:
         """The seeds that a method is run with, counted from 0."""
         return range(getattr(self.settings.methods[method], "seeds", 1))
 
-    def chunks(self, method: str) -> range:
-        """The parts that a method's input is split into."""
-        return range(self.settings.methods[method].chunks)
+    def sampled_for(self, method: str, seed: int) -> int | None:
+        """How many inputs of a test set a method's run is for; None: all."""
+        return getattr(self.settings.methods[method], "seeds_sample", None) if seed else None
+
+    def chunks(self, method: str, seed: int = 0) -> range:
+        """The parts that the input of a method's run is split into; a sample stays whole."""
+        return range(1 if self.sampled_for(method, seed) else self.settings.methods[method].chunks)
 
     def plan(self, figure: str) -> Settings:
         """What a figure or table shows (`morered.figures.declaration`); ConfigError where the study lacks what it needs."""

@@ -14,8 +14,9 @@ CAPTION = """\
 **RMSD after relaxation**, on the config's first test set. a: boxplots per method; above each box the median and the
 percentage of failures (RMSD not reduced). b: mean RMSD after against mean RMSD before, in eight bins with equally many
 inputs; bars are the standard deviation of a molecule's RMSD over runs with different noise, averaged over the bin's
-molecules (figB1.csv has 95 % intervals by bootstrap over minima and the standard deviations of medians and failures over the
-runs; figB1.bins.csv also has the standard deviation of the bin's mean, which is smaller). c: each molecule before and after;
+molecules; where further runs are of a sample, so is b (figB1.csv has 95 % intervals by bootstrap over minima and the
+standard deviations of medians and failures over the runs; figB1.bins.csv also has the standard deviation of the bin's mean,
+which is smaller). c: each molecule before and after;
 below the dashed line it came nearer to its minimum. Up to 10 000 points are shown for each method.
 
 The paper (Fig. B1): the adaptive variants have lower medians than all baselines, and MoreRed-ITP a slightly higher one than

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from morered.extras import needs
 from morered.figures import boxes, style
 from morered.metrics.intervals import limits_of, with_intervals, with_spread
-from morered.metrics.tables import in_order, one_seed, summarise, write_table
+from morered.metrics.tables import in_order, of_every_seed, one_seed, summarise, write_table
 
 with needs("figures"):
     import seaborn as sns
@@ -76,7 +76,8 @@ def numbers(
     means = first.groupby("method", sort=False)["rmsd_after"].mean().rename("mean_rmsd").reset_index()
     methods = methods.merge(means, on="method")[COLUMNS]
     there = set(first["method"])
-    binned = [_binned(runs[runs["method"] == method], bins).assign(method=method) for method in variants if method in there]
+    shared = of_every_seed(runs)
+    binned = [_binned(shared[shared["method"] == method], bins).assign(method=method) for method in variants if method in there]
     columns = ["method", "bin", "n", "seeds", "rmsd_before", "rmsd_after", "spread", "spread_of_mean"]
     table = pd.concat(binned, ignore_index=True)[columns] if binned else pd.DataFrame(columns=columns)
     points = [
