@@ -35,6 +35,8 @@ from morered.training.rate import LearningRate
 __all__ = ["TrainingInterrupted", "train"]
 
 WEIGHTS = "weights.safetensors"
+#: What a network that is told total charges has more than others.
+CHARGES = "representation.charge_embedding.weight"
 CHECKPOINTS = "checkpoints"
 
 #: Settings that say how far and where a run goes, not what it computes: changing them continues it.
@@ -159,8 +161,11 @@ def _network(model: ModelConfig, config: TrainingConfig, data: Structures) -> Di
         network = build(model)
     if config.init is not None:
         loaded = weights.load(config.init)
+        state = loaded.network.state_dict()
+        if model.charges and not loaded.network.config.charges:
+            state[CHARGES] = torch.zeros_like(network.state_dict()[CHARGES])  # ions begin as neutral molecules do
         try:
-            network.load_state_dict(loaded.network.state_dict())
+            network.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"the weights in {config.init} do not fit the model that is to be trained: {error}") from error
     network.elements = frozenset(np.unique(data.numbers).tolist())
