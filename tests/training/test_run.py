@@ -132,6 +132,20 @@ def test_training_starts_from_weights(quick: Run) -> None:
     assert said[2]["before"] == [{name: run[name] for name in names} for run in said[:2]]
 
 
+def test_a_network_for_ions_starts_from_one_that_knew_none(quick: Run) -> None:
+    """What is new begins at zero, so that ions are what neutral molecules were; it then learns."""
+    first = quick("first")
+    barely = quick("barely", init=str(first), learning_rate=1e-12, max_steps=4, model=replace(MODEL, charges=1))
+    loss = float(rows(barely)[0]["val_loss"])
+    assert loss == pytest.approx(weights.load(first).header.metrics["loss"], rel=1e-4)
+    assert weights.load(barely).config.charges == 1
+    new = tensors(barely).keys() - tensors(first).keys()
+    assert len(new) == 1
+    assert all(float(tensors(barely)[name].abs().max()) < 1e-9 for name in new)
+    with pytest.raises(ValueError, match="do not fit"):
+        quick("back", init=str(barely))
+
+
 def test_batches_without_a_usable_loss_change_nothing(quick: Run, monkeypatch: pytest.MonkeyPatch, molecules: Structures) -> None:
     from morered.training.diffusion_module import DiffusionModule
 

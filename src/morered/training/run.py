@@ -35,8 +35,8 @@ from morered.training.rate import LearningRate
 __all__ = ["TrainingInterrupted", "train"]
 
 WEIGHTS = "weights.safetensors"
-#: What a network that is told total charges has more than others.
-CHARGES = "representation.charge_embedding.weight"
+#: Names in a network's state: a row for each element, and what a network that is told total charges has more than others.
+ELEMENTS, CHARGES = "representation.embedding.weight", "representation.charge_embedding.weight"
 CHECKPOINTS = "checkpoints"
 
 #: Settings that say how far and where a run goes, not what it computes: changing them continues it.
@@ -161,15 +161,26 @@ def _network(model: ModelConfig, config: TrainingConfig, data: Structures) -> Di
         network = build(model)
     if config.init is not None:
         loaded = weights.load(config.init)
-        state = loaded.network.state_dict()
-        if model.charges and not loaded.network.config.charges:
-            state[CHARGES] = torch.zeros_like(network.state_dict()[CHARGES])  # ions begin as neutral molecules do
         try:
-            network.load_state_dict(state)
+            network.load_state_dict(_grown(loaded, network, data))
         except RuntimeError as error:
             raise ValueError(f"the weights in {config.init} do not fit the model that is to be trained: {error}") from error
     network.elements = frozenset(np.unique(data.numbers).tolist())
     return network
+
+
+def _grown(loaded: weights.LoadedModel, network: torch.nn.Module, data: Structures) -> State:
+    """The state of loaded weights, with a beginning for what they have not learned: elements start from the mean of the known
+    ones, and ions as neutral molecules."""
+    state = dict(loaded.network.state_dict())
+    known = list(loaded.header.elements)
+    unknown = sorted(set(np.unique(data.numbers).tolist()) - set(known))
+    if ELEMENTS in state and known and unknown:
+        state[ELEMENTS] = state[ELEMENTS].clone()
+        state[ELEMENTS][unknown] = state[ELEMENTS][known].mean(dim=0)
+    if CHARGES in network.state_dict() and CHARGES not in state:
+        state[CHARGES] = torch.zeros_like(network.state_dict()[CHARGES])
+    return state
 
 
 def _module(
