@@ -146,6 +146,21 @@ def test_a_network_for_ions_starts_from_one_that_knew_none(quick: Run) -> None:
         quick("back", init=str(barely))
 
 
+def test_new_elements_start_from_the_mean_of_the_known_ones(
+    quick: Run, molecules: Structures, held_out: Structures, tmp_path: Path
+) -> None:
+    path = quick("known")
+    sulfur_free = molecules[[m for m in range(len(molecules)) if 16 not in molecules.molecule(m).numbers]]
+    config = training_config(QUICK, "morered-jt")
+    first = train(MODEL, config, sulfur_free, held_out, tmp_path / "first")
+    assert set(weights.load(path).header.elements) - set(weights.load(first).header.elements) == {16}
+    second = quick("second", init=str(first), learning_rate=1e-12, max_steps=4)
+    name = "representation.embedding.weight"
+    before, after = tensors(first)[name], tensors(second)[name]
+    torch.testing.assert_close(after[16], before[[1, 6, 7, 8]].mean(dim=0))
+    torch.testing.assert_close(after[:16], before[:16])
+
+
 def test_batches_without_a_usable_loss_change_nothing(quick: Run, monkeypatch: pytest.MonkeyPatch, molecules: Structures) -> None:
     from morered.training.diffusion_module import DiffusionModule
 
