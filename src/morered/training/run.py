@@ -171,7 +171,8 @@ def _network(model: ModelConfig, config: TrainingConfig, data: Structures) -> Di
 
 def _grown(loaded: weights.LoadedModel, network: torch.nn.Module, data: Structures) -> State:
     """The state of loaded weights, with a beginning for what they have not learned: elements start from the mean of the known
-    ones, and ions as neutral molecules."""
+    ones, and ions as neutral molecules.
+    """
     state = dict(loaded.network.state_dict())
     known = list(loaded.header.elements)
     unknown = sorted(set(np.unique(data.numbers).tolist()) - set(known))
