@@ -1,4 +1,4 @@
-"""The numbers in README, in docs/organic.md and on the card of the shipped network are those of the committed tables."""
+"""The numbers in README, in docs and on the card of the shipped network are those of the committed tables."""
 
 import pandas as pd
 import pytest
@@ -8,6 +8,8 @@ from morered.figures.html import short
 from morered.models import shipped
 from morered.settings.presets import PRESETS
 
+#: Folder of docs/data -> the page that shows its tables.
+PAGES = {"organic": "organic.md", "fresh": "training.md"}
 #: Method of config/organic.yaml -> its name on the command line.
 COMMANDS = {"MMFF94": "mmff94", "organic": "organic", "GFN2-xTB": "gfn2"}
 
@@ -23,15 +25,15 @@ def test_the_card_is_that_of_the_weights_and_the_table(endings):
     assert written == model_card.card(name, name, endings, "docs/organic.md")
 
 
-def test_the_page_holds_every_table_that_is_committed(repository, endings):
-    page = (repository / "docs/organic.md").read_text(encoding="utf-8")
-    tables = sorted(endings.parent.glob("*.csv"))
+def test_a_page_holds_every_table_that_is_committed(repository, endings):
+    tables = sorted((repository / "docs/data").glob("*/*.csv"))
     assert endings in tables
     for path in tables:
+        page = (repository / "docs" / PAGES[path.parent.name]).read_text(encoding="utf-8")
         table = pd.read_csv(path)
-        assert results_page.source(path) in page
+        assert results_page.source(path) in page, path
         if len(table) <= results_page.LONGEST:
-            assert results_page.markdown(table) in page
+            assert results_page.markdown(table) in page, path
 
 
 def test_the_table_of_readme_is_from_that_file(repository, endings):

@@ -28,7 +28,10 @@ def test_a_page_shows_figures_and_numbers_and_names_their_files(made):
         study="mine", note="A note.", commands=["snakemake --cores all"], comparison=folder / "comparison.csv", shown=[shown],
         remarks="Why.",
     )  # fmt: skip
-    results_page.write(folder / "out/results.md", text, [shown])
+    pd.DataFrame({"row": range(results_page.KEPT + 1)}).to_csv(folder / "long.csv", index=False)
+    results_page.write(folder / "out/results.md", text, [shown, Shown("long", None, folder / "long.csv")], data="data/mine")
+    assert [path.name for path in (folder / "out/data/mine").iterdir()] == ["fig4.csv"]
+    assert sha256(folder / "out/data/mine/fig4.csv") == sha256(shown.numbers)
     with Image.open(folder / "out/figures/fig4.png") as copy, Image.open(shown.picture) as original:
         assert copy.size == original.size
         difference = np.abs(np.asarray(copy.convert("RGB"), float) - np.asarray(original, float))

@@ -198,14 +198,17 @@ def test_a_damaged_row_of_a_database_costs_that_row(tmp_path_factory, column, va
     ],
 )
 def test_reading_takes_time_in_proportion_to_the_file(kind, unit):
-    """Four times the file, well below sixteen times the time; the first of each is read twice to warm up."""
+    """Four times the file, well below sixteen times the time; the least of three, as other programs share the caches."""
 
     def seconds(count):
         parse = parse_sdf if "sdf" in kind else parse_xyz
-        begin = time.process_time()
-        with contextlib.suppress(SourceProblem):
-            parse(unit * count, "a", "b")
-        return time.process_time() - begin
+        times = []
+        for _ in range(3):
+            begin = time.process_time()
+            with contextlib.suppress(SourceProblem):
+                parse(unit * count, "a", "b")
+            times.append(time.process_time() - begin)
+        return min(times)
 
     seconds(200)
     small = max(seconds(1000), 2e-3)

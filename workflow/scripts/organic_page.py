@@ -1,11 +1,9 @@
 """docs/organic.md with the results of this run in it, their figures and numbers beside it."""
 
 from pathlib import Path
-from shutil import copyfile
 
 from morered.figures import results_page
 from morered.figures.results_page import Shown
-from morered.files import atomic_path
 from morered.study.script import logged
 
 with logged(snakemake):
@@ -14,7 +12,4 @@ with logged(snakemake):
     shown = [Shown(Path(path).stem, pictures.get(Path(path).stem), Path(path)) for path in files.numbers]
     results = "\n\n".join(results_page.sections(shown, pictures="figures/organic"))
     text = results_page.filled(Path(files.document).read_text(encoding="utf-8"), results)
-    results_page.write(snakemake.output[0], text, shown, pictures="figures/organic")
-    for numbers in files.numbers:
-        with atomic_path(Path(snakemake.output[0]).parent / "data/organic" / Path(numbers).name) as copy:
-            copyfile(numbers, copy)
+    results_page.write(snakemake.output[0], text, shown, data="data/organic", pictures="figures/organic")

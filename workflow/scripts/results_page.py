@@ -19,4 +19,5 @@ with logged(snakemake):
         shown=shown,
         remarks=remarks,
     )
-    results_page.write(snakemake.output[0], text, shown)
+    comparison = Shown("comparison", None, Path(files.comparison))
+    results_page.write(snakemake.output[0], text, [*shown, comparison], data=f"data/{params.study}")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from shutil import copyfile
 from textwrap import fill
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from morered.metrics.tables import rows_of
 
 #: Tables with more rows than this are named, not shown.
 LONGEST = 60
+#: Rows of a table that is kept beside the page.
+KEPT = 500
 #: Characters of a line of prose, at most.
 WIDTH = 120
 #: Lines of a document between which results are written.
@@ -111,13 +114,26 @@ def filled(document: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}"
 
 
-def write(path: str | Path, text: str, shown: Sequence[Shown], pictures: str = "figures") -> None:
-    """Write the page, and the pictures beside it with 256 colours each: a third of the bytes, which repositories keep."""
+def write(path: str | Path, text: str, shown: Sequence[Shown], *, data: str, pictures: str = "figures") -> None:
+    """Write the page, and beside it what its repository keeps.
+
+    Parameters
+    ----------
+    path, text, shown
+        As for `page`.
+    data
+        Folder of the tables, relative to the page: those with at most `KEPT` rows.
+    pictures
+        Folder of the pictures, with 256 colours each: a third of the bytes.
+    """
     path = Path(path)
     for item in shown:
         if item.picture is not None:
             with atomic_path(path.parent / pictures / item.picture.name) as copy:
                 _shrunk(item.picture, copy)
+        if len(pd.read_csv(item.numbers)) <= KEPT:
+            with atomic_path(path.parent / data / item.numbers.name) as copy:
+                copyfile(item.numbers, copy)
     with atomic_path(path) as final:
         final.write_text(text, encoding="utf-8")
 
