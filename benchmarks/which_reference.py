@@ -116,7 +116,9 @@ def row_of(pair: tuple[str, str], level: Level) -> dict[str, object]:
 
 
 def table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """A row for each minimum of the drugs that all potentials have done."""
+    """A row for each minimum of the drugs that all potentials have done, in the order of `DRUGS` and `POTENTIALS`."""
+    drugs, potentials = list(DRUGS), list(POTENTIALS)
+    rows = sorted(rows, key=lambda row: (drugs.index(str(row["drug"])), potentials.index(str(row["potential"]))))
     frame = pd.DataFrame(rows)
     frame = frame[frame.groupby("drug")["potential"].transform("nunique") == len(POTENTIALS)].reset_index(drop=True)
     minima = Structures.build(list(frame.pop("numbers")), [np.array(x) for x in frame.pop("positions")], frame.index.astype(str))

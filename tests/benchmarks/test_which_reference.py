@@ -33,10 +33,12 @@ def test_its_dispersion_forces_are_those_of_pymbds_energy(benchmark):
 
 def test_energies_are_above_the_lowest_of_a_drug_that_all_have_done(benchmark):
     water = molecule("H2O").positions
-    rows = [row("a", name, -10.0 + 0.1 * k, water * (1 + 0.01 * k)) for k, name in enumerate(benchmark.POTENTIALS)]
-    rows.append(row("b", "aimnet2", -99.0, water))  # stopped before the others
-    table = benchmark.table(rows)
-    assert table["drug"].tolist() == ["a", "a", "a"]
+    done, begun = list(benchmark.DRUGS)[:2]
+    rows = [row(done, name, -10.0 + 0.1 * k, water * (1 + 0.01 * k)) for k, name in enumerate(benchmark.POTENTIALS)]
+    rows.append(row(begun, "aimnet2", -99.0, water))  # stopped before the others
+    table = benchmark.table(rows[::-1])  # as they came to an end
+    assert table["drug"].tolist() == [done] * 3
+    assert table["potential"].tolist() == list(benchmark.POTENTIALS)
     assert table["above_lowest_kcal_mol"].tolist() == pytest.approx(np.array([0, 0.1, 0.2]) * KCAL_MOL_PER_EV, abs=0.005)
     assert table["rmsd_to_aimnet2"].iloc[0] == 0
     assert 0 < table["rmsd_to_aimnet2"].iloc[1] < table["rmsd_to_aimnet2"].iloc[2]
