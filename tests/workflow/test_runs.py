@@ -56,7 +56,6 @@ def test_further_seeds_relax_their_sample(finished):
     both = runs[0].merge(runs[1], on="id")
     assert len(both) == len(runs[1])
     assert (both["rmsd_before_x"] == both["rmsd_before_y"]).all()
-    assert not (both["rmsd_after_x"] == both["rmsd_after_y"]).all()
     bins = pd.read_csv(finished.results / "figures/figB1.bins.csv")
     assert bins[bins["method"] == "MoreRed-ITP"]["n"].sum() == len(runs[1])
 
