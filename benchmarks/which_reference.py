@@ -1,11 +1,11 @@
-"""Whose minima does PBE0+MBD prefer, AIMNet2's, SO3LR's or GFN2-xTB's? -> results/bench/which_reference.csv.
+"""Whose minima does PBE0+MBD prefer, AIMNet2's, SO3LR's or GFN2-xTB's? -> results/bench/which_reference.BASIS.csv.
 
     python benchmarks/which_reference.py                                         half a core-hour and more for each minimum
     python benchmarks/which_reference.py --basis def2-svp --grid 2 --jobs 2      some four core-minutes; docs/organic.md
 
 Each drug is embedded by ETKDGv3 and cleaned by MMFF94. From there each potential goes to its own minimum, to 0.005 eV/Å. Then
-PBE0+MBD gives energy and forces at the minima. A run that was stopped goes on. The forces of MBD are central differences of its energy at fixed
-Hirshfeld volumes. Energies are above the lowest of a drug's minima.
+PBE0+MBD gives energy and forces at the minima. The forces of MBD are central differences of its energy at fixed Hirshfeld
+volumes. Energies are above the lowest of a drug's minima. A run that was stopped goes on.
 """
 
 from __future__ import annotations
