@@ -90,7 +90,7 @@ def judged(name: str, potential: str, relaxed: Structures, begun: Structures, le
     positions = np.asarray(points, dtype=np.float64)
     point = single_point(numbers, positions, level, forces=True)
     if point.forces is None or point.volume_ratios is None:
-        raise SystemExit(f"{name} at {potential}'s minimum: {point.reason}")
+        raise RuntimeError(point.reason)
     forces = point.forces + mbd_forces(numbers, positions, point.volume_ratios, level.beta)
     norms = np.linalg.norm(forces, axis=1)
     return {
@@ -145,9 +145,9 @@ def main() -> None:
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
     known = {(row["drug"], row["potential"]) for row in rows}
     wanted = [pair for pair in itertools.product(list(DRUGS)[: arguments.drugs], POTENTIALS) if pair not in known]
-    for _, row in map_processes(functools.partial(row_of, level=level), wanted, workers=arguments.jobs):
+    for index, row in map_processes(functools.partial(row_of, level=level), wanted, workers=arguments.jobs):
         if isinstance(row, TaskFailure):
-            print(row.reason)
+            print(f"{' at '.join(wanted[index])}: {row.reason}", flush=True)
             continue
         rows.append(row)
         with done.open("a", encoding="utf-8") as file:
