@@ -21,7 +21,6 @@ KEPT = {
     "datasets.split.seed": "another split, to see what hangs on it",
     "datasets.conformers": "molecules of one's own, docs/own-data.md",
     "datasets.relax_with": "molecules of one's own, docs/own-data.md",
-    "datasets.molecules": "QM7's stereoisomers and conformers, as QM7-X has them, without its 92 GB",
     "datasets.timeout": "a molecule of one's own that never ends would hold its job",
     "datasets.displaced.labels": "forces to learn from at another level than displacements, such as PBE0",
     "datasets.files": "a part of QM7-X, whose whole is 92 GB",

@@ -154,6 +154,18 @@ def test_the_network_for_organic_molecules_is_one_command(repository, workflow_i
         assert "relax_at_reference" not in some
 
 
+def test_isomers_of_qm7_are_made_from_the_package_alone_and_tested_on_qm7(repository, workflow_in, tmp_path):
+    config = yaml.safe_load((repository / "config/isomers.yaml").read_text(encoding="utf-8"))
+    workflow = workflow_in(tmp_path, config)
+    minima = workflow.planned("minima")
+    chunks = config["datasets"]["isomers"]["chunks"]
+    assert minima["relax_at_reference"] == chunks
+    assert {"fetch_packages", "relax_tests_at_reference", "relax_validation_at_reference", "pack_tests"} & set(minima) == set()
+    jobs = workflow.planned("all")
+    assert jobs["train_model"] == len(config["models"])
+    assert jobs["relax_at_reference"] == chunks
+
+
 def test_isomers_of_qm7_need_no_packages(repository, workflow_in, tmp_path):
     config = yaml.safe_load((repository / "config/tiny.yaml").read_text(encoding="utf-8"))
     config["datasets"]["isomers"] = {"kind": "organic", "molecules": "qm7", "chunks": 4}

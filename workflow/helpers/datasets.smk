@@ -154,10 +154,11 @@ def endings_on_validation(wildcards):
 
 
 def packed_of_study():
-    """The compact files of every organic dataset that is made of packages: as they ship."""
-    made = [(folder, name) for folder, name in ORGANIC.items() if folder not in SHIPPED]
-    return [
-        path for folder, name in made for path in (f"{STUDY.data_dir(name)}/minima.zip", f"results/data/raw/{folder}/tests.zip")
+    """The compact files of every organic dataset that is made of packages: as they ship. Isomers of QM7 are tested on QM7."""
+    made = {folder: name for folder, name in ORGANIC.items() if folder not in SHIPPED}
+    tested = [folder for folder, name in made.items() if STUDY.settings.datasets[name].molecules == "lists"]
+    return [f"{STUDY.data_dir(name)}/minima.zip" for name in made.values()] + [
+        f"results/data/raw/{folder}/tests.zip" for folder in tested
     ]
 
 
