@@ -118,7 +118,7 @@ class OrganicDataset(Dataset):
     minima: Literal["packages", "shipped"] = key(
         "packages",
         "Where the minima come from. packages: molecules are chosen from the lists of installable packages, and relaxed at the "
-        "reference, which takes some eight core-hours (of qm7 one and a half). shipped: the same, read from the file that comes "
+        "reference, which takes some eight core-hours (of qm7 half of one). shipped: the same, read from the file that comes "
         "with morered, which has those of lists; what it lacks is made.",
     )
     chunks: int = key(1, "Jobs that the relaxation is split into.", ge=1)

@@ -13,7 +13,7 @@ from morered.metrics.tables import one_seed, summarise
 #: What fig4.csv tells of each test set and method, each with the limits of its 95 % confidence interval in two columns more.
 QUANTITIES = ["median_ratio", "failure_percent", "median_rmsd"]
 #: Columns of fig4.csv.
-COLUMNS = ["testset", "method", "n", *QUANTITIES, *limits_of(QUANTITIES)]
+COLUMNS = ["testset", "method", "n", *QUANTITIES, "median_rmsd_before", *limits_of(QUANTITIES)]
 
 
 def numbers(runs: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +28,8 @@ def numbers(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `COLUMNS`; ``failure_percent`` counts ratios of 1 and more (refused and failed molecules have exactly 1),
-        ``median_rmsd`` in Å is after relaxation. Intervals are bootstrapped over minima.
+        ``median_rmsd`` and ``median_rmsd_before`` in Å are those after relaxation and of the inputs. Intervals are bootstrapped
+        over minima.
     """
     return with_intervals(summarise(one_seed(runs)), runs, QUANTITIES)[COLUMNS]
 
