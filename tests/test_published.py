@@ -9,9 +9,11 @@ from morered.models import shipped
 from morered.settings.presets import PRESETS
 
 #: Folder of docs/data -> the page that shows its tables.
-PAGES = {"organic": "organic.md", "fresh": "training.md"}
+PAGES = {"organic": "organic.md", "fresh": "training.md", "small": "results.md"}
 #: Method of config/organic.yaml -> its name on the command line.
 COMMANDS = {"MMFF94": "mmff94", "organic": "organic", "GFN2-xTB": "gfn2"}
+#: Method on the command line -> its name in config/small.yaml.
+QM7 = {"fast": "MoreRed-fast", "balanced": "MoreRed-balanced", "accurate": "MoreRed-accurate", "jt": "MoreRed-JT", "gfn2": "GFN2-xTB"}
 
 
 @pytest.fixture
@@ -44,3 +46,18 @@ def test_the_table_of_readme_is_from_that_file(repository, endings):
         cells = [f"{row['converged_percent']:.0f} %", f"{short(row['median_energy_left'])} kcal/mol"]
         cells += [f"{short(row['median_rmsd_left'])} Å", f"{short(row['median_ms'])} ms"]
         assert f"| `{command}` | {' | '.join(cells)} |" in readme, method
+
+
+def test_the_table_of_qm7_in_readme_is_from_the_tables_of_the_study(repository):
+    readme = (repository / "README.md").read_text(encoding="utf-8").splitlines()
+    nearness, costs = (
+        pd.read_csv(repository / f"docs/data/small/{name}.csv").set_index(["testset", "method"]) for name in ("fig4", "tableD")
+    )
+    for command, method in QM7.items():
+        cells, times = [], []
+        for testset in ("normal-modes", "diffused-250"):
+            row, cost = nearness.loc[(testset, method)], costs.loc[(testset, method)]
+            rmsd = f"{row['median_rmsd_before']:.2f} → {row['median_rmsd']:.3f} Å"
+            cells.append(f"{rmsd}, {short(row['failure_percent'])} %, {cost['mean_steps']:.0f}")
+            times.append(f"{short(1e3 * cost['median_seconds'])}")
+        assert f"| `{command}` | {' | '.join(cells)} | {' and '.join(times)} ms |" in readme, method
