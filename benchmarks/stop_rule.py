@@ -1,6 +1,6 @@
 """What step networks predict at minima and a little noise away from them: can `t <= 0` be met? -> results/bench/stop_rule.csv.
 
-    python benchmarks/stop_rule.py                                   # the networks that ship, on QM7's validation minima: a minute
+    python benchmarks/stop_rule.py                                   # the networks that ship, on QM7's validation minima
     python benchmarks/stop_rule.py results/networks/models/*/weights.safetensors
 
 One row a network and a true step of isotropic noise, as the paper's process adds it; step 0 is the minimum itself:

@@ -13,7 +13,13 @@ PAGES = {"organic": "organic.md", "fresh": "training.md", "small": "results.md"}
 #: Method of config/organic.yaml -> its name on the command line.
 COMMANDS = {"MMFF94": "mmff94", "organic": "organic", "GFN2-xTB": "gfn2"}
 #: Method on the command line -> its name in config/small.yaml.
-QM7 = {"fast": "MoreRed-fast", "balanced": "MoreRed-balanced", "accurate": "MoreRed-accurate", "jt": "MoreRed-JT", "gfn2": "GFN2-xTB"}
+QM7 = {
+    "fast": "MoreRed-fast",
+    "balanced": "MoreRed-balanced",
+    "accurate": "MoreRed-accurate",
+    "jt": "MoreRed-JT",
+    "gfn2": "GFN2-xTB",
+}
 
 
 @pytest.fixture

@@ -184,3 +184,18 @@ def test_names_and_offsets() -> None:
     assert as_names([]).dtype.kind == "S"
     assert offsets_of([]).tolist() == [0]
     assert offsets_of([2, 0, 3]).tolist() == [0, 2, 2, 5]
+
+
+def test_parts_that_lost_a_column_are_joined_by_what_they_have_in_common():
+    molecules = Structures.build([[1, 1]] * 3, [np.zeros((2, 3))] * 3, ["a", "b", "c"])
+    energy, scale = Column(np.array([1.0]), "eV"), Column(np.array([2.0]))
+    both, one = molecules[[0]].with_columns({"energy": energy, "scale": scale}), molecules[[1]].with_columns({"scale": scale})
+    with pytest.raises(ValueError, match="columns differ"):
+        Structures.concatenate([both, one])
+    for parts in ([both, one], [one, both]):
+        joined = Structures.concatenate(parts, common=True)
+        assert set(joined.columns) == {"scale"}
+        assert joined.names == [part.names[0] for part in parts]
+    other_unit = molecules[[2]].with_columns({"scale": Column(np.array([2.0]), "Å")})
+    with pytest.raises(ValueError, match="columns differ"):
+        Structures.concatenate([one, other_unit], common=True)

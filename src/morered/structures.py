@@ -144,17 +144,32 @@ class Structures:
         )
 
     @classmethod
-    def concatenate(cls, parts: Iterable[Structures]) -> Structures:
+    def concatenate(cls, parts: Iterable[Structures], *, common: bool = False) -> Structures:
         """All molecules of ``parts`` in order. Columns must be the same in each part (name, unit, kind).
 
         A part without ``charge`` or ``unpaired`` where another has it gets zeros: neutral molecules, closed shells.
+
+        Parameters
+        ----------
+        parts
+            In their order.
+        common
+            Leave out columns that some part lacks. Relaxing the parts of an input makes such: where all molecules of a part
+            moved, nothing is left of what belonged to their old geometries.
+
+        Raises
+        ------
+        ValueError
+            If columns differ.
         """
         parts = _with_electronic(list(parts))
         if not parts:
             return cls.build([], [], [])
-        for part in parts[1:]:
-            if _column_kinds(part) != _column_kinds(parts[0]):
-                raise ValueError(f"columns differ: {_column_kinds(parts[0])} and {_column_kinds(part)}")
+        names = [name for name in parts[0].columns if not common or all(name in part.columns for part in parts)]
+        kinds = [{n: kind for n, kind in _column_kinds(part).items() if not common or n in names} for part in parts]
+        for other in kinds[1:]:
+            if other != kinds[0]:
+                raise ValueError(f"columns differ: {kinds[0]} and {other}")
         return cls(
             numbers=np.concatenate([p.numbers for p in parts]),
             positions=np.concatenate([p.positions for p in parts]),
@@ -162,8 +177,8 @@ class Structures:
             ids=np.concatenate([p.ids for p in parts]),
             references=np.concatenate([p.references for p in parts]),
             columns={
-                name: column._replace(values=np.concatenate([p.columns[name].values for p in parts]))
-                for name, column in parts[0].columns.items()
+                name: parts[0].columns[name]._replace(values=np.concatenate([p.columns[name].values for p in parts]))
+                for name in names
             },
         )
 

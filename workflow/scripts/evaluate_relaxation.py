@@ -8,7 +8,7 @@ from morered.study.script import logged
 
 with logged(snakemake):
     files = snakemake.input
-    relaxed = Structures.concatenate([storage.read(path) for path in files.parts])
+    relaxed = Structures.concatenate([storage.read(path) for path in files.parts], common=True)
     storage.write(
         snakemake.output.relaxed, relaxed, provenance=storage.provenance(Structures.concatenate, parents=list(files.parts))
     )
