@@ -143,12 +143,14 @@ def draw(
     b.set_xlim(left=0)
     b.set_ylim(bottom=0)
     if len(bins):
+        b.set_ylim(top=b.get_ylim()[1] * (1 + 0.08 * bins["method"].nunique()))  # room for the legend above the curves
         b.legend(loc="upper left")
     style.letter(b, "b", above=40)
 
     shown = in_order(points["method"])
     if shown:
         lower = rows[1].subgridspec(1, len(shown))
+        narrow = len(shown) > 5
         panels: list[Axes] = []
         for k, method in enumerate(shown):
             axes = figure.add_subplot(lower[k], sharex=panels[0] if panels else None, sharey=panels[0] if panels else None)
@@ -159,7 +161,8 @@ def draw(
                 x=mine["rmsd_before"], y=mine["rmsd_after"], s=1.5 if many else 5, alpha=0.25 if many else 0.6, linewidth=0,
                 color=colours[method], rasterized=True, ax=axes,
             )  # fmt: skip
-            axes.set(title=method, xlabel="RMSD before (Å)", ylabel="")
+            axes.set(title=method.removeprefix("MoreRed-") if narrow else method, ylabel="")
+            axes.set_xlabel("" if narrow and k != len(shown) // 2 else "RMSD before (Å)")
             axes.xaxis.set_major_locator(MaxNLocator(3))
             if k:
                 axes.tick_params(labelleft=False)
