@@ -54,11 +54,27 @@ def test_the_table_of_readme_is_from_that_file(repository, endings):
         assert f"| `{command}` | {' | '.join(cells)} |" in readme, method
 
 
-def test_the_table_of_qm7_in_readme_is_from_the_tables_of_the_study(repository):
+@pytest.fixture
+def qm7(repository):
+    """Nearness and cost of each method on each set of test inputs."""
+    folder = repository / "docs/data/small"
+    return [pd.read_csv(folder / f"{name}.csv").set_index(["testset", "method"]) for name in ("fig4", "tableD")]
+
+
+def test_the_card_of_the_qm7_network_is_from_the_tables_of_the_study(qm7):
+    card = (shipped.folder() / "morered-jt-elastic.md").read_text(encoding="utf-8")
+    nearness, costs = qm7
+    for command in ("fast", "balanced", "accurate"):
+        cells = []
+        for testset in ("normal-modes", "diffused-250"):
+            row, cost = nearness.loc[(testset, QM7[command])], costs.loc[(testset, QM7[command])]
+            cells.append(f"{row['median_ratio']:.3f}, {short(row['failure_percent'])} %, {cost['mean_steps']:.0f}")
+        assert f"`{command}` {' and '.join(cells)};" in card, command
+
+
+def test_the_table_of_qm7_in_readme_is_from_the_tables_of_the_study(repository, qm7):
     readme = (repository / "README.md").read_text(encoding="utf-8").splitlines()
-    nearness, costs = (
-        pd.read_csv(repository / f"docs/data/small/{name}.csv").set_index(["testset", "method"]) for name in ("fig4", "tableD")
-    )
+    nearness, costs = qm7
     for command, method in QM7.items():
         cells, times = [], []
         for testset in ("normal-modes", "diffused-250"):
