@@ -46,7 +46,8 @@ def test_a_further_seed_of_a_sample_takes_its_share(study_of) -> None:
         hours(small, "relax_structures", method="MoreRed-JT", testset="normal-modes", seed=seed, chunk="0") for seed in "01"
     )
     assert (len(small.chunks("MoreRed-JT")), len(small.chunks("MoreRed-JT", 1))) == (8, 1)
-    assert second == pytest.approx(8 * first * 200 / estimate.molecules(small, "normal-modes"))
+    sample = small.settings.methods["MoreRed-JT"].seeds_sample
+    assert second == pytest.approx(8 * first * sample / estimate.molecules(small, "normal-modes"))
 
 
 def test_energies_and_samples_are_split_into_jobs(study_of) -> None:
