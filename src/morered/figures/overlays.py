@@ -164,7 +164,8 @@ def draw_grid(
         if k < len(letters) and letters[k]:
             figure.text(0.005, top - line * h - 0.02, letters[k], fontweight="bold", fontsize=9.5, va="top")
         if k < len(sides) and sides[k]:
-            figure.text(0.009, top - (line + 0.68) * h, sides[k], fontsize=6, rotation=90, ha="left", va="center")
+            below = top - line * h - 0.02 - 13 / (72 * figure.get_size_inches()[1])  # of the letter, whatever the height of a row
+            figure.text(0.009, below, sides[k], fontsize=6, rotation=90, ha="left", va="top")
     return figure
 
 
