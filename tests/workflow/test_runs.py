@@ -39,7 +39,7 @@ def test_fig4_counts_every_input_of_every_method(finished):
     table = pd.read_csv(finished.results / "figures/fig4.csv")
     quantities = ["median_ratio", "failure_percent", "median_rmsd"]
     limits = [f"{quantity}_{end}" for quantity in quantities for end in ("low", "high")]
-    assert list(table.columns) == ["testset", "method", "n", *quantities, *limits]
+    assert list(table.columns) == ["testset", "method", "n", *quantities, "median_rmsd_before", *limits]
     for quantity in quantities:
         assert (table[f"{quantity}_low"] <= table[quantity]).all()
         assert (table[quantity] <= table[f"{quantity}_high"]).all()
