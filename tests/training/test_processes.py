@@ -23,21 +23,25 @@ sys.path.insert(0, sys.argv[1])
 from training_support import MODEL, NAMES, QUICK, ase_molecules
 from morered.settings.training import training_config
 from morered.training import train
-config = training_config({**QUICK, "devices": 2, "max_steps": 6})
+config = training_config({**QUICK, "devices": 2, "max_steps": 6, "optimizer": sys.argv[3]})
 train(MODEL, config, ase_molecules(NAMES, copies=2), ase_molecules(NAMES[:6], seed=1), sys.argv[2])
 print("reached once")
 """
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(quick: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_two_processes_train_as_one(quick: Callable[..., Path], tmp_path: Path, optimizer: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two")]
+    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two"), optimizer]
     result = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("reached once") == 1  # the second process ends inside
-    two, one = weights.load(tmp_path / "two" / "weights.safetensors"), weights.load(quick("one", max_steps=6))
+    two, one = (
+        weights.load(tmp_path / "two" / "weights.safetensors"),
+        weights.load(quick("one", max_steps=6, optimizer=optimizer)),
+    )
     assert two.header.training["steps"] == 6
     assert two.header.metrics == pytest.approx(one.header.metrics, rel=1e-4)
     for name, value in one.network.state_dict().items():
@@ -65,7 +69,7 @@ def test_slurms_tasks_join_each_other(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     slurm = {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "training", "SLURM_JOB_ID": str(os.getpid()), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two")]
+    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two"), "adamw"]
     tasks = [
         subprocess.Popen(command, env={**os.environ, **slurm, "SLURM_PROCID": str(rank)}, stdout=subprocess.PIPE, text=True)
         for rank in range(2)
@@ -80,7 +84,7 @@ def test_slurms_tasks_join_each_other(tmp_path: Path) -> None:
 def test_a_signal_to_the_first_process_stops_both(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace('"max_steps": 6', '"max_steps": 100_000'))
-    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two")]
+    command = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path / "two"), "adamw"]
     run = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
     log, deadline = tmp_path / "two" / "log.csv", time.monotonic() + 120
     while not (log.exists() and log.read_text().count("\n") > 2):

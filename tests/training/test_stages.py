@@ -12,6 +12,7 @@ from morered.settings.base import Settings
 from morered.settings.training import Stage, training_config
 from morered.training import train
 from morered.training.checkpoints import Checkpoints, TrainingInterrupted
+from morered.training.optimizers import Optimizers
 from morered.training.rate import LearningRate
 from morered.training.stages import Stages
 
@@ -73,10 +74,10 @@ def test_a_staged_run_is_the_same_if_stopped_and_depends_on_its_stages(tmp_path:
     whole = run("whole")
     save = Checkpoints.save_if_due
 
-    def stopping(self: Checkpoints, module: object, optimizer: torch.optim.Optimizer) -> None:
-        save(self, module, optimizer)
+    def stopping(self: Checkpoints, module: object, optimizers: Optimizers) -> None:
+        save(self, module, optimizers)
         if module.counters.batches == 5:
-            self.save(module, optimizer)
+            self.save(module, optimizers)
             raise TrainingInterrupted(2, 5)
 
     with monkeypatch.context() as patch:

@@ -42,7 +42,12 @@ class TrainingConfig(Settings):
     """
 
     batch_size: int = key(128, "Molecules in a batch, on all devices together.", ge=1)
-    learning_rate: float = key(1e-4, "Learning rate of AdamW.", gt=0)
+    optimizer: Literal["adamw", "muon"] = key(
+        "adamw",
+        "adamw: the paper's; muon: the matrices of layers take steps along their orthogonalised momentum, the rest AdamW's: more "
+        "is learned from each batch, at three times the learning rate.",
+    )
+    learning_rate: float = key(1e-4, "Learning rate.", gt=0)
     batch_atoms: int | None = key(
         None,
         "Atoms in a batch, about, in place of batch_size: fewer large molecules or more small ones, so that steps cost alike.",
@@ -127,7 +132,7 @@ class PotentialTraining(TrainingConfig):
     """Settings of a training run of a force field, where they differ (Appendix C.2); gradients are clipped for diffusion only."""
 
     batch_size: int = key(10, "Molecules in a batch, on all devices together.", ge=1)
-    learning_rate: float = key(1e-3, "Learning rate of AdamW.", gt=0)
+    learning_rate: float = key(1e-3, "Learning rate.", gt=0)
     plateau: PotentialPlateau = group(PotentialPlateau, "When the learning rate falls on a plateau.")
     clip: float | None = key(None, "Largest norm of the gradient; null: any.", gt=0)
     skip_factor: float = key(1000.0, "A batch whose loss exceeds so many times the running mean is skipped.", gt=1)

@@ -1,7 +1,7 @@
 """Checkpoints: one file that holds everything, replaced as a whole, so that a run killed anywhere continues as if it had not
 been.
 
-``last.ckpt`` holds weights, average, best weights, optimiser, counters and the states of rate and log. ``best.safetensors``
+``last.ckpt`` holds weights, average, best weights, optimisers, counters and the states of rate and log. ``best.safetensors``
 beside it is the best model so far, to be used while a training runs.
 """
 
@@ -23,11 +23,12 @@ from morered.training.averaging import State, WeightAveraging
 from morered.training.counters import Counters
 from morered.training.logs import Logs
 from morered.training.module import TrainingModule
+from morered.training.optimizers import Optimizers
 from morered.training.rate import LearningRate
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"
-_VERSION = 1
+_VERSION = 2
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
 type Part = WeightAveraging | LearningRate | Logs
@@ -57,7 +58,7 @@ class Checkpoints:
     minutes
         Between checkpoints.
     parts
-        What belongs to the run besides network, optimiser and counters, by name; "average" is the `WeightAveraging`.
+        What belongs to the run besides network, optimisers and counters, by name; "average" is the `WeightAveraging`.
     write_best
         Called with a path and the best state.
     requeue
@@ -100,14 +101,14 @@ class Checkpoints:
             return None
         return state
 
-    def resume(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+    def resume(self, module: TrainingModule, optimizers: Optimizers) -> None:
         """Continue from the checkpoint, if there is one."""
         self._saved_at = time.monotonic()
         state = self.read()
         if state is None:
             return
         module.network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimizers.load_state_dict(state["optimizers"])
         module.counters = Counters.from_dict(state["counters"])
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
@@ -115,7 +116,7 @@ class Checkpoints:
 
     # ----------------------------------------------------------------- writing
 
-    def save(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+    def save(self, module: TrainingModule, optimizers: Optimizers) -> None:
         """Write both files, on the first process."""
         self._saved_at = time.monotonic()
         if module.processes.rank:
@@ -124,7 +125,7 @@ class Checkpoints:
             "version": _VERSION,
             "identity": self.identity,
             "network": module.network.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "optimizers": optimizers.state_dict(),
             "counters": module.counters.to_dict(),
             **{name: part.state_dict() for name, part in self._parts.items()},
         }
@@ -135,7 +136,7 @@ class Checkpoints:
             self._write_best(self.folder / BEST, best)
             self._written_best = module.counters.best_batch
 
-    def save_if_due(self, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+    def save_if_due(self, module: TrainingModule, optimizers: Optimizers) -> None:
         """Save if it is time or a signal came.
 
         Raises
@@ -145,7 +146,7 @@ class Checkpoints:
         """
         number = int(module.processes.largest(self._signal))
         if number or time.monotonic() - self._saved_at >= self.seconds:
-            self.save(module, optimizer)
+            self.save(module, optimizers)
         if number:
             if number == signal.SIGUSR1 and module.processes.rank == 0:
                 self._requeue()

@@ -8,6 +8,7 @@ from morered.training.averaging import WeightAveraging
 from morered.training.checkpoints import Checkpoints
 from morered.training.logs import Bar, Logs
 from morered.training.module import TrainingModule
+from morered.training.optimizers import Optimizers
 from morered.training.processes import Processes
 from morered.training.rate import LearningRate
 
@@ -43,9 +44,9 @@ def fit(
     """
     config, network = module.config, module.network
     module.begin(processes)
-    optimizer = module.optimizer()
+    optimizers = Optimizers(network, config, processes)
     average.start(network)
-    checkpoints.resume(module, optimizer)
+    checkpoints.resume(module, optimizers)
     module.compile()
     counters, first = module.counters, processes.rank == 0
     ended, clock = False, time.monotonic()
@@ -53,9 +54,8 @@ def fit(
         while not ended:
             for draw in module.round():
                 step_rate = rate.at(counters.batches, module.fraction)
-                for group in optimizer.param_groups:
-                    group["lr"] = step_rate
-                used = module.train_on(draw, optimizer)
+                optimizers.set_rate(step_rate)
+                used = module.train_on(draw, optimizers)
                 now = time.monotonic()
                 counters.seconds += now - clock
                 clock = now
@@ -67,7 +67,7 @@ def fit(
                 if ended:
                     break
                 if counters.batches % module.round_length:  # where a validation comes next, the checkpoint would miss it
-                    checkpoints.save_if_due(module, optimizer)
+                    checkpoints.save_if_due(module, optimizers)
             with average.standing_in(network):
                 module.validate()
                 if counters.validated(module.metrics):
@@ -75,8 +75,8 @@ def fit(
             rate.validated(module.metrics["loss"])
             logs.validation(module, step_rate)
             ended = ended or (config.early_stopping is not None and counters.waited >= config.early_stopping)
-            checkpoints.save_if_due(module, optimizer)
+            checkpoints.save_if_due(module, optimizers)
         if average.best is None:  # no validation loss was finite
             with average.standing_in(network):
                 average.keep(network)
-        checkpoints.save(module, optimizer)
+        checkpoints.save(module, optimizers)

@@ -19,6 +19,7 @@ from morered.settings.training import TrainingConfig
 from morered.structures import Structures
 from morered.training.counters import Counters
 from morered.training.data import BatchPlan, Bucket, Draw, bucket_sizes, chunks, widths
+from morered.training.optimizers import Optimizers
 from morered.training.processes import Processes
 
 VALIDATION_BATCH = 128  # molecules, at least, unless they are large
@@ -138,15 +139,11 @@ class TrainingModule(ABC):
         start, length = self.counters.batches, self.round_length
         return (self.plan.draw(number) for number in range(start, (start // length + 1) * length))
 
-    def optimizer(self) -> torch.optim.Optimizer:
-        """AdamW (Appendix C.2)."""
-        return torch.optim.AdamW(self.network.parameters(), lr=self.config.learning_rate, weight_decay=0.0, fused=True)
-
-    def train_on(self, draw: Draw, optimizer: torch.optim.Optimizer) -> bool:
-        """One step of the optimiser; whether it was taken, and the batch not skipped."""
+    def train_on(self, draw: Draw, optimizers: Optimizers) -> bool:
+        """One step of the optimisers; whether it was taken, and the batch not skipped."""
         with self._precision():
             loss = self.training_step(draw)
-        optimizer.zero_grad()
+        optimizers.zero_grad()
         loss.backward()
         self.processes.average_gradients(self.network)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
@@ -154,7 +151,7 @@ class TrainingModule(ABC):
         *values, gradient = torch.cat([losses, norm.float().reshape(1)]).tolist()
         usable = self.counters.take(dict(zip(self.last_losses, values, strict=True)), gradient, self.config.skip_factor)
         if usable:
-            optimizer.step()
+            optimizers.step()
         return usable
 
     def validate(self) -> None:
