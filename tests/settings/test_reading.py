@@ -54,7 +54,7 @@ FAULTS = [
     (("models", "jt", "features"), 6.5, ["models.jt.features", "6.5 is not a whole number"]),
     (("models", "jt", "kind"), "jt", ["models.jt.kind", "morered-jt, noise, time, mlff"]),
     (("models", "jt", "energy_layers"), 2, ["models.jt.energy_layers", "goes with mlff only, not with morered-jt"]),
-    (("models", "jt", "training"), 3, ["models.jt.training", "3 is not a mapping of batch_size, optimizer, learning_rate"]),
+    (("models", "jt", "training"), 3, ["models.jt.training", "3 is not a mapping of batch_size, optimizer, weight_decay"]),
     (("models", "jt", "training", "learning_rate"), "1e-4", ["models.jt.training.learning_rate", "write 1.0e-4"]),
     (("models", "jt", "training", "eta"), 1.5, ["models.jt.training.eta", "at most 1"]),
     (("models", "jt", "training", "schedule"), "cosine", ["models.jt.training.schedule: ", "needs an end"]),

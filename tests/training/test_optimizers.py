@@ -29,8 +29,8 @@ def matrices(seed: int = 0) -> list[nn.Parameter]:
 
 def test_steps_are_those_of_pytorch():
     ours, theirs, before = matrices(), matrices(), matrices()
-    muon = Muon(ours, 1e-2, ALONE)
-    oracle = torch.optim.Muon(theirs, lr=1e-2, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    muon = Muon(ours, 1e-2, 0.5, ALONE)
+    oracle = torch.optim.Muon(theirs, lr=1e-2, weight_decay=0.5, adjust_lr_fn="match_rms_adamw")
     for step in range(5):
         for mine, its, gradient in zip(ours, theirs, matrices(step + 1), strict=True):
             mine.grad, its.grad = gradient.data.clone(), gradient.data.clone()
@@ -53,13 +53,13 @@ def test_singular_values_become_about_one():
 def test_what_has_no_gradient_stays():
     ours, before = matrices(), matrices()
     ours[0].grad = torch.ones(SHAPES[0])
-    Muon(ours, 1e-2, ALONE).step()
+    Muon(ours, 1e-2, 0.5, ALONE).step()
     assert [torch.equal(a, b) for a, b in zip(ours, before, strict=True)] == [False, True, True, True, True]
 
 
 def test_muon_takes_matrices_alone():
     with pytest.raises(ValueError, match=r"matrices, not a parameter of shape \(3,\)"):
-        Muon([nn.Parameter(torch.zeros(3))], 1e-2, ALONE)
+        Muon([nn.Parameter(torch.zeros(3))], 1e-2, 0.0, ALONE)
 
 
 def test_processes_share_the_work(monkeypatch: pytest.MonkeyPatch):
@@ -78,7 +78,7 @@ def test_processes_share_the_work(monkeypatch: pytest.MonkeyPatch):
     def step(parameters: list[nn.Parameter], processes: Processes) -> None:
         for parameter, gradient in zip(parameters, matrices(1), strict=True):
             parameter.grad = gradient.data
-        Muon(parameters, 1e-2, processes).step()
+        Muon(parameters, 1e-2, 0.0, processes).step()
 
     threads = [threading.Thread(target=step, args=(together[rank], Processes(torch.device("cpu"), rank, 2))) for rank in (0, 1)]
     for thread in threads:

@@ -47,6 +47,9 @@ class TrainingConfig(Settings):
         "adamw: the paper's; muon: the matrices of layers take steps along their orthogonalised momentum, the rest AdamW's: more "
         "is learned from each batch, at three times the learning rate.",
     )
+    weight_decay: float = key(
+        0.01, "Of muon: its matrices shrink by this part of the learning rate at each step. AdamW shrinks nothing.", ge=0
+    )
     learning_rate: float = key(1e-4, "Learning rate.", gt=0)
     batch_atoms: int | None = key(
         None,

@@ -33,6 +33,9 @@ class Muon(torch.optim.Optimizer):
         Weights of two dimensions each.
     rate
         Learning rate, on the scale of AdamW's.
+    weight_decay
+        Matrices shrink by this part of the learning rate at each step: their steps have a size that does not fall with the
+        gradients, so that they would grow without end.
     processes
         Those that train together, with the same gradients: each orthogonalises its share of the matrices.
 
@@ -42,8 +45,8 @@ class Muon(torch.optim.Optimizer):
         If a parameter is no matrix.
     """
 
-    def __init__(self, matrices: Iterable[nn.Parameter], rate: float, processes: Processes) -> None:
-        super().__init__(matrices, {"lr": rate})
+    def __init__(self, matrices: Iterable[nn.Parameter], rate: float, weight_decay: float, processes: Processes) -> None:
+        super().__init__(matrices, {"lr": rate, "weight_decay": weight_decay})
         self._processes = processes
         self._matrices: list[nn.Parameter] = [matrix for group in self.param_groups for matrix in group["params"]]
         for matrix in self._matrices:
@@ -53,10 +56,10 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Change the matrices that have gradients."""
-        rate = self.param_groups[0]["lr"]
+        rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
         moved = [matrix for matrix in self._matrices if matrix.grad is not None]
         for matrix, direction in zip(moved, self._shared([self._momentum(matrix) for matrix in moved]), strict=True):
-            matrix.add_(direction, alpha=-rate * _STEP * math.sqrt(max(matrix.shape)))
+            matrix.mul_(1 - rate * decay).add_(direction, alpha=-rate * _STEP * math.sqrt(max(matrix.shape)))
 
     def _momentum(self, matrix: nn.Parameter) -> Tensor:
         """With Nesterov's look ahead."""

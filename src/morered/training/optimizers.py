@@ -34,7 +34,7 @@ class Optimizers:
         rest = [parameter for parameter in network.parameters() if id(parameter) not in others]
         self._parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, weight_decay=0.0, fused=True)]
         if matrices:
-            self._parts.append(Muon(matrices, rate, processes))
+            self._parts.append(Muon(matrices, rate, config.weight_decay, processes))
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the next step."""
