@@ -59,6 +59,7 @@ localrules:
     tables,
     minima,
     models,
+    sweeps,
 
 
 rule all:
@@ -88,3 +89,8 @@ rule minima:
 rule models:
     input:
         weights_of_study(),
+
+
+rule sweeps:
+    input:
+        sweeps_of_study(),

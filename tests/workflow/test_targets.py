@@ -5,7 +5,7 @@ import yaml
 
 from morered.study import Study
 
-CONFIGS = ["config.yaml", "tiny.yaml", "small.yaml", "networks.yaml", "isomers.yaml", "engine.yaml", "paper.yaml"]
+CONFIGS = ["config.yaml", "tiny.yaml", "small.yaml", "networks.yaml", "isomers.yaml", "sweeps.yaml", "engine.yaml", "paper.yaml"]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -77,7 +77,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "figures": ("compare_with_paper", "measure_labels", "results_page", "model_card", "organic_page"),
 }  # fmt: skip
 #: Rules that do nothing themselves.
-_TARGETS = ("all", "figures", "tables", "data_cards", "minima", "models", "choices")
+_TARGETS = ("all", "figures", "tables", "data_cards", "minima", "models", "choices", "sweeps")
 
 
 class Job(NamedTuple):
