@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 from training_support import MODEL, NAMES, QUICK, ase_molecules, with_labels
 
 from morered.models import weights
+from morered.models.networks import build
 from morered.relaxation import relax
 from morered.settings.networks import DiffusionConfig
 from morered.settings.relaxation import DiffusionMethod
 from morered.settings.training import TrainingConfig, training_config
 from morered.structures import Structures
 from morered.training import train
+from morered.training.diffusion_module import DiffusionModule
+from morered.training.processes import Processes
 
 Run = Callable[..., Path]
 KINDS = ("morered-jt", "noise", "time", "mlff")
@@ -88,6 +92,21 @@ def test_validation_is_the_same_for_every_run(quick: Run) -> None:
         metrics = weights.load(quick(folder, max_steps=1, **settings)).header.metrics
         constants.add((round(metrics["constant_noise"], 9), round(metrics["constant_time"], 9)))
     assert len(constants) == 1
+
+
+def test_steps_lie_below_the_largest_time(molecules: Structures, tmp_path: Path) -> None:
+    config = training_config({**QUICK, "largest_time": 0.25, "step_power": 2})
+    network = build(MODEL)
+    module = DiffusionModule(network, config, molecules, molecules)
+    module.begin(Processes(torch.device("cpu")))
+    batches = [(module.buckets[draw.bucket].take(draw.rows), draw.number) for draw in islice(module.round(), 4)]
+    drawn = torch.cat([module.diffused(*batch).step for batch in batches])
+    assert 100 < drawn.max() < 250
+    held = torch.cat([noisy.step for noisy in module._noisy])
+    assert 200 < held.max() < 250
+    module.validate()
+    assert [name for name in module.metrics if name.startswith("time_steps_")] == ["time_steps_0-99", "time_steps_100-249"]
+    assert np.isfinite(list(module.metrics.values())).all()
 
 
 def test_bands_of_steps_make_up_the_loss(quick: Run, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class TrainingConfig(Settings):
     The decay at step n is at most (1 + n) / (10 + n), so that the average of a short run does not lag behind. A batch with a
     non-finite loss or gradient is skipped as well. ``compile`` is explained in `morered.models.compile.maybe_compile`: results
     agree to rounding. Where auto turns to ``torch.compile`` in the middle of a run (GPUs), two runs of one seed agree to rounding
-    only. Validation steps are uniform whatever ``step_power`` is.
+    only. Validation steps are uniform below ``largest_time`` whatever ``step_power`` is.
     """
 
     batch_size: int = key(128, "Molecules in a batch, on all devices together.", ge=1)
@@ -83,6 +83,13 @@ class TrainingConfig(Settings):
     )
     step_power: int = key(
         1, "Training steps are T u^step_power with u uniform; 1 as in Algorithm 1, 2 draws half of them below T/4.", ge=1
+    )
+    largest_time: float = key(
+        1.0,
+        "Steps of training and validation lie below this part of T. What is to relax molecules and not to generate them needs no "
+        "more than half, where noise is 0.9 Å.",
+        gt=0,
+        le=1,
     )
     stages: tuple[Stage, ...] = several(
         (), "Parts of the run with settings of their own, in order; after the last one the training's hold. They need max_steps."

@@ -53,6 +53,7 @@ class DiffusionModule(TrainingModule):
         d = network.config.diffusion
         self._process = NoiseProcess(config.noise)
         self._schedule = NoiseSchedule(d.schedule, d.T, d.s, d.time_scale)
+        self._steps = max(1, round(config.largest_time * d.T))  # those that are drawn: 0 to this, exclusive
         self._noisy: list[Noisy] = []
         self._stages = Stages(config)
         self._ahead = PrefetchedDraws(self._keys, self._draw, round(self.plan.molecules))
@@ -86,11 +87,11 @@ class DiffusionModule(TrainingModule):
         return next(iter(losses.values()))
 
     def prepare_validation(self, buckets: list[Bucket]) -> None:
-        """Give each molecule one step and one noise for good; steps are spread evenly over 0..T-1, in the order of the keys."""
+        """Give each molecule one step and one noise for good; steps are spread evenly, in the order of the keys."""
         keys = torch.cat([bucket.keys for bucket in buckets]) if buckets else torch.empty(0, dtype=torch.int64)
         rank = torch.empty_like(keys)
         rank[torch.argsort(keys, stable=True)] = torch.arange(len(keys), device=keys.device)
-        steps = (rank * self._schedule.T) // max(1, len(keys))
+        steps = (rank * self._steps) // max(1, len(keys))
         parts = steps.split([len(bucket) for bucket in buckets])
         noise = self._process
         self._noisy = [
@@ -133,6 +134,8 @@ class DiffusionModule(TrainingModule):
         borders = [round(border * self._schedule.T) for border in BANDS]
         for name in names:
             for k, (first, end) in enumerate(pairwise(borders)):
+                if first >= self._steps:
+                    break
                 metrics[f"{name}_steps_{first}-{end - 1}"] = (sums[name][k] / sums["atoms"][k]).item()
         return metrics
 
@@ -144,7 +147,7 @@ class DiffusionModule(TrainingModule):
 
     def _draw(self, keys: Tensor, numbers: Tensor, n_atoms: int) -> Drawn:
         seed, now = self.config.seed, self._stages.of(numbers)
-        steps = random_steps(stream(seed, "steps"), keys, numbers, self._schedule.T, now.step_power)
+        steps = random_steps(stream(seed, "steps"), keys, numbers, self._steps, now.step_power)
         return Drawn(steps, self._process.deviates(stream(seed, "noise"), keys, numbers, n_atoms, now.share, now.decades))
 
     def _diffuse(self, bucket: Bucket, drawn: Drawn) -> Noisy:
