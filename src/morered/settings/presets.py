@@ -38,8 +38,8 @@ PRESETS: Mapping[str, Method] = {
     "accurate": replace(_AT_REST, restarts=Restarts(tries=12, width=0.2, distance=0.6, reach=1.2)),
     "organic": replace(
         _JUMPS,
-        noise="morered-organic-1",
-        time="morered-organic-1",
+        noise="morered-organic-2",
+        time="morered-organic-2",
         steps=100,
         stop=StopRules(settled=Settled(window=3, threshold=1.0e-3)),
         restarts=_RESTARTS,
