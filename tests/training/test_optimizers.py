@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_support import MODEL, QUICK, ase_molecules
+from training_support import MODEL, QUICK, ase_molecules, stopped_after
 
 from morered.models import weights
 from morered.models.networks import build
 from morered.settings.training import training_config
 from morered.training import train
-from morered.training.checkpoints import Checkpoints, TrainingInterrupted
 from morered.training.muon import Muon, orthogonalised
 from morered.training.optimizers import Optimizers
 from morered.training.processes import Processes
@@ -110,7 +109,7 @@ def test_embeddings_biases_and_single_numbers_are_adamws():
     assert {name for name in moved if name.endswith("bias") or "embedding" in name} <= adams
 
 
-def test_a_run_with_muon_is_the_same_if_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_with_muon_is_the_same_if_stopped(tmp_path: Path):
     molecules, held_out = ase_molecules(("CH3CH2OH", "C2H4", "H2O", "CO2"), 3), ase_molecules(("CH3SH",), 2, seed=5)
 
     def run(folder: str, **changes: object) -> dict[str, np.ndarray]:
@@ -119,18 +118,8 @@ def test_a_run_with_muon_is_the_same_if_stopped(tmp_path: Path, monkeypatch: pyt
         return {name: value.numpy() for name, value in weights.load(path).network.state_dict().items()}
 
     whole, adamw = run("whole"), run("adamw", optimizer="adamw")
-    save = Checkpoints.save_if_due
-
-    def stopping(self: Checkpoints, module: object, optimizers: Optimizers) -> None:
-        save(self, module, optimizers)
-        if module.counters.batches == 5:
-            self.save(module, optimizers)
-            raise TrainingInterrupted(2, 5)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save_if_due", stopping)
-        with pytest.raises(TrainingInterrupted):
-            run("stopped")
+    with stopped_after(5):
+        run("stopped")
     continued = run("stopped")
     assert all(np.array_equal(whole[name], continued[name]) for name in whole)
     assert any(not np.array_equal(whole[name], adamw[name]) for name in whole)

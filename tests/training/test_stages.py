@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_support import MODEL, QUICK, ase_molecules
+from training_support import MODEL, QUICK, ase_molecules, stopped_after
 
 from morered.models import weights
 from morered.settings.base import Settings
 from morered.settings.training import Stage, training_config
 from morered.training import train
-from morered.training.checkpoints import Checkpoints, TrainingInterrupted
-from morered.training.optimizers import Optimizers
 from morered.training.rate import LearningRate
 from morered.training.stages import Stages
 
@@ -64,7 +62,7 @@ def test_stages_built_in_python_are_the_same() -> None:
     assert training_config(read.to_dict()) == read
 
 
-def test_a_staged_run_is_the_same_if_stopped_and_depends_on_its_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_staged_run_is_the_same_if_stopped_and_depends_on_its_stages(tmp_path: Path) -> None:
     molecules, held_out = ase_molecules(("CH3CH2OH", "C2H4", "H2O", "CO2"), 3), ase_molecules(("CH3SH",), 2, seed=5)
 
     def run(folder: str, **changes: object) -> dict[str, np.ndarray]:
@@ -72,18 +70,8 @@ def test_a_staged_run_is_the_same_if_stopped_and_depends_on_its_stages(tmp_path:
         return {name: value.numpy() for name, value in weights.load(path).network.state_dict().items()}
 
     whole = run("whole")
-    save = Checkpoints.save_if_due
-
-    def stopping(self: Checkpoints, module: object, optimizers: Optimizers) -> None:
-        save(self, module, optimizers)
-        if module.counters.batches == 5:
-            self.save(module, optimizers)
-            raise TrainingInterrupted(2, 5)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save_if_due", stopping)
-        with pytest.raises(TrainingInterrupted):
-            run("stopped")
+    with stopped_after(5):
+        run("stopped")
     continued, unstaged = run("stopped"), run("unstaged", stages=[])
     assert all(np.array_equal(whole[name], continued[name]) for name in whole)
     assert any(not np.array_equal(whole[name], unstaged[name]) for name in whole)

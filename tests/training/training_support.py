@@ -1,10 +1,16 @@
 """Molecules and settings for trainings of a second."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 from ase.build import molecule
 
 from morered.settings.networks import ModelConfig
 from morered.structures import Column, Structures
+from morered.training.checkpoints import Checkpoints, TrainingInterrupted
+from morered.training.optimizers import Optimizers
 
 NAMES = ("CH3CH2OH", "CH3SH", "C2H6", "CH3CH2NH2", "CH3CHO", "C2H4", "C3H8", "HCOOH", "CH3CN", "C4H4O", "C2H2", "H2O")
 MODEL = ModelConfig(features=8, interactions=1, radial_basis=6)
@@ -40,3 +46,20 @@ def with_labels(structures: Structures) -> Structures:
         forces.append(-(pull[..., None] * difference).sum(1))
     columns = {"energy": Column(np.array(energies), "eV"), "forces": Column(np.concatenate(forces), "eV/Å", True)}
     return structures.with_columns(columns)
+
+
+@contextmanager
+def stopped_after(batches: int) -> Iterator[None]:
+    """A training inside is interrupted after so many batches, with a checkpoint."""
+    save = Checkpoints.save_if_due
+
+    def stopping(self: Checkpoints, module: object, optimizers: Optimizers) -> None:
+        save(self, module, optimizers)
+        if module.counters.batches == batches:
+            self.save(module, optimizers)
+            raise TrainingInterrupted(2, batches)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "save_if_due", stopping)
+        with pytest.raises(TrainingInterrupted):
+            yield
