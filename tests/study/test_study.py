@@ -168,11 +168,21 @@ def test_a_training_may_start_from_another_model_and_take_graphs_of_another_data
     assert study.augmentation("jt") is None
     assert study.augmentation("first").startswith(study.data_dir("qm7") + "/augmentation-")
     before = study.augmentation("first")
+    assert study.known_to("first") == [study.data_dir("qm7")]
     config["models"]["first"]["augment"]["max_heavy_atoms"] = 8
     assert Study(config).augmentation("first") != before
     config["models"]["first"]["augment"]["dataset"] = "qm8"
     with pytest.raises(ConfigError, match=r"models\.first\.augment\.dataset: no such name 'qm8' in datasets"):
         Study(config)
+
+
+def test_an_augmentation_leaves_out_the_graphs_of_every_test_set(config):
+    config["datasets"]["qm9"] = {"kind": "qm9"}
+    config["datasets"]["isomers"] = {"kind": "organic", "molecules": "qm7"}
+    config["models"]["first"] = {"kind": "morered-jt", "dataset": "isomers", "augment": {"dataset": "qm9"}}
+    study = Study(config)
+    assert study.known_to("first") == [study.data_dir("isomers"), study.data_dir("qm7")]
+    assert study.augmentation("first") != Study({**config, "testsets": {}, "methods": {}, "figures": []}).augmentation("first")
 
 
 def test_data_cards_are_of_what_the_study_uses(config):

@@ -32,10 +32,8 @@ QM9 = {
 DISPLACED = {STUDY.displaced(name): name for name, settings in STUDY.settings.datasets.items() if settings.kind != "qm7x"}
 
 
-# Minima that models are trained on beside their dataset's -> settings of one of the models.
-AUGMENTATIONS = {
-    path: model.augment for name, model in STUDY.settings.models.items() if (path := STUDY.augmentation(name)) is not None
-}
+# Minima that models are trained on beside their dataset's -> one of the models.
+AUGMENTATIONS = {path: name for name in STUDY.settings.models if (path := STUDY.augmentation(name)) is not None}
 
 
 def downloaded(part):
@@ -196,10 +194,17 @@ def further_of_training(wildcards):
 
 
 def augmentation_files(wildcards):
-    """The dataset that graphs are taken from, and the one that they must be new to."""
-    other = STUDY.data_dir(AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"].dataset)
-    known = f"results/data/{wildcards.data}/minima.h5"
+    """The dataset that graphs are taken from, and those that they must be new to."""
+    model = AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]
+    other = STUDY.data_dir(STUDY.settings.models[model].augment.dataset)
+    known = [f"{folder}/minima.h5" for folder in STUDY.known_to(model)]
     return {"others": f"{other}/minima.h5", "split": f"{other}/split.json", "known": known}
+
+
+def augmentation_settings(wildcards):
+    """What is taken of the other dataset."""
+    model = AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]
+    return STUDY.settings.models[model].augment.to_dict()
 
 
 def card_files(wildcards):

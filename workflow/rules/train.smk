@@ -11,7 +11,7 @@ rule augment_minima:
     wildcard_constraints:
         augmentation=one_of(Path(path).stem for path in AUGMENTATIONS),
     params:
-        settings=lambda wildcards: AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"].to_dict(),
+        settings=augmentation_settings,
     conda:
         "../../envs/morered.yaml"
     script:

@@ -1,7 +1,7 @@
 """Minima of another dataset that are trained on as well: more graphs than a small dataset has.
 
-Graphs of the own dataset are left out, those of every part: no test molecule is learned by another name, and no graph has minima
-at two levels of theory.
+Graphs of the own dataset and of those that the study tests on are left out, those of every part: no test molecule is learned by
+another name, and no graph has minima at two levels of theory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def new_graphs(
     others
         Minima of the other dataset.
     known
-        All minima of the own dataset, whatever part they stand in.
+        All minima of the own dataset and of those tested on, whatever part they stand in.
     max_heavy_atoms
         Atoms other than hydrogen at most.
     progress

@@ -56,7 +56,7 @@ class DiffusionModel(Diffused, Model):
     """A network that predicts noise, time or both."""
 
     augment: Augment | None = group(
-        None, "Minima of another dataset that are trained on as well; graphs of the model's own dataset are left out of them."
+        None, "Minima of another dataset that are trained on as well; graphs of its own dataset and of the test sets' are left out."
     )
     training: TrainingConfig = group(TrainingConfig, "How it is trained.")
 

@@ -244,8 +244,15 @@ class Study:
         settings = self.settings.models[model].stated().get("augment")
         if settings is None:
             return None
-        made_of = {**settings, "dataset": self.data_dir(settings["dataset"])}
-        return f"{self.data_dir(self.settings.models[model].dataset)}/augmentation-{digest(made_of)}.h5"
+        own, *tested = self.known_to(model)
+        made_of = {**settings, "dataset": self.data_dir(settings["dataset"]), **({"tested": tested} if tested else {})}
+        return f"{own}/augmentation-{digest(made_of)}.h5"
+
+    def known_to(self, model: str) -> list[str]:
+        """Folders of a model's dataset and of those that it is tested on: an augmentation adds no graph of theirs."""
+        own = self.settings.models[model].dataset
+        tested = {testset.dataset for testset in self.settings.testsets.values()} - {own}
+        return [self.data_dir(name) for name in (own, *sorted(tested))]
 
     def initial_weights(self, model: str) -> str | None:
         """Weights of another model of the study that a training starts from; None where it starts from a file or from nothing."""
