@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from morered.metrics import endings, reliability
-from morered.metrics.calibration import Calibration
+from morered.metrics.calibration import PREDICTORS, Calibration
 
 
 def table(n: int = 400, seed: int = 0) -> pd.DataFrame:
-    """Results whose distance and energy follow their time, with scatter; one in twenty did not converge."""
+    """Results whose distance follows their time and size, and whose energy follows time and way; one in twenty did not converge."""
     rng = np.random.default_rng(seed)
-    time, atoms = rng.uniform(0, 0.03, n), rng.integers(4, 60, n)
+    time, atoms, moved = rng.uniform(0, 0.03, n), rng.integers(4, 60, n), rng.uniform(0, 1, n)
     converged = np.arange(n) % 20 != 0
     nan = np.where(converged, 1.0, np.nan)
     return pd.DataFrame(
@@ -31,8 +31,9 @@ def table(n: int = 400, seed: int = 0) -> pd.DataFrame:
             "seconds": rng.uniform(0.01, 0.03, n),
             "last_time": time,
             "fell": converged.astype(int),
-            "energy_left": nan * atoms * (time * rng.exponential(1.0, n)),
-            "rmsd_left": nan * (0.01 + 4 * time) * rng.uniform(0.5, 1.5, n),
+            "moved": moved,
+            "energy_left": nan * atoms * (time * (0.5 + moved) * rng.exponential(1.0, n)),
+            "rmsd_left": nan * (0.01 + 4 * time) * (atoms / 30) * rng.uniform(0.5, 1.5, n),
             "rmsd_input": nan * 0.2,
             "nearer": converged.astype(int),
             "calls": nan * 20,
@@ -71,20 +72,35 @@ def test_tables_are_read_with_the_names_of_their_runs(tmp_path) -> None:
     assert found.groupby("testset").size().to_dict() == {"drugs": 30, "qm9": 30}
 
 
-def test_what_is_expected_rises_with_the_time_and_is_right_in_the_mean() -> None:
-    fitted = reliability.fit(table(4000))
-    times = np.linspace(0, 0.03, 50)
-    rmsd, energy = fitted.expected(times, np.full(50, 30))
-    assert (np.diff(rmsd) >= 0).all()
-    assert (np.diff(energy) >= 0).all()
-    np.testing.assert_allclose(rmsd[5:-5], 0.01 + 4 * times[5:-5], atol=0.006)
-    np.testing.assert_allclose(energy[5:-5], 30 * times[5:-5], atol=0.15)
-    beyond, _ = fitted.expected([np.nan, 1.0], [10, 10])
-    assert np.isnan(beyond[0])
-    assert beyond[1] == fitted.rmsd[-1]
+def test_what_is_expected_follows_time_size_and_way_and_is_right_in_the_mean() -> None:
+    fitted = reliability.fit(table(8000))
+
+    def at(time: float = 0.015, atoms: float = 30.0, moved: float = 0.5) -> tuple[float, float]:
+        rmsd, energy = fitted.expected({"last_time": [time], "n_atoms": [atoms], "moved": [moved]})
+        return float(rmsd[0]), float(energy[0])
+
+    for time in (0.004, 0.01, 0.02, 0.026):
+        for atoms in (10, 30, 50):
+            for moved in (0.1, 0.5, 0.9):
+                rmsd, energy = at(time, atoms, moved)
+                assert rmsd == pytest.approx((0.01 + 4 * time) * atoms / 30, rel=0.12)
+                assert energy == pytest.approx(atoms * time * (0.5 + moved), rel=0.2)
+    assert at(time=1.0) == at(time=0.03)
+    assert np.isnan(at(time=np.nan)).all()
+    assert np.isnan(at(moved=np.nan)).all()
     curve = reliability.reliability(table(2000, seed=5), fitted)
     assert ((curve.low - 0.15 * curve.found < curve.expected) & (curve.expected < curve.high + 0.15 * curve.found)).all()
     assert set(curve.quantity) == {"rmsd", "energy"}
+
+
+def test_every_factor_of_a_calibration_leaves_no_class_with_another_mean() -> None:
+    """Held to the condition that the fit solves: sums that were found are those expected, wherever no neighbour is pooled."""
+    results = reliability.usable(table(2000, seed=3))
+    expected, _ = reliability.fit(results).expected({name: results[name].to_numpy(float) for name in PREDICTORS})
+    assert expected.sum() == pytest.approx(results["rmsd_left"].sum(), rel=0.01)
+    for low, high in ((0, 0.01), (0.01, 0.02), (0.02, 0.03)):
+        part = results["last_time"].between(low, high).to_numpy()
+        assert expected[part].mean() == pytest.approx(results["rmsd_left"][part].mean(), rel=0.05)
 
 
 def test_a_calibration_keeps_in_json_and_refuses_what_is_none() -> None:
@@ -92,10 +108,15 @@ def test_a_calibration_keeps_in_json_and_refuses_what_is_none() -> None:
     assert Calibration.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
     with pytest.raises(ValueError, match="too few"):
         reliability.fit(table(15))
+    whole = fitted.to_dict()["rmsd"]
     for changes in (
-        {"rmsd": [0.2, 0.1], "times": [0.0, 0.1], "energy": [0, 1]},
-        {"rmsd": "no"},
-        {"energy": []},
+        {"rmsd": {**whole, "moved": {"at": [0.0, 0.1], "factor": [0.2, 0.1]}}},
+        {"rmsd": {**whole, "moved": {"at": [0.1, 0.1], "factor": [0.1, 0.2]}}},
+        {"rmsd": {**whole, "moved": {"at": [0.1], "factor": [0.1, 0.2]}}},
+        {"rmsd": {**whole, "last_time": {"at": [], "factor": []}}},
+        {"rmsd": {**whole, "n_atoms": {"at": [1.0], "factor": [float("nan")]}}},
+        {"rmsd": {"last_time": whole["last_time"]}},
+        {"energy": "no"},
         {"results": None},
     ):
         with pytest.raises(ValueError, match="calibration"):

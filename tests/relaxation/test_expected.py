@@ -1,4 +1,4 @@
-"""What the predicted time of a result says of the distance and energy left stands in its columns, if the weights tell."""
+"""What is expected to be left of a result, distance and energy, stands in its columns, if the weights tell."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import pytest
 import torch
 from ase.build import molecule
 
-from morered.metrics.calibration import Calibration
+from morered.metrics.calibration import PREDICTORS, Calibration, Factor
 from morered.models import weights
 from morered.relaxation import from_config, relax
 from morered.relaxation.verdicts.columns import table_of
 from morered.structures import Structures
 
-CALIBRATION = Calibration((0.0, 0.02), (0.01, 0.21), (0.001, 0.011), 250)
+SIZE, MOVED = Factor((4.0, 80.0), (0.5, 2.0)), Factor((0.0, 1.0), (0.8, 1.2))
+CALIBRATION = Calibration(
+    (Factor((0.0, 0.02), (0.01, 0.21)), SIZE, MOVED), (Factor((0.0, 0.02), (0.001, 0.011)), SIZE, MOVED), 250
+)
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def test_weights_with_a_calibration_give_results_an_expected_distance_and_energy
     assert "calibrated on 250 results" in " ".join(weights.describe(path).split())
     results = relax(inputs, from_config({"preset": "fast", "model": str(path)})).structures
     table = table_of(results).set_index("name")
-    rmsd, energy = CALIBRATION.expected(table["last_time"], table["n_atoms"])
+    rmsd, energy = CALIBRATION.expected({name: table[name] for name in PREDICTORS})
     there = table.index != "silane"  # the model does not know silicon
     np.testing.assert_allclose(table["expected_rmsd"][there], rmsd[there])
     np.testing.assert_allclose(table["expected_energy"][there], energy[there])
@@ -46,6 +49,6 @@ def test_other_weights_promise_nothing(inputs: Structures) -> None:
 
 def test_a_broken_calibration_is_refused(tmp_path: Path, inputs: Structures) -> None:
     path = tmp_path / "broken.safetensors"
-    weights.with_calibration("morered-jt-elastic", path, {"times": [1.0, 0.0]})
+    weights.with_calibration("morered-jt-elastic", path, {"rmsd": [1.0, 0.0]})
     with pytest.raises(ValueError, match="calibration"):
         relax(inputs, from_config({"preset": "fast", "model": str(path)}))

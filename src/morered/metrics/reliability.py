@@ -1,4 +1,4 @@
-"""Fit of what the last predicted time says of what is left, by isotonic regression, and its reliability on other molecules.
+"""Fit of what is expected to be left of a result, by isotonic regression, and its reliability on other molecules.
 
 Shapes: n results, K knots.
 """
@@ -10,16 +10,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from morered.metrics.calibration import Calibration
+from morered.metrics.calibration import PREDICTORS, Calibration, Factor
 from morered.metrics.endings import molecules_of
 from morered.metrics.statistics import mean
 
 Floats = NDArray[np.float64]
 
-#: Results that a fit needs, and those that stand for one knot at least.
-LEAST, TOGETHER = 20, 10
+#: Results that a fit needs, those that stand for one knot at least, and knots of a factor at most.
+LEAST, TOGETHER, KNOTS = 20, 10, 12
 #: Classes of a reliability curve.
 CLASSES = 8
+#: Rounds of a fit: factors of validation results stand still after some thirty.
+ROUNDS = 100
 
 
 def fit(endings: pd.DataFrame) -> Calibration:
@@ -33,14 +35,31 @@ def fit(endings: pd.DataFrame) -> Calibration:
     used = usable(endings)
     if len(used) < LEAST:
         raise ValueError(f"{len(used)} results with a predicted time are too few to calibrate on: at least {LEAST} are needed")
-    order = np.argsort(used["last_time"].to_numpy(), kind="stable")
-    times, rmsd = used["last_time"].to_numpy()[order], used["rmsd_left"].to_numpy()[order]
-    energy = (used["energy_left"] / used["n_atoms"]).to_numpy()[order]
-    knots = _classes(times, max(1, len(times) // TOGETHER))
-    x = np.array([times[k].mean() for k in knots])
-    weights = np.array([len(k) for k in knots], dtype=np.float64)
-    fitted = [isotonic([values[k].mean() for k in knots], weights) for values in (rmsd, energy)]
-    return Calibration(tuple(x.tolist()), tuple(fitted[0].tolist()), tuple(fitted[1].tolist()), len(used))
+    known = [used[name].to_numpy(dtype=np.float64) for name in PREDICTORS]
+    rmsd = used["rmsd_left"].to_numpy()
+    energy = (used["energy_left"] / used["n_atoms"]).to_numpy()
+    return Calibration(product(known, rmsd), product(known, energy), len(used))
+
+
+def product(known: list[Floats], found: Floats) -> tuple[Factor, ...]:
+    """Factors of each of ``known`` ([n] each), none of which falls, whose product has the means of ``found`` [n].
+
+    One factor after the other is fitted while the others stand still: in each class of its predictor the product then has the mean
+    that was found, unless the factor would fall. All but the first have a mean of 1. Below zero nothing is expected.
+    """
+    found = np.maximum(found, 0.0)
+    classes = [_of_like(x) for x in known]
+    at = [np.array([x[k].mean() for k in parts]) for x, parts in zip(known, classes, strict=True)]
+    factors = [Factor(tuple(x.tolist()), (1.0,) * len(x)) for x in at]
+    for _ in range(ROUNDS):
+        for j, parts in enumerate(classes):
+            others = np.prod([factor(x) for i, (factor, x) in enumerate(zip(factors, known, strict=True)) if i != j], axis=0)
+            weights = np.array([max(others[k].sum(), np.finfo(float).tiny) for k in parts])
+            values = isotonic(np.array([found[k].sum() for k in parts]) / weights, weights)
+            if j and (middle := np.interp(known[j], at[j], values).mean()) > 0:
+                values = values / middle
+            factors[j] = Factor(factors[j].at, tuple(values.tolist()))
+    return tuple(factors)
 
 
 def isotonic(values: ArrayLike, weights: ArrayLike) -> Floats:
@@ -59,7 +78,7 @@ def reliability(endings: pd.DataFrame, calibration: Calibration) -> pd.DataFrame
     """
     used = usable(endings)
     rows = []
-    expected = calibration.expected(used["last_time"], used["n_atoms"])
+    expected = calibration.expected({name: used[name].to_numpy(dtype=np.float64) for name in PREDICTORS})
     for quantity, estimate, name in zip(("rmsd", "energy"), expected, ("rmsd_left", "energy_left"), strict=True):
         order = np.argsort(estimate, kind="stable")
         for k in _classes(estimate[order], CLASSES):
@@ -73,6 +92,12 @@ def reliability(endings: pd.DataFrame, calibration: Calibration) -> pd.DataFrame
 def usable(endings: pd.DataFrame) -> pd.DataFrame:
     """The rows that have a predicted time and fell into a minimum."""
     return endings[(endings["fell"] == 1) & endings["last_time"].notna()]
+
+
+def _of_like(values: Floats) -> list[NDArray[np.int64]]:
+    """Results whose values are alike, in ascending order."""
+    order = np.argsort(values, kind="stable")
+    return [order[part] for part in _classes(values[order], min(KNOTS, max(1, len(values) // TOGETHER)))]
 
 
 def _classes(ascending: Floats, count: int) -> list[NDArray[np.int64]]:

@@ -60,7 +60,7 @@ class WeightsHeader:
     charges : tuple of int
         Total charges of the molecules in the training data, ascending; neutral ones alone where the file does not say.
     calibration : dict
-        What the last predicted time says of the distance and energy left (`morered.metrics.calibration.Calibration`); empty where
+        What distance and energy are expected to be left of a result (`morered.metrics.calibration.Calibration`); empty where
         nobody measured it.
     """
 

@@ -12,6 +12,7 @@ Shapes: M molecules. Columns of the table, one row a molecule:
     verdict             of the relaxation; 1 in ``converged`` if it is that: bonds and stereochemistry are then kept
     seconds             the relaxation's, of this molecule
     last_time           predicted by the network for the result, NaN for methods without one
+    moved               Å, all atoms, input to result
     fell                1 if the reference reached a minimum with the same bonds and stereochemistry from the result
     energy_left         kcal/mol, reference energy of the result above that minimum's
     rmsd_left           Å, heavy atoms, result to that minimum
@@ -51,7 +52,7 @@ def measure(
     Parameters
     ----------
     relaxed
-        Results of a relaxation with the columns ``verdict``, ``seconds`` and ``last_time``.
+        Results of a relaxation with the columns ``verdict``, ``seconds``, ``last_time`` and ``moved``.
     inputs, minima
         What was relaxed, with the column ``kind``, and the reference minima of these inputs, with ``calls``, by the same names;
         both may hold more than was relaxed: other inputs of the same molecules.
@@ -76,6 +77,7 @@ def measure(
             "converged": converged.astype(int),
             "seconds": relaxed.column("seconds"),
             "last_time": relaxed.column("last_time"),
+            "moved": relaxed.column("moved"),
             "fell": 0,
             "energy_left": np.nan,
             "rmsd_left": np.nan,

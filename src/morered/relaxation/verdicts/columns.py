@@ -22,7 +22,7 @@ where the method has them, of relaxed molecules (NaN otherwise):
     energy           float64  eV
     forces           float64  eV/Å, [A, 3]
 
-where the network's weights say what a predicted time means (`morered.metrics.calibration`), of relaxed molecules (NaN otherwise):
+where the network's weights say what is to be expected (`morered.metrics.calibration`), of relaxed molecules (NaN otherwise):
 
     expected_rmsd    float64  Å, heavy atoms, mean distance of such results to the minimum that they fall into
     expected_energy  float64  kcal/mol, their mean energy above that minimum

@@ -10,7 +10,8 @@ from morered.structures import Column, Structures
 
 def with_expected(judged: Structures, calibration: Calibration) -> Structures:
     """Results with the columns expected_rmsd and expected_energy, NaN for refused and failed ones."""
-    rmsd_left, energy_left = calibration.expected(judged.column("last_time"), judged.sizes)
+    known = {"last_time": judged.column("last_time"), "n_atoms": judged.sizes, "moved": judged.column("moved")}
+    rmsd_left, energy_left = calibration.expected(known)
     gone = np.isin(judged.column("verdict"), (b"refused", b"failed"))
     values = {"expected_rmsd": (rmsd_left, "Å"), "expected_energy": (energy_left, "kcal/mol")}
     columns = {name: Column(np.where(gone, np.nan, found), unit) for name, (found, unit) in values.items()}

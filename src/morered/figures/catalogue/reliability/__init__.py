@@ -1,4 +1,4 @@
-"""Reliability: what a predicted time promises, against what is found."""
+"""Reliability: what is expected to be left, against what is found."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from morered.study.study import Study
 
 CAPTION = """\
-**Reliability.** What the calibration of the model (isotonic regression of the last predicted time on validation molecules)
-expects of results on the test sets of conformers, against what is found: the mean distance to the minimum of the reference
+**Reliability.** What the calibration of the model (a product of isotonic functions of last predicted time, size and distance
+moved, fitted on validation molecules) expects of results on the test sets of conformers, against what is found: the mean distance to the minimum of the reference
 (left) and the mean energy above it (right), in classes of like expectation, with 95 % intervals. On the line, both agree.
 
 The paper has no such figure.
