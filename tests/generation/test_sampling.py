@@ -39,6 +39,15 @@ def test_compositions_are_drawn_from_the_part_of_the_split_alone():
     assert draw(everything, split, 20).references.tolist() == drawn.references[:20].tolist()
 
 
+def test_compositions_have_no_element_that_the_models_do_not_know():
+    everything, split = qm7.load(), qm7.default_split()
+    assert 16 in draw(everything, split, 300).numbers
+    drawn = draw(everything, split, 300, elements=np.array([1, 6, 7, 8]))
+    assert set(np.unique(drawn.numbers).tolist()) == {1, 6, 7, 8}
+    with pytest.raises(ValueError, match="of elements that the models know"):
+        draw(everything, split, 3, elements=np.array([2]))
+
+
 def test_a_composition_is_repeated_under_names_of_its_own():
     wanted = repeated(numbers_of("CH4"), 3, "CH4")
     assert wanted.names == ["CH4/0001", "CH4/0002", "CH4/0003"]

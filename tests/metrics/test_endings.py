@@ -13,7 +13,7 @@ from morered.metrics.calibration import PREDICTORS, Calibration
 
 
 def table(n: int = 400, seed: int = 0) -> pd.DataFrame:
-    """Results whose distance follows their time and size, and whose energy follows time and way; one in twenty did not converge."""
+    """Results whose distance follows time and size, and whose energy follows time and way; one in twenty did not converge."""
     rng = np.random.default_rng(seed)
     time, atoms, moved = rng.uniform(0, 0.03, n), rng.integers(4, 60, n), rng.uniform(0, 1, n)
     converged = np.arange(n) % 20 != 0

@@ -53,6 +53,18 @@ def test_the_config_may_name_what_figure_b4_shows(config):
     assert generation.seed(study) == 3
 
 
+def test_compositions_may_be_those_of_another_dataset(config):
+    config["generation"]["dataset"] = "qm9"
+    study = Study(config)
+    assert (generation.dataset(study), generation.learned(study)) == ("qm9", "qm7")
+    assert study.plan("tableB1")["dataset"] == "qm9"
+    del config["models"]["other"]
+    assert Study(config).datasets_used == ["qm7", "qm9"]
+    config["generation"]["dataset"] = "qm8"
+    with pytest.raises(ConfigError, match=r"generation\.dataset: no such name 'qm8' in datasets"):
+        Study(config)
+
+
 def test_a_study_without_samplers_generates_nothing(config):
     del config["generation"]
     for figure, words in (

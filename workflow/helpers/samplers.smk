@@ -6,9 +6,9 @@ SAMPLERS = generation.samplers(STUDY)
 
 
 def drawn_from(wildcards):
-    """Minima and split of the dataset whose compositions are drawn."""
-    folder = STUDY.data_dir(generation.dataset(STUDY))
-    return {"minima": f"{folder}/minima.h5", "split": f"{folder}/split.json"}
+    """Minima and split of the dataset whose compositions are drawn, and the minima that the models learned from."""
+    folder, learned = STUDY.data_dir(generation.dataset(STUDY)), STUDY.data_dir(generation.learned(STUDY))
+    return {"minima": f"{folder}/minima.h5", "split": f"{folder}/split.json", "learned": f"{learned}/minima.h5"}
 
 
 def weights_of_sampler(wildcards):

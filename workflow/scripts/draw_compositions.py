@@ -1,5 +1,7 @@
 """Draw the compositions of the molecules to be generated, and name the dataset's molecules that these can be."""
 
+import numpy as np
+
 from morered import storage
 from morered.datasets import splits
 from morered.generation.compositions import draw
@@ -10,7 +12,8 @@ from morered.study.script import logged, progress_bar
 with logged(snakemake):
     files, params = snakemake.input, snakemake.params
     minima = storage.read(files.minima)
-    drawn = draw(minima, splits.load(files.split), params.molecules, part=params.part, seed=params.seed)
+    elements = np.unique(storage.read(files.learned).numbers)
+    drawn = draw(minima, splits.load(files.split), params.molecules, part=params.part, seed=params.seed, elements=elements)
     made_by = storage.provenance(draw, config=dict(params.items()), parents=list(files))
     storage.write(snakemake.output.compositions, drawn, made_by)
     with progress_bar("known molecules") as tell:

@@ -21,8 +21,29 @@ def repeated(numbers: NDArray[np.integer], count: int, name: str) -> Structures:
     return _placeless(np.tile(np.asarray(numbers, np.uint8), count), np.full(count, len(numbers)), ids, [name] * count)
 
 
-def draw(minima: Structures, split: Split, count: int, *, part: str = "test", seed: int = 0) -> Structures:
+def draw(
+    minima: Structures,
+    split: Split,
+    count: int,
+    *,
+    part: str = "test",
+    seed: int = 0,
+    elements: NDArray[np.integer] | None = None,
+) -> Structures:
     """Compositions of ``count`` minima drawn at random, with replacement, from a part of the split.
+
+    Parameters
+    ----------
+    minima, split
+        The dataset.
+    count
+        Molecules to draw.
+    part
+        Of the split.
+    seed
+        Of the draw.
+    elements
+        Atomic numbers that a molecule may have; None: any.
 
     Returns
     -------
@@ -32,12 +53,15 @@ def draw(minima: Structures, split: Split, count: int, *, part: str = "test", se
     Raises
     ------
     ValueError
-        If the part has no minimum with two atoms.
+        If the part has no minimum with two atoms, of these elements.
     """
     there = split.select(minima, part)
     there = there[minima.sizes[there] > 1]
+    if elements is not None:
+        foreign = minima.per_molecule_sum((~np.isin(minima.numbers, elements)).astype(np.float64))
+        there = there[foreign[there] == 0]
     if not len(there):
-        raise ValueError(f"no molecule of two atoms or more is in the {part} split")
+        raise ValueError(f"no molecule of two atoms or more, of elements that the models know, is in the {part} split")
     generator = np.random.default_rng([seed, *f"compositions of {part}".encode()])
     chosen = minima.without_columns()[generator.choice(there, count)]
     return _placeless(chosen.numbers, chosen.sizes, [f"sample/{k + 1:05d}" for k in range(count)], chosen.ids)

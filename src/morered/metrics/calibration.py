@@ -69,7 +69,8 @@ class Calibration:
         """
         columns = [np.asarray(known[name], dtype=np.float64) for name in PREDICTORS]
         rmsd, per_atom = (
-            np.prod([factor(x) for factor, x in zip(factors, columns, strict=True)], axis=0) for factors in (self.rmsd, self.energy)
+            np.prod([factor(x) for factor, x in zip(factors, columns, strict=True)], axis=0)
+            for factors in (self.rmsd, self.energy)
         )
         return rmsd, per_atom * columns[PREDICTORS.index("n_atoms")]
 

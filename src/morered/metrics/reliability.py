@@ -44,8 +44,8 @@ def fit(endings: pd.DataFrame) -> Calibration:
 def product(known: list[Floats], found: Floats) -> tuple[Factor, ...]:
     """Factors of each of ``known`` ([n] each), none of which falls, whose product has the means of ``found`` [n].
 
-    One factor after the other is fitted while the others stand still: in each class of its predictor the product then has the mean
-    that was found, unless the factor would fall. All but the first have a mean of 1. Below zero nothing is expected.
+    One factor after the other is fitted while the others stand still: in each class of its predictor the product then has the
+    mean that was found, unless the factor would fall. All but the first have a mean of 1. Below zero nothing is expected.
     """
     found = np.maximum(found, 0.0)
     classes = [_of_like(x) for x in known]

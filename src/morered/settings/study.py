@@ -56,7 +56,8 @@ class DiffusionModel(Diffused, Model):
     """A network that predicts noise, time or both."""
 
     augment: Augment | None = group(
-        None, "Minima of another dataset that are trained on as well; graphs of its own dataset and of the test sets' are left out."
+        None,
+        "Minima of another dataset to train on as well; graphs of the model's own dataset and of the test sets' are left out.",
     )
     training: TrainingConfig = group(TrainingConfig, "How it is trained.")
 
@@ -227,6 +228,11 @@ class Caps(Settings):
 class Generation(Settings):
     """Molecules from pure noise."""
 
+    dataset: str | None = key(
+        None,
+        "The dataset that compositions are drawn from, of its test part and of elements that the models' dataset has, and that "
+        "novelty is measured against; null: the models' own.",
+    )
     molecules: int = key(10000, "Samples of each method.", ge=1)
     methods: Mapping[Name, Sampler] = group(dict, "Named samplers; the names are those of the table.")
     trajectories: int = key(6, "Samples whose time steps figure B4 shows.", ge=1)

@@ -25,7 +25,12 @@ def models_of(study: Study, sampler: str) -> dict[str, str]:
 
 
 def dataset(study: Study) -> str:
-    """The dataset that compositions are drawn from and that novelty is measured against: that of the models."""
+    """The dataset that compositions are drawn from and that novelty is measured against."""
+    return study.settings.generation.dataset or learned(study)
+
+
+def learned(study: Study) -> str:
+    """The dataset of the models, whose elements they know."""
     first = next(iter(samplers(study).values()))
     return study.settings.models[first.noise].dataset
 
@@ -58,6 +63,8 @@ def dangling(study: Study) -> Iterable[str]:
         told = ", ".join(f"{model} on {data}" for model, data in datasets.items())
         faults.append(f"generation.methods: models of one dataset are compared, and these are of several: {told}")
     settings = study.settings.generation
+    if settings.dataset is not None:
+        faults += study.unknown("generation.dataset", settings.dataset, "datasets")
     caps = settings.caps
     if list(caps.steps) != sorted(caps.steps):
         faults.append(f"generation.caps.steps: {list(caps.steps)} do not ascend")

@@ -115,10 +115,11 @@ class Study:
 
     @property
     def datasets_used(self) -> list[str]:
-        """The datasets that models or test sets are of, in the config's order; all where there is neither."""
+        """The datasets that models, test sets or compositions are of, in the config's order; all where there is neither."""
         settings = self.settings
         of = {entry.dataset for entries in (settings.models, settings.testsets) for entry in entries.values()}
         of |= {augment.dataset for model in settings.models.values() if (augment := getattr(model, "augment", None)) is not None}
+        of |= {settings.generation.dataset} if settings.generation.dataset is not None else set()
         return [name for name in settings.datasets if name in of or not of]
 
     def calibrating(self, model: str) -> list[tuple[str, str]]:

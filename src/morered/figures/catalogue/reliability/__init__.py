@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 CAPTION = """\
 **Reliability.** What the calibration of the model (a product of isotonic functions of last predicted time, size and distance
-moved, fitted on validation molecules) expects of results on the test sets of conformers, against what is found: the mean distance to the minimum of the reference
-(left) and the mean energy above it (right), in classes of like expectation, with 95 % intervals. On the line, both agree.
+moved, fitted on validation molecules) expects of results on the test sets of conformers, against what is found: the mean
+distance to the minimum of the reference (left) and the mean energy above it (right), in classes of like expectation, with 95 %
+intervals. On the line, both agree.
 
 The paper has no such figure.
 """
