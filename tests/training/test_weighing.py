@@ -8,8 +8,8 @@ from torch import Tensor
 from training_support import MODEL, QUICK, ase_molecules, with_labels
 
 from morered.models.networks import DiffusionOutput, build
-from morered.settings.training import training_config
-from morered.training.data import Bucket
+from morered.settings.training import Repeats, training_config
+from morered.training.data import Bucket, repeated
 from morered.training.diffusion_module import DiffusionModule, Noisy
 from morered.training.potential_module import PotentialModule
 
@@ -42,6 +42,23 @@ def test_an_atom_weighs_the_same_in_molecules_of_any_size() -> None:
     per_atom = module.errors.grad / sizes
     # what the mean over all atoms of the training set gives each of them, times the batches that were added up
     assert per_atom.tolist() == pytest.approx([batches / data.n_atoms] * len(keys))
+
+
+def test_small_molecules_can_count_several_times_and_get_noise_of_their_own() -> None:
+    data = ase_molecules(MOLECULES, copies=8)
+    more = repeated(data, Repeats(times=3, max_atoms=5))
+    assert len(more) == len(data) + 2 * int((data.sizes <= 5).sum())
+    assert len(set(more.names)) == len(more)
+    assert more[: len(data)].same_as(data)
+    assert more.sizes[len(data) :].max() == 5
+    keys = torch.cat(
+        [
+            bucket.keys
+            for bucket in DiffusionModule(build(MODEL), training_config(QUICK), more, data).prepare(more, torch.device("cpu"))
+        ]
+    )
+    assert len(keys.unique()) == len(more)
+    assert repeated(data, Repeats()) is data
 
 
 def test_forces_are_a_mean_over_atoms_and_energies_one_over_molecules() -> None:

@@ -32,6 +32,14 @@ class Stage(Settings):
 
 
 @dataclass(frozen=True)
+class Repeats(Settings):
+    """Small molecules count more often: a dataset has few of them, as there are few."""
+
+    times: int = key(1, "How often each of them is drawn where another molecule is drawn once.", ge=1)
+    max_atoms: int = key(8, "Atoms of a small molecule, at most.", ge=1)
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Settings):
     """Settings of a training run of a diffusion model.
 
@@ -81,6 +89,7 @@ class TrainingConfig(Settings):
         "What counts alike in a diffusion model's loss: every atom, or every molecule, so that small ones are learned as well as "
         "large ones.",
     )
+    repeat_small: Repeats = group(Repeats, "Small molecules are drawn more often.")
     step_power: int = key(
         1, "Training steps are T u^step_power with u uniform; 1 as in Algorithm 1, 2 draws half of them below T/4.", ge=1
     )

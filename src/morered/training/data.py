@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ from torch import Tensor
 from morered.batching import bucket_of
 from morered.diffusion.process import NoiseProcess
 from morered.diffusion.random_numbers import molecule_keys
-from morered.structures import Structures
+from morered.settings.training import Repeats
+from morered.structures import Structures, as_names
 
 
 class Bucket(NamedTuple):
@@ -48,6 +50,15 @@ class Bucket(NamedTuple):
         """The same bucket elsewhere."""
         extra = {name: values.to(device) for name, values in self.extra.items()}
         return Bucket(self.numbers.to(device), self.positions.to(device), self.keys.to(device), extra)
+
+
+def repeated(structures: Structures, repeats: Repeats) -> Structures:
+    """The same with small molecules several times, each under a name of its own, so that it gets noise of its own."""
+    if repeats.times == 1:
+        return structures
+    small = structures[np.flatnonzero(structures.sizes <= repeats.max_atoms)]
+    copies = [replace(small, ids=as_names([f"{name}#{k}" for name in small.names])) for k in range(2, repeats.times + 1)]
+    return Structures.concatenate([structures, *copies])
 
 
 def bucket_sizes(structures: Structures) -> tuple[list[int], list[float]]:

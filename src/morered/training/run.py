@@ -107,7 +107,7 @@ def train(
     if not resume:
         (folder / CHECKPOINTS / LAST).unlink(missing_ok=True)
     network = _network(model, config, data)
-    module = _module(network, config, data, validation)
+    module = _module(network, config, training_data.repeated(data, config.repeat_small), validation)
     digest = training_data.digest(data, validation)
     about = {"molecules": len(data), "validation_molecules": len(validation), "data_digest": digest}
     if config.init is not None:
