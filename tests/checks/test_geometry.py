@@ -30,7 +30,8 @@ def test_no_minimum_of_qm7_has_a_fault():
 
 
 @pytest.mark.parametrize(
-    "name", ["C6H6", "CH3CN", "CO2", "H2O", "CH3SH", "SO2", "C3H4_D2d", "bicyclobutane", "Si2H6", "PH3", "HCl"]
+    "name",
+    ["C6H6", "CH3CN", "CO2", "H2O", "CH3SH", "SO2", "C3H4_D2d", "bicyclobutane", "Si2H6", "PH3", "HCl", "SiF4", "NF3", "PF3"],
 )
 def test_neither_have_other_molecules(name):
     assert wrong(molecule(name)) == {}
