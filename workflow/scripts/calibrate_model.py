@@ -1,4 +1,4 @@
-"""What the last predicted time says of the distance and the energy that are left, from validation molecules."""
+"""What distance and energy are expected to be left of a result, from validation molecules."""
 
 import json
 from pathlib import Path
