@@ -63,14 +63,15 @@ def test_what_cannot_be_relaxed_is_told_and_stops_nothing(ethanol):
     bare = Chem.RemoveHs(bare)
     drawn = Chem.AddHs(Chem.MolFromSmiles("CCO"))
     AllChem.Compute2DCoords(drawn)
-    given = [Chem.MolFromSmiles("CCO"), ethanol, bare, drawn, embedded("CC(=O)[O-]")]
+    given = [Chem.MolFromSmiles("CCO"), ethanol, bare, drawn, embedded("CC(=O)[O-]"), embedded("[O-]C(=O)C(=O)[O-]")]
     results = morered.relax(given)
-    assert [m.GetProp("verdict") for m in results] == ["refused", "converged", "refused", "refused", "refused"]
+    assert [m.GetProp("verdict") for m in results] == ["refused", "converged", "refused", "refused", "converged", "refused"]
     reasons = [m.GetProp("reason") for m in results]
     assert "it has no conformer" in reasons[0]
     assert "6 hydrogen atoms are missing" in reasons[2]
     assert "drawing" in reasons[3]
-    assert "charge -1" in reasons[4]
+    assert results[4].GetProp("auto_method") == "organic"
+    assert "charge -2" in reasons[5]
     with pytest.raises(ValueError, match="not both in one list"):
         morered.relax([ethanol, Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])])
 

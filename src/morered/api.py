@@ -38,7 +38,7 @@ from morered.relaxation import relax as relax_structures
 from morered.relaxation.methods import preset, resolve
 from morered.relaxation.samplers.frames import GRID, own_frames, turned
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.relaxation.verdicts.geometry import BEFORE
 from morered.settings.presets import DEFAULT
 from morered.settings.relaxation import Model
@@ -87,14 +87,14 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         Without periodic boundaries. Atoms that ASE's FixAtoms holds keep their coordinates exactly, and the others relax around
         them; the result then stands where these are, and is not superposed on the input.
     method
-        A name ("fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
+        A name ("auto", "fast", "balanced", "accurate", "jt", "itp", "as", "mlff", "aimnet2", "so3lr", "gfn2", "gfn1", "mmff94",
         "mmff94-openbabel", or a name that another package brings, `morered.plugins`), a mapping as in a config's ``methods``, or
         a `morered.relaxation.Method`. Or a potential: an ASE calculator, or a function that takes `Structures` of M molecules
         with A atoms and returns energies [M] in eV and forces [A, 3] in eV/Å. Molecules go down it side by side by L-BFGS to
         0.001 eV/Å; ``{"relaxer": potential, "fmax": 0.01}`` sets other values, those of
         `morered.relaxation.PotentialMethod`.
     weights
-        A weights file or the name of shipped weights, in place of the method's own.
+        A weights file or the name of shipped weights, in place of the method's own; with "auto", in place of those of "fast".
     finish
         A second method or potential, such as "gfn2": it goes on from each result, and from the input where the first method
         refused or failed.
@@ -455,6 +455,7 @@ def _put(atoms: Atoms, relaxed: Structures, m: int) -> None:
 
 
 def _verdict(relaxed: Structures, m: int) -> dict[str, str | int | float]:
-    """The columns of the verdict as plain values."""
-    values = {name: relaxed.column(name)[m] for name in COLUMNS}
+    """The columns of the verdict as plain values, with those that the method adds."""
+    there = [*COLUMNS, *(name for name in OF_METHODS if name in relaxed.columns)]
+    values = {name: relaxed.column(name)[m] for name in there}
     return {name: value.decode() if isinstance(value, bytes) else value.item() for name, value in values.items()}

@@ -23,9 +23,10 @@ from morered import calculators
 from morered.datasets.smiles import SmilesError, embedded
 from morered.formats import Record
 from morered.inputs import complete, with_statements
-from morered.relaxation.methods import DiffusionMethod, Method
 from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages
+from morered.settings.auto import AutoMethod
+from morered.settings.relaxation import DiffusionMethod, Method
 from morered.structures import Column, Structures, as_names
 from morered.units import EV_PER_KCAL_MOL
 
@@ -223,7 +224,7 @@ def search(
     done = relax_stages(start, stages, seed=seed, **options)
     relaxed = complete(records, done.structures)
     templates = {record.name: record.template for record in good}
-    if calculator is None and "energy" in relaxed.columns and not isinstance(stages[-1], DiffusionMethod):
+    if calculator is None and "energy" in relaxed.columns and not isinstance(stages[-1], DiffusionMethod | AutoMethod):
         energies, method = np.array(relaxed.column("energy"), np.float64), stages[-1].kind
     else:
         calculator = calculator or calculators.get(LEVEL)

@@ -24,7 +24,7 @@ from morered.relaxation.codes import Code
 from morered.relaxation.result import Result
 from morered.relaxation.verdicts.geometry import without_stale
 from morered.relaxation.verdicts.judge import judge
-from morered.structures import ELECTRONIC, Column, Structures
+from morered.structures import ELECTRONIC, Column, Structures, missing
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Inputs:
         atoms = np.concatenate([np.empty(0, np.int64), *(np.arange(*blank.offsets[m : m + 2]) for m in index.tolist())])
         spread = {}
         for name, column in columns.items():
-            values = _missing(column, blank).values
+            values = missing(column, blank).values
             if values.dtype.kind in "biu" and len(own) < len(blank):
                 values = np.full(values.shape, np.nan)
             values[atoms if column.per_atom else index] = column.values
@@ -223,7 +223,7 @@ def complete(records: Sequence[Record], relaxed: Structures) -> Structures:
     if not broken:
         return relaxed
     verdicts = _refused(broken)
-    columns = {name: verdicts.columns.get(name) or _missing(column, verdicts) for name, column in relaxed.columns.items()}
+    columns = {name: verdicts.columns.get(name) or missing(column, verdicts) for name, column in relaxed.columns.items()}
     together = Structures.concatenate([relaxed, verdicts.without_columns().with_columns(columns)])
     good = iter(range(len(relaxed)))
     bad = iter(range(len(relaxed), len(together)))
@@ -244,14 +244,6 @@ def _refused(broken: Sequence[Record]) -> Structures:
     result.code[:] = int(Code.REFUSED)
     result.reasons = [record.problem for record in broken]
     return judge(structures, result, positions_matter=False).structures
-
-
-def _missing(column: Column, structures: Structures) -> Column:
-    """A column of the same kind that has no value for these molecules: NaN, an empty text, zero."""
-    values = np.zeros((structures.n_atoms if column.per_atom else len(structures), *column.values.shape[1:]), column.values.dtype)
-    if np.issubdtype(values.dtype, np.floating):
-        values[:] = np.nan
-    return Column(values, column.unit, column.per_atom)
 
 
 def _alike(one: Column, other: Column) -> bool:

@@ -17,7 +17,7 @@ from rdkit import Chem, rdBase
 
 from morered.formats import Record
 from morered.properties import is_of_geometry
-from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.structures import ELECTRONIC, Structures
 
 NO_CONFORMER = "it has no conformer: embed it first (rdkit.Chem.AllChem.EmbedMolecule, of the molecule with its hydrogens)"
@@ -119,7 +119,7 @@ def _hydrogens_left_out(molecule: Chem.Mol) -> int:
 
 
 def _values(relaxed: Structures, k: int) -> dict[str, str | int | float]:
-    names = [*COLUMNS, *(name for name in ("energy", *ELECTRONIC) if name in relaxed.columns)]
+    names = [*COLUMNS, *(name for name in (*OF_METHODS, "energy", *ELECTRONIC) if name in relaxed.columns)]
     values = {name: relaxed.column(name)[k] for name in names}
     plain = {name: value.decode() if isinstance(value, bytes) else value.item() for name, value in values.items()}
     return {name: value for name, value in plain.items() if name != "energy" or np.isfinite(value)}

@@ -424,6 +424,14 @@ def as_names(names: Sequence[str | bytes] | NDArray) -> NDArray[np.bytes_]:
     return np.array(encoded, dtype=np.bytes_) if encoded else np.empty(0, dtype="S1")
 
 
+def missing(like: Column, structures: Structures) -> Column:
+    """A column of the same kind that has no value for these molecules: NaN, an empty text, zero."""
+    values = np.zeros((structures.n_atoms if like.per_atom else len(structures), *like.values.shape[1:]), like.values.dtype)
+    if np.issubdtype(values.dtype, np.floating):
+        values[:] = np.nan
+    return like._replace(values=values)
+
+
 def _with_electronic(parts: list[Structures]) -> list[Structures]:
     """The same containers, each with the electronic columns that any of them has."""
     for name, unit in ELECTRONIC.items():

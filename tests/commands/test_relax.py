@@ -210,9 +210,10 @@ def test_a_name_is_no_formula_in_the_table(tmp_path, weights):
 
 
 def test_a_molecule_that_became_another_one_is_changed_and_written_with_its_new_bonds(tmp_path, capsys):
-    """The shipped network makes a nitrile of methyl isocyanide."""
+    """The network of QM7 makes a nitrile of methyl isocyanide; the default then takes the other one."""
     out, table = tmp_path / "out.sdf", tmp_path / "t.csv"
-    code = relax("-s", "C[N+]#[C-]", "-s", "CCO", "-o", out, "--table", table)
+    assert relax("-s", "C[N+]#[C-]", "-o", out, "-q") == 0
+    code = relax("-s", "C[N+]#[C-]", "-s", "CCO", "-o", out, "--table", table, "--method", "fast")
     said = capsys.readouterr().err
     verdicts = pd.read_csv(table).set_index("name")
     for name in CHECKS:

@@ -135,7 +135,7 @@ def test_names_of_methods(molecules: Structures) -> None:
     assert preset("jt", jt, steps=5).steps == 5  # type: ignore[union-attr]
     both = preset("as", {"noise": "n", "time": "t"})
     assert (both.noise, both.time) == ("n", "t")  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match="no method 'jtt'; there are: fast, balanced, accurate, organic, jt"):
+    with pytest.raises(ValueError, match="no method 'jtt'; there are: auto, fast, balanced, accurate, organic, jt"):
         preset("jtt")
     with pytest.raises(ValueError, match="the method 'gfn2' has no weights"):
         preset("gfn2", "file")

@@ -193,9 +193,14 @@ def further_of_training(wildcards):
     return {name: path for name, path in files.items() if path is not None}
 
 
+def augmented_model(wildcards):
+    """The first model that trains on an augmentation."""
+    return AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]
+
+
 def augmentation_files(wildcards):
     """The dataset that graphs are taken from, and those that they must be new to."""
-    model = AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]
+    model = augmented_model(wildcards)
     other = STUDY.data_dir(STUDY.settings.models[model].augment.dataset)
     known = [f"{folder}/minima.h5" for folder in STUDY.known_to(model)]
     return {"others": f"{other}/minima.h5", "split": f"{other}/split.json", "known": known}
@@ -203,8 +208,7 @@ def augmentation_files(wildcards):
 
 def augmentation_settings(wildcards):
     """What is taken of the other dataset."""
-    model = AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]
-    return STUDY.settings.models[model].augment.to_dict()
+    return STUDY.settings.models[augmented_model(wildcards)].augment.to_dict()
 
 
 def card_files(wildcards):

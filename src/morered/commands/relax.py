@@ -28,11 +28,10 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is there at on
     from morered.structures import Structures
 
 EXAMPLES = """examples:
-  morered relax in.xyz -o out.xyz                       the shipped network, about 15 evaluations for each molecule
+  morered relax in.xyz -o out.xyz                       each molecule by the network that knows it
   morered relax a.sdf b.xyz -o out.sdf --table t.csv    several files, and a table of the verdicts
   morered relax in.xyz -o out.xyz --method gfn2         another method
   morered relax in.xyz -o out.xyz --finish gfn2         GFN2-xTB refines each result, and relaxes what MoreRed cannot
-  morered relax in.sdf -o out.sdf --method mmff94 --finish organic    drug-like molecules, halogens, ions
   morered relax in.xyz -o out.xyz --html page.html      before and after in 3D, steps and verdicts, in a browser
   morered relax in.xyz -o out.xyz --seeds 4             how far the results of four runs lie apart
   morered relax -s CCO -s c1ccccc1O -o out.sdf          from SMILES
@@ -42,7 +41,9 @@ EXAMPLES = """examples:
   cat in.xyz | morered relax - > out.xyz                in a pipe
 
 methods:
-  fast         the default: MoreRed-JT jumps to the predicted clean structure, with Anderson mixing, 10 to 20 evaluations.
+  auto         the default: fast for neutral molecules of H, C, N, O and S with up to seven heavy atoms, organic for all others,
+               and mmff94 before it where the input is far from a minimum. The column auto_method tells
+  fast         MoreRed-JT jumps to the predicted clean structure, with Anderson mixing, 10 to 20 evaluations.
                It tries again where a result lies far from the input, and takes the nearest one
   balanced     the same, but it tries again more readily, 15 to 30 evaluations
   accurate     the same to a tighter limit, 25 to 80 evaluations
@@ -86,7 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT,
         help="how to relax, see below (default: %(default)s)",
     )
-    parser.add_argument("--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp; auto is then fast"
+    )
     parser.add_argument(
         "--steps", type=positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
     )

@@ -25,7 +25,7 @@ from morered.items import Item
 from morered.relaxation.codes import Code
 from morered.relaxation.result import Result
 from morered.relaxation.stages import relax_stages
-from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.relaxation.verdicts.familiarity import is_noted
 from morered.relaxation.verdicts.judge import judge
 from morered.settings.relaxation import Method
@@ -34,7 +34,7 @@ from morered.structures import Structures
 #: What differs from run to run, and is in no file of a library.
 _TIMES = ("seconds",)
 #: Columns of the table.
-TABLE = ("name", "n_atoms", *(name for name in COLUMNS if name not in _TIMES))
+TABLE = ("name", "n_atoms", *(name for name in COLUMNS[:-1] if name not in _TIMES), *OF_METHODS, "reason")
 
 Format = Literal["sdf", "extxyz"]
 
@@ -150,8 +150,8 @@ def _rows(everything: Structures) -> str:
     """A line of the table for each molecule, as `morered.metrics.tables.write_table` writes them."""
     columns: list[list[Any]] = [[cell(name) for name in everything.names], everything.sizes.tolist()]
     for name in TABLE[2:]:
-        values = everything.column(name).tolist()
-        columns.append([_shown(value) for value in values])
+        there = everything.columns.get(name)
+        columns.append([""] * len(everything) if there is None else [_shown(value) for value in there.values.tolist()])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
     return text.getvalue()

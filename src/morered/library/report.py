@@ -28,6 +28,7 @@ from morered.library.batch import TABLE
 from morered.library.run import relax_library
 from morered.pages import write_page
 from morered.relaxation.codes import VERDICTS
+from morered.relaxation.verdicts.columns import OF_METHODS
 from morered.structures import Column, Structures
 
 #: Molecules of each verdict that the page shows.
@@ -220,11 +221,13 @@ def _judged(structures: Structures, rows: Sequence[Mapping[str, str]]) -> Struct
     for name in TABLE[2:]:
         texts = [row[name] for row in rows]
         values: Any
-        if name in ("verdict", "reason"):
+        if name in OF_METHODS and not any(texts):
+            continue
+        if name in ("verdict", "auto_method", "reason"):
             values = np.array([text.encode() for text in texts], dtype=np.bytes_).reshape(len(texts))
         elif name == "steps":
             values = np.array(texts, dtype=np.int32)
-        elif re.fullmatch(r"first_.*|last_.*|moved|closest_contact", name):
+        elif re.fullmatch(r"first_.*|last_.*|moved|expected_.*|closest_contact", name):
             values = np.array([float(text) if text else np.nan for text in texts])
         else:
             values = np.array(texts, dtype=np.int8)

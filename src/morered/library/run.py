@@ -32,6 +32,7 @@ from morered.library.outputs import GrowingFile, OutputProblem
 from morered.parallel import TaskFailure, available_cores, map_processes
 from morered.relaxation.methods import preset
 from morered.relaxation.stages import relax_stages
+from morered.settings.auto import AutoMethod
 from morered.settings.relaxation import TIMEOUT, DiffusionMethod, Method, PhysicalMethod, PotentialMethod
 from morered.structures import Structures
 from morered.worker import describe
@@ -262,7 +263,7 @@ def batch_size(stages: Sequence[Method], device: str) -> int:
 def _kind(method: Method) -> str:
     if isinstance(method, PhysicalMethod):
         return "program"
-    return "network" if isinstance(method, DiffusionMethod) else "potential"
+    return "network" if isinstance(method, DiffusionMethod | AutoMethod) else "potential"
 
 
 def _settings(

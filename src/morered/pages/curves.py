@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morered.settings.auto import AutoMethod
 from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod
 from morered.trajectories import Trajectories
 
@@ -40,8 +41,9 @@ class Stage:
     @classmethod
     def of(cls, method: Method, trajectories: Trajectories) -> Stage:
         """What is worth seeing of a method."""
-        if isinstance(method, DiffusionMethod):
-            label = "predicted time" if method.schedule == "adaptive" else "diffusion time"
+        if isinstance(method, DiffusionMethod | AutoMethod):
+            fixed = isinstance(method, DiffusionMethod) and method.schedule != "adaptive"
+            label = "diffusion time" if fixed else "predicted time"
             return cls(trajectories, "time", label)
         aim = method.options.get("fmax") if isinstance(method, PhysicalMethod) else method.fmax
         return cls(trajectories, "fmax", f"{method.kind}: largest force", "eV/Å", aim)

@@ -16,7 +16,7 @@ from ase import Atoms
 from morered.files import atomic_path
 from morered.pages.page import page
 from morered.relaxation.result import Result
-from morered.relaxation.verdicts.columns import COLUMNS
+from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.relaxation.verdicts.geometry import BEFORE
 from morered.structures import Column, Structures
 
@@ -99,7 +99,8 @@ def _structures(after: Sequence[Atoms]) -> Structures:
         name = str(atoms.info.get("name") or atoms.get_chemical_formula())
         names.append(name if name not in names else f"{name}#{k + 1}")
     structures = Structures.build([atoms.numbers for atoms in after], [atoms.positions for atoms in after], names)
-    return structures.with_columns({name: _column([atoms.info[name] for atoms in after]) for name in COLUMNS})
+    told = [*COLUMNS, *(name for name in OF_METHODS if all(name in atoms.info for atoms in after))]
+    return structures.with_columns({name: _column([atoms.info[name] for atoms in after]) for name in told})
 
 
 def _column(values: list[Any]) -> Column:

@@ -61,6 +61,7 @@ _COLUMNS = {
         if name not in ("bonds_kept", "stereo_kept")
     },
     "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "yesno"),
+    "auto_method": _Shown("by", "method", "what relaxed it: methods in their order", "text"),
     "expected_rmsd": _Shown("left / Å", "expected distance / Å", "mean distance of such results to their minima, heavy atoms"),
     "expected_energy": _Shown(
         "left / kcal/mol", "expected energy / kcal/mol", "mean energy of such results above their minima", table=False
@@ -204,6 +205,8 @@ def _formula(numbers: NDArray[np.uint8]) -> str:
 def _is_empty(column: _Shown, values: Any) -> bool:
     if column.kind == "yesno":
         return bool((values < 0).all())
+    if column.kind == "text":
+        return bool((values == "").all())
     return column.kind == "number" and bool(values.isna().all())
 
 

@@ -23,6 +23,7 @@ from morered.frozen import put_back
 from morered.metrics.calibration import Calibration
 from morered.models.compile import Mode
 from morered.models.networks import Potential
+from morered.relaxation.auto import relax_auto
 from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.downhill.lbfgs import BatchedLbfgs
 from morered.relaxation.downhill.potentials import BatchedPotential, CalculatorPotential, NetworkPotential
@@ -43,7 +44,8 @@ from morered.relaxation.verdicts.familiarity import common_sizes, unfamiliar
 from morered.relaxation.verdicts.judge import judge
 from morered.relaxation.verdicts.screening import refusals
 from morered.relaxation.verdicts.way_out import with_way_out
-from morered.settings.relaxation import DiffusionMethod, Method, PhysicalMethod, PotentialMethod
+from morered.settings.auto import AutoMethod
+from morered.settings.relaxation import DiffusionMethod, Method, OneMethod, PhysicalMethod, PotentialMethod
 from morered.structures import Column, Structures, gathered
 
 
@@ -126,6 +128,21 @@ def relax(
     ValueError
         If a model is of the wrong kind, models do not fit together, or there is no such device.
     """
+    if isinstance(method, AutoMethod):
+        return relax_auto(
+            structures,
+            method,
+            relax,
+            progress=progress,
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            compile=compile,
+            recording=recording,
+            seed=seed,
+            lag=lag,
+            checked=checked,
+        )
     if seed is not None and isinstance(method, DiffusionMethod):
         method = replace(method, seed=seed)
     forking.prepare()
@@ -186,7 +203,7 @@ class _Plan:
     calibration: Calibration | None = None
 
 
-def _plan(method: Method, options: Options) -> _Plan:
+def _plan(method: OneMethod, options: Options) -> _Plan:
     if isinstance(method, DiffusionMethod):
         return _plan_diffusion(method, options)
     if isinstance(method, PotentialMethod):

@@ -13,6 +13,7 @@ from morered import plugins
 from morered.calculators import check_installed
 from morered.calculators.given import is_potential
 from morered.models.shipped import names
+from morered.settings.auto import AutoMethod
 from morered.settings.base import merged
 from morered.settings.presets import PRESETS, ROLES, started
 from morered.settings.reading import ConfigError, read
@@ -28,8 +29,8 @@ from morered.settings.relaxation import (
 )
 
 #: Relaxer -> the class of its settings.
-_CLASSES: dict[str, type[DiffusionMethod] | type[PotentialMethod] | type[PhysicalMethod]] = {
-    kind: cls for cls in (DiffusionMethod, PotentialMethod, XtbMethod, Mmff94Method) for kind in cls.KINDS
+_CLASSES: dict[str, type[DiffusionMethod] | type[PotentialMethod] | type[PhysicalMethod] | type[AutoMethod]] = {
+    kind: cls for cls in (DiffusionMethod, PotentialMethod, XtbMethod, Mmff94Method, AutoMethod) for kind in cls.KINDS
 }
 
 
@@ -104,7 +105,8 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
     name : str
         Which.
     weights
-        In place of the shipped ones: one model, or a mapping of its parts (noise, time).
+        In place of the shipped ones: one model, or a mapping of its parts (noise, time). The method "auto" is then the one that
+        it takes for small molecules.
     **changes
         Further settings, as in a config.
 
@@ -123,6 +125,8 @@ def preset(name: str, weights: Model | Mapping[str, Model] | None = None, **chan
             raise ValueError(f"the method {name!r} has no weights")
         return resolve(brought, changes, path=name)
     method = PRESETS[key]
+    if weights is not None and isinstance(method, AutoMethod):
+        method = PRESETS[key := method.small]
     if not changes:
         check_installed(method.kind)
         _check_open_babel(method, name)

@@ -18,7 +18,6 @@ from morered.models.networks import Network
 from morered.models.weights import LoadedModel, find, load
 from morered.settings.relaxation import Model
 
-
 #: Models that stay in memory: both parts of one method, a force field, and the network for organic molecules.
 KEPT = 4
 

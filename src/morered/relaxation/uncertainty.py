@@ -26,11 +26,13 @@ from morered.checks.known import stated_alone
 from morered.metrics.rmsd import rmsd
 from morered.metrics.tables import UNRELAXED
 from morered.models.compile import Mode
+from morered.relaxation.auto import network_of
 from morered.relaxation.networks import loaded
 from morered.relaxation.recording import Recording
 from morered.relaxation.result import Result
 from morered.relaxation.samplers.perturb import perturbed
 from morered.relaxation.stages import relax_stages
+from morered.settings.auto import AutoMethod
 from morered.settings.relaxation import DiffusionMethod, Method
 from morered.structures import Column, Structures
 
@@ -93,8 +95,8 @@ def relax_repeatedly(
         results.append(run.structures)
     columns = {"seed_spread": Column(np.full(len(structures), np.nan), "Å")}
     columns["seed_spread"].values[going] = seed_spread([results[0][going], *results[1:]])
-    if isinstance(stages[0], DiffusionMethod) and stages[0].time is not None:
-        columns["time_spread"] = Column(time_spread(done.structures, stages[0], device=device, compile=compile))
+    if (spread := _time_spread(done.structures, stages[0], device, compile)) is not None:
+        columns["time_spread"] = Column(spread)
     return replace(done, structures=done.structures.with_columns({**done.structures.columns, **columns}), interrupted=interrupted)
 
 
@@ -135,6 +137,18 @@ def time_spread(
             variance = ((times - mean).square() * batch.mask).sum(dim=1) / batch.mask.sum(dim=1)
             spread[going[index]] = variance.sqrt().cpu().numpy()
     return spread
+
+
+def _time_spread(results: Structures, method: Method, device: torch.device | str, compile: Mode) -> NDArray[np.float64] | None:
+    """`time_spread` by the network that made each result, [M]; None where none predicts times."""
+    if isinstance(method, AutoMethod):
+        spread = np.full(len(results), np.nan)
+        for chosen, network in network_of(results, method):
+            spread[chosen] = time_spread(results[chosen], network, device=device, compile=compile)
+        return spread
+    if not isinstance(method, DiffusionMethod) or method.time is None:
+        return None
+    return time_spread(results, method, device=device, compile=compile)
 
 
 def _relaxed(structures: Structures) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from morered.settings.auto import AutoMethod
 from morered.settings.base import merged
 from morered.settings.reading import ConfigError
 from morered.settings.relaxation import (
@@ -33,6 +34,7 @@ _RESTARTS = Restarts(tries=8, width=0.2, distance=0.7, reach=1.35, clean_below=C
 #: Name -> method, with the weights that ship. fast, balanced and accurate stay below 20, 40 and 100 evaluations in the mean. They
 #: were chosen on validation molecules (docs/training.md, config/engine.yaml), and so was organic (docs/organic.md).
 PRESETS: Mapping[str, Method] = {
+    "auto": AutoMethod(),
     "fast": replace(_SETTLED, restarts=_RESTARTS),
     "balanced": replace(_SETTLED, restarts=Restarts(tries=12, width=0.2, distance=0.55, reach=1.2, clean_below=0.01, steps=10)),
     "accurate": replace(_AT_REST, restarts=Restarts(tries=12, width=0.2, distance=0.6, reach=1.2)),
@@ -55,7 +57,9 @@ PRESETS: Mapping[str, Method] = {
     "mmff94": Mmff94Method("mmff94", variant="rdkit"),
     "mmff94-openbabel": Mmff94Method("mmff94", variant="tight"),
 }
-DEFAULT = "fast"
+DEFAULT = "auto"
+#: The methods that a study can compare: auto takes networks by their names, and a study has its own.
+STUDIED = tuple(name for name, method in PRESETS.items() if not isinstance(method, AutoMethod))
 #: Keys of a method that name a model.
 ROLES = ("model", "noise", "time")
 
@@ -70,7 +74,7 @@ def started(settings: Mapping[str, Any], path: str, *, models: bool = True) -> d
     path
         What the message puts before a key.
     models
-        Whether the weights that ship are taken where no key names a model.
+        Whether the weights that ship are taken where no key names a model. Where not, `STUDIED` are all.
 
     Raises
     ------
@@ -80,10 +84,11 @@ def started(settings: Mapping[str, Any], path: str, *, models: bool = True) -> d
     if settings.get("preset") is None:
         return dict(settings)
     name, given = settings["preset"], {key: value for key, value in settings.items() if key != "preset"}
-    if not isinstance(name, str) or name not in PRESETS:
-        close = difflib.get_close_matches(str(name), PRESETS, n=1)
+    known = tuple(PRESETS) if models else STUDIED
+    if not isinstance(name, str) or name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ConfigError([f"{path}.preset: {name!r} is not one of {', '.join(PRESETS)}{hint}"])
+        raise ConfigError([f"{path}.preset: {name!r} is not one of {', '.join(known)}{hint}"])
     base = {"relaxer": PRESETS[name].kind, **PRESETS[name].stated()}
     if not models or given.keys() & set(ROLES):
         base = {key: value for key, value in base.items() if key not in ROLES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from morered.settings.auto import AutoMethod
 from morered.settings.base import Settings, group, key
 
 Model = Any
@@ -279,4 +280,5 @@ class Mmff94Method(Mmff94Settings, PhysicalMethod):
     fmax: float = key(FMAX, "Largest force on an atom at convergence, in eV/Å.", gt=0)
 
 
-Method = DiffusionMethod | PotentialMethod | PhysicalMethod
+OneMethod = DiffusionMethod | PotentialMethod | PhysicalMethod
+Method = OneMethod | AutoMethod

@@ -10,7 +10,7 @@ from morered.settings.base import Kinds, Matches, Settings, group, key, several
 from morered.settings.datasets import Datasets, Testsets
 from morered.settings.level import LevelSettings
 from morered.settings.networks import Architecture, Diffused, EnergyHead, NoiseHead, TimeHead
-from morered.settings.presets import PRESETS
+from morered.settings.presets import PRESETS, STUDIED
 from morered.settings.relaxation import DiffusionSettings, Mmff94Settings, PotentialSettings, XtbSettings
 from morered.settings.training import PotentialTraining, TrainingConfig
 
@@ -20,6 +20,7 @@ Name = Annotated[str, Matches(r"^[A-Za-z0-9][A-Za-z0-9+._-]*(@[A-Za-z0-9+=._-]+)
 EntryName = Annotated[str, Matches(r"^[A-Za-z0-9][A-Za-z0-9+=._-]*$")]
 
 PresetName = Literal[*PRESETS]  # type: ignore[valid-type]
+StudiedName = Literal[*STUDIED]  # type: ignore[valid-type]
 
 _KIND = (
     "morered-jt predicts noise and time with one representation; noise (which is DDPM) and time are the two networks of "
@@ -105,7 +106,7 @@ _TESTSETS = "The test sets it relaxes; null: all."
 class StudyMethod(Settings):
     """What every method of a study has."""
 
-    preset: PresetName | None = key(
+    preset: StudiedName | None = key(
         None, "A method of `morered relax` to start from: its settings are this method's where no key says otherwise."
     )
     testsets: tuple[str, ...] | None = several(None, _TESTSETS)
@@ -283,8 +284,8 @@ class LibrarySettings(Settings):
     """A library of molecules of yours."""
 
     file: str = key(meaning="A list of SMILES (.smi), SDF or xyz, also compressed (.gz); or what else ASE reads.")
-    method: PresetName = key("fast", "A method of `morered relax`, by its name there.")
-    finish: Literal["gfn2", "gfn1", "aimnet2", "so3lr", "mmff94"] | None = key(
+    method: PresetName = key("auto", "A method of `morered relax`, by its name there.")
+    finish: Literal["organic", "gfn2", "gfn1", "aimnet2", "so3lr", "mmff94"] | None = key(
         None, "A method that goes on from each result; null: none."
     )
     seed: int = key(0, "Seed of embedding and noise.", ge=0)

@@ -157,5 +157,5 @@ def test_a_package_brings_a_method_by_its_name() -> None:
     assert one_of(["fast"])("soft") == "soft"
     with pytest.raises(ValueError, match="the method 'lost' of the package softsprings cannot be had: AttributeError"):
         morered.relax(water, "lost")
-    with pytest.raises(ValueError, match=r"no method 'hard'; there are: fast, .*, lost, soft"):
+    with pytest.raises(ValueError, match=r"no method 'hard'; there are: auto, fast, .*, lost, soft"):
         morered.relax(water, "hard")

@@ -27,6 +27,10 @@ where the network's weights say what is to be expected (`morered.metrics.calibra
     expected_rmsd    float64  Å, heavy atoms, mean distance of such results to the minimum that they fall into
     expected_energy  float64  kcal/mol, their mean energy above that minimum
 
+where each molecule was relaxed by its own method (`morered.relaxation.auto`):
+
+    auto_method      bytes    the methods that relaxed it, joined by +; empty where none did
+
 and where a molecule was relaxed several times (`morered.relaxation.uncertainty`):
 
     seed_spread      float64  Å, mean RMSD between the results
@@ -61,8 +65,11 @@ COLUMNS = (
     "seconds",
     "reason",
 )
-#: Further columns, which are there only where they were asked for.
-SPREADS = ("expected_rmsd", "expected_energy", "seed_spread", "time_spread")
+#: What the network's weights may tell, and all that some methods add.
+EXPECTED = ("expected_rmsd", "expected_energy")
+OF_METHODS = ("auto_method", *EXPECTED)
+#: Columns which are there only where they were asked for.
+SPREADS = ("seed_spread", "time_spread")
 
 
 def told(code: Sequence[int], reasons: Sequence[str | None]) -> dict[str, Column]:
@@ -76,11 +83,17 @@ def told(code: Sequence[int], reasons: Sequence[str | None]) -> dict[str, Column
 
 
 def table_of(relaxed: Structures) -> pd.DataFrame:
-    """One row for each molecule with its name, its number of atoms and the columns above that it has, bytes as text."""
+    """One row for each molecule with its name, its number of atoms and the columns above, bytes as text.
+
+    Columns that only some methods add are empty where this one does not; those of several runs are there only if they were made.
+    """
     import pandas as pd  # slow to import, and asked for by few
 
     values: dict[str, Any] = {"name": relaxed.names, "n_atoms": relaxed.sizes}
-    for name in (*COLUMNS[:-1], *(name for name in SPREADS if name in relaxed.columns), "reason"):
+    for name in (*COLUMNS[:-1], *OF_METHODS, *(name for name in SPREADS if name in relaxed.columns), "reason"):
+        if name in OF_METHODS and name not in relaxed.columns:
+            values[name] = np.full(len(relaxed), "" if name == "auto_method" else np.nan)
+            continue
         column = relaxed.column(name)
         values[name] = [text.decode() for text in column.tolist()] if column.dtype.kind == "S" else column
     return pd.DataFrame(values)
