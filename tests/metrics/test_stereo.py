@@ -106,6 +106,20 @@ def test_hydrogens_of_a_methylene_may_change_places() -> None:
     assert stereo_kept(container(molecule, [x]), container(molecule, [swapped])).tolist() == [1]
 
 
+def test_a_straight_end_has_no_cis_and_trans() -> None:
+    """A diazo group's nitrogen is straight: the sign of the torsion across C=N is chance."""
+    molecule = Chem.AddHs(Chem.MolFromSmiles("CC=[N+]=[N-]"))
+    (x,) = geometries(molecule)
+    across = np.cross(x[1] - x[0], x[2] - x[1])
+    aside = np.cross(across, x[2] - x[1])
+    bent = []
+    for way in (0.08, -0.08):
+        y = x.copy()
+        y[3] = y[2] + 1.13 * (x[2] - x[1]) / np.linalg.norm(x[2] - x[1]) + way * aside / np.linalg.norm(aside)
+        bent.append(y)
+    assert stereo_kept(container(molecule, bent[:1]), container(molecule, bent[1:])).tolist() == [1]
+
+
 def test_a_single_centre_that_is_inverted_is_found_among_kept_ones() -> None:
     molecule = Chem.AddHs(Chem.MolFromSmiles("CC(O)F"))
     (x,) = geometries(molecule)

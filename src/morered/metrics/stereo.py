@@ -27,6 +27,8 @@ from morered.structures import Structures
 FLAT = 0.15
 #: Largest |cos| of an angle between substituents for which they are still cis or trans.
 UPRIGHT = 0.3
+#: Sine of the angle at a double bond's end, below which it is nearly straight, as in diazo groups: there is no cis and trans.
+STRAIGHT = 0.4
 #: Elements that are stereocentres with three neighbours as well: they invert over barriers that no room temperature overcomes.
 PYRAMIDAL = (15, 16, 33, 34)
 #: Symmetries of a molecule that are tried; small molecules have fewer.
@@ -213,12 +215,15 @@ def _volume(positions: NDArray[np.float64], centre: int, neighbours: tuple[int, 
 
 
 def _side(positions: NDArray[np.float64], i: int, a: int, b: int, j: int) -> float:
-    """Cosine of the torsion i-a-b-j: near 1 for cis, near -1 for trans, 0 where a substituent lies along the bond."""
+    """Cosine of the torsion i-a-b-j: near 1 for cis, near -1 for trans, 0 where a substituent lies nearly along the bond."""
     axis = positions[b] - positions[a]
     axis = axis / max(np.linalg.norm(axis), 1e-12)
-    u, v = (w - (w @ axis) * axis for w in (positions[i] - positions[a], positions[j] - positions[b]))
-    size = float(np.linalg.norm(u) * np.linalg.norm(v))
-    return float(u @ v) / size if size > 1e-6 else 0.0
+    arms = positions[i] - positions[a], positions[j] - positions[b]
+    u, v = (arm - (arm @ axis) * axis for arm in arms)
+    sizes = float(np.linalg.norm(u)), float(np.linalg.norm(v))
+    if any(size <= STRAIGHT * float(np.linalg.norm(arm)) for size, arm in zip(sizes, arms, strict=True)):
+        return 0.0
+    return float(u @ v) / (sizes[0] * sizes[1])
 
 
 # --------------------------------------------------------------------- many molecules: who needs a closer look

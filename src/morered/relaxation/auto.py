@@ -67,10 +67,11 @@ def relax_auto(structures: Structures, method: AutoMethod, relax: Relax, **optio
     known = few & _knows(structures, small, options["device"])
     far = np.zeros(len(structures), dtype=bool)
     lost = known & runs.by(method.small, small, known)
-    if method.first is not None:
+    if method.first is not None and len(structures):
         times = runs.first_times(others, ~few)
         far = times > method.first_above
-        lost |= runs.by(method.others, others, far, method.first, times)
+        first = method.first, preset(method.first, fmax=method.first_fmax)
+        lost |= runs.by(method.others, others, far, first, times)
     runs.by(method.others, others, lost | ~(known | far))
     done = runs.gathered()
     if done.interrupted:
@@ -124,13 +125,16 @@ class _Runs:
         name: str,
         network: DiffusionMethod,
         which: NDArray[np.bool_],
-        first: str | None = None,
+        first: tuple[str, Method] | None = None,
         times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.bool_]:
-        """Relax by a network, after the method ``first``, if any; ``times`` [M] are then the first ones.
+        """Relax by a network, after the method ``first``, if any, given with its name; ``times`` [M] are then the first ones.
 
         Returns which of them, [M], another method may still bring to an end.
         """
+        lost = np.zeros(len(self.structures), dtype=bool)
+        if len(which) and not which.any():
+            return lost
         chosen = np.flatnonzero(which)
         given = self.structures[chosen]
         if self.interrupted:
@@ -141,7 +145,6 @@ class _Runs:
             result.structures = result.structures.with_columns({"first_time": Column(times[chosen])})
         self.interrupted = self.interrupted or result.interrupted
         self.parts.append((chosen, result))
-        lost = np.zeros(len(self.structures), dtype=bool)
         lost[chosen] = np.isin(result.verdicts, _TRIED_AGAIN)
         return lost
 
@@ -155,17 +158,18 @@ class _Runs:
             self.interrupted = looked_at.interrupted
         return times
 
-    def _relaxed(self, given: Structures, name: str, network: DiffusionMethod, first: str | None) -> Result:
-        if first is None or not len(given):
+    def _relaxed(self, given: Structures, name: str, network: DiffusionMethod, first: tuple[str, Method] | None) -> Result:
+        if first is None:
             return _named(self._done(given, network), np.full(len(given), name.encode()))
+        leader, method = first
         workers = self.options["workers"] or (1 if len(given) <= FEW else None)
-        before = self._done(given, preset(first), recording=None, workers=workers)
+        before = self._done(given, method, recording=None, workers=workers)
         if before.interrupted:
-            return _named(before, np.full(len(given), first.encode()))
+            return _named(before, np.full(len(given), leader.encode()))
         start = start_of(given, before.structures)
         part = self._done(start, network)
         done = replace(merged(given, start, before, part), trajectories=part.trajectories, further=())
-        return _named(done, np.where(before.relaxed, f"{first}+{name}".encode(), name.encode()))
+        return _named(done, np.where(before.relaxed, f"{leader}+{name}".encode(), name.encode()))
 
     def _done(self, given: Structures, method: Method, **options: Any) -> Result:
         try:
