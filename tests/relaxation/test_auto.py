@@ -86,9 +86,9 @@ def test_a_result_is_that_of_the_methods_by_themselves(mixed: Structures, done: 
     small = relax(mixed[[0, 3, 9]], preset("fast")).structures
     np.testing.assert_array_equal(done.structures[[0, 3, 9]].positions, small.positions)
     drug = mixed[[1]]
-    first = relax(drug, preset("mmff94", fmax=AUTO.first_fmax)).structures
+    first = relax(drug, preset("mmff94")).structures
     then = relax(drug.with_positions(first.positions), preset("organic")).structures
-    both = relax_stages(drug, [preset("mmff94", fmax=AUTO.first_fmax), preset("organic")]).structures
+    both = relax_stages(drug, [preset("mmff94"), preset("organic")]).structures
     one = done.structures[[1]]
     np.testing.assert_allclose(one.positions, both.positions, atol=1e-6)
     for name in ("expected_rmsd", "expected_energy", "last_time"):

@@ -70,8 +70,7 @@ def relax_auto(structures: Structures, method: AutoMethod, relax: Relax, **optio
     if method.first is not None and len(structures):
         times = runs.first_times(others, ~few)
         far = times > method.first_above
-        first = method.first, preset(method.first, fmax=method.first_fmax)
-        lost |= runs.by(method.others, others, far, first, times)
+        lost |= runs.by(method.others, others, far, method.first, times)
     runs.by(method.others, others, lost | ~(known | far))
     done = runs.gathered()
     if done.interrupted:
@@ -125,10 +124,10 @@ class _Runs:
         name: str,
         network: DiffusionMethod,
         which: NDArray[np.bool_],
-        first: tuple[str, Method] | None = None,
+        first: str | None = None,
         times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.bool_]:
-        """Relax by a network, after the method ``first``, if any, given with its name; ``times`` [M] are then the first ones.
+        """Relax by a network, after the method ``first``, if any; ``times`` [M] are then the first ones.
 
         Returns which of them, [M], another method may still bring to an end.
         """
@@ -158,18 +157,17 @@ class _Runs:
             self.interrupted = looked_at.interrupted
         return times
 
-    def _relaxed(self, given: Structures, name: str, network: DiffusionMethod, first: tuple[str, Method] | None) -> Result:
+    def _relaxed(self, given: Structures, name: str, network: DiffusionMethod, first: str | None) -> Result:
         if first is None:
             return _named(self._done(given, network), np.full(len(given), name.encode()))
-        leader, method = first
         workers = self.options["workers"] or (1 if len(given) <= FEW else None)
-        before = self._done(given, method, recording=None, workers=workers)
+        before = self._done(given, preset(first), recording=None, workers=workers)
         if before.interrupted:
-            return _named(before, np.full(len(given), leader.encode()))
+            return _named(before, np.full(len(given), first.encode()))
         start = start_of(given, before.structures)
         part = self._done(start, network)
         done = replace(merged(given, start, before, part), trajectories=part.trajectories, further=())
-        return _named(done, np.where(before.relaxed, f"{leader}+{name}".encode(), name.encode()))
+        return _named(done, np.where(before.relaxed, f"{first}+{name}".encode(), name.encode()))
 
     def _done(self, given: Structures, method: Method, **options: Any) -> Result:
         try:

@@ -29,9 +29,6 @@ class AutoMethod(Settings):
     first_above: float = key(
         0.03, "Predicted diffusion time above which an input is far from a minimum: MMFF94's geometries lie below.", ge=0, lt=1
     )
-    first_fmax: float = key(
-        0.1, "Largest force on an atom at which it ends, in eV/Å: the network goes on from anywhere near.", gt=0
-    )
     steps: int | None = key(None, "Cap on the steps of each method; null: its own.", ge=1)
 
     @property
