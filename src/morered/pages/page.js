@@ -23,8 +23,9 @@ const short = (x) => {
   if (size < 1e-3 || size >= 1e5) return x.toExponential(1).replace("e+", "e");
   return String(Number(x.toPrecision(3)));
 };
+const CHECKS = { kept: ["changed", "kept"], passed: ["not passed", "passed"] };
 const show = (column, value) => {
-  if (column.kind === "yesno") return value === 1 ? "kept" : value === 0 ? "changed" : "–";
+  if (column.kind in CHECKS) return CHECKS[column.kind][value] ?? "–";
   return column.kind === "number" ? short(value) : value ?? "–";
 };
 const badge = (verdict, node = make("span")) => {
@@ -52,7 +53,7 @@ function rowOf(m) {
       cell.title = molecule.values.reason;
     } else {
       cell.textContent = show(column, value);
-      if (column.kind === "yesno" && value >= 0) cell.className = value ? "yes" : "no";
+      if (column.kind in CHECKS && value >= 0) cell.className = value ? "yes" : "no";
       if (column.key === "name") cell.title = value;
     }
     row.append(cell);
@@ -77,7 +78,7 @@ function sortBy(column) {
 function compare(a, b) {
   const { key, kind } = state.sort;
   const [x, y] = [a, b].map((m) => D.molecules[m].values[key]);
-  const none = (v) => v === null || v === undefined || (kind === "yesno" && v < 0);
+  const none = (v) => v === null || v === undefined || (kind in CHECKS && v < 0);
   if (none(x) || none(y)) return none(x) - none(y);
   const order = typeof x === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
   return state.down ? -order : order;

@@ -22,7 +22,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from numpy.typing import NDArray
 
-from morered.checks.table import CHECKS
+from morered.checks.table import CHECKS, IDENTITY
 from morered.chemistry import bonds
 from morered.figures.molecules import view
 from morered.files import atomic_path
@@ -42,6 +42,11 @@ class _Shown(NamedTuple):
     table: bool = True
 
 
+def _words(name: str) -> str:
+    """What a check is called where "kept" or "passed" follows."""
+    return name.removesuffix("_kept").replace("_", " ")
+
+
 #: Column -> how it is shown; a number that no molecule has is left out.
 _COLUMNS = {
     "name": _Shown("name", "name", "as in the input", "text"),
@@ -54,13 +59,13 @@ _COLUMNS = {
     "last_time": _Shown("time", "time, last", "diffusion time at the last step: 0 is clean"),
     "first_fmax": _Shown("fmax before", "fmax, first / eV/Å", "largest force on an atom of the input", table=False),
     "last_fmax": _Shown("fmax", "fmax, last / eV/Å", "largest force on an atom of the result in eV/Å"),
-    "bonds_kept": _Shown("bonds", "bonds", "whether input and result have the same bonds", "yesno"),
+    "bonds_kept": _Shown("bonds", "bonds", "whether input and result have the same bonds", "kept"),
     **{
-        name: _Shown(name.replace("_", " "), name.replace("_", " "), check.meaning, "yesno", table=False)
+        name: _Shown(_words(name), _words(name), check.meaning, "kept" if name in IDENTITY else "passed", table=False)
         for name, check in CHECKS.items()
         if name not in ("bonds_kept", "stereo_kept")
     },
-    "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "yesno"),
+    "stereo_kept": _Shown("stereo", "stereochemistry", "whether stereocentres and double bonds are as in the input", "kept"),
     "auto_method": _Shown("by", "method", "what relaxed it: methods in their order", "text"),
     "expected_rmsd": _Shown("left / Å", "expected distance / Å", "mean distance of such results to their minima, heavy atoms"),
     "expected_energy": _Shown(
@@ -203,7 +208,7 @@ def _formula(numbers: NDArray[np.uint8]) -> str:
 
 
 def _is_empty(column: _Shown, values: Any) -> bool:
-    if column.kind == "yesno":
+    if column.kind in ("kept", "passed"):
         return bool((values < 0).all())
     if column.kind == "text":
         return bool((values == "").all())
