@@ -175,5 +175,5 @@ def test_settings_are_checked_and_the_cap_holds(mixed: Structures) -> None:
         relax(mixed, AutoMethod(small="gfn2"))
     capped = from_config({"preset": "auto", "steps": 1})
     assert [network.steps for network in networks(capped)] == [1, 1]
-    never = relax(mixed[[1]], from_config({"preset": "auto", "first": None})).structures
+    never = relax(mixed[[1]], from_config({"preset": "auto", "first": None}), device="auto").structures
     assert ways(never) == {"drug": "organic"}

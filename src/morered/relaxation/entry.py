@@ -128,13 +128,16 @@ def relax(
     ValueError
         If a model is of the wrong kind, models do not fit together, or there is no such device.
     """
+    if seed is not None and isinstance(method, DiffusionMethod):
+        method = replace(method, seed=seed)
+    forking.prepare()
     if isinstance(method, AutoMethod):
         return relax_auto(
             structures,
             method,
             relax,
             progress=progress,
-            device=device,
+            device=devices.choose(str(device)),
             batch_size=batch_size,
             workers=workers,
             compile=compile,
@@ -143,9 +146,6 @@ def relax(
             lag=lag,
             checked=checked,
         )
-    if seed is not None and isinstance(method, DiffusionMethod):
-        method = replace(method, seed=seed)
-    forking.prepare()
     options = Options(devices.choose(str(device)), batch_size, workers, compile, recording, lag)
     matter = not (isinstance(method, DiffusionMethod) and method.start == "noise")
     plan = _plan(method, options)
