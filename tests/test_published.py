@@ -9,7 +9,7 @@ from morered.models import shipped
 from morered.settings.presets import PRESETS
 
 #: Folder of docs/data -> the page that shows its tables.
-PAGES = {"organic": "organic.md", "fresh": "training.md", "small": "results.md"}
+PAGES = {"organic": "organic.md", "fresh": "training.md", "small": "results.md", "moves": "ablations.md"}
 #: Method of config/organic.yaml -> its name on the command line.
 COMMANDS = {"MMFF94": "mmff94", "organic": "organic", "GFN2-xTB": "gfn2"}
 #: Method on the command line -> its name in config/small.yaml.
