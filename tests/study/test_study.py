@@ -102,7 +102,7 @@ def test_a_study_is_of_data_or_of_libraries():
         with pytest.raises(ConfigError, match="needs the key 'datasets' or 'libraries'"):
             Study(nothing)
     study = Study({"study": "mine", "libraries": {"own": {"file": "own.smi"}}, "figures": []})
-    assert study.settings.libraries["own"].method == "fast"
+    assert study.settings.libraries["own"].method == "auto"
 
 
 def test_what_is_at_its_default_changes_no_settings_that_rules_see(config):
