@@ -36,6 +36,7 @@ _LAST = (
     "gap",
     "enthalpy",
     "entropy",
+    "auto_method",
     "expected_rmsd",
     "expected_energy",
     "seed_spread",

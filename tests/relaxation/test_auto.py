@@ -13,10 +13,11 @@ from rdkit.Chem import AllChem
 
 import morered
 from morered.relaxation import Recording, RelaxationInterrupted, from_config, relax
-from morered.relaxation.auto import COLUMN, networks, relax_auto
+from morered.relaxation.auto import networks, relax_auto
 from morered.relaxation.methods import preset
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.uncertainty import relax_repeatedly
+from morered.relaxation.verdicts.columns import AUTO as COLUMN
 from morered.settings.auto import AutoMethod
 from morered.structures import Column, Structures
 
@@ -123,6 +124,13 @@ def test_what_belongs_to_a_geometry_stays_with_what_did_not_move(mixed: Structur
     np.testing.assert_array_equal(found.column("batch"), [0, 1, 2])
     for name, value in (("dipole", 2.0), ("energy", -2.0)):
         np.testing.assert_array_equal(found.column(name), [np.nan, value, np.nan])
+
+
+def test_a_further_method_keeps_what_auto_chose_and_another_relaxation_does_not(mixed: Structures) -> None:
+    both = relax_stages(mixed[[0, 7]], [AUTO, preset("gfn2", fmax=0.05)]).structures
+    assert ways(both) == {"ethanol": "fast", "silane": "organic"}
+    later = relax(both, preset("gfn2", fmax=0.01)).structures
+    assert COLUMN not in later.columns
 
 
 def test_no_molecules_give_no_results() -> None:

@@ -28,7 +28,7 @@ from morered.library.batch import TABLE
 from morered.library.run import relax_library
 from morered.pages import write_page
 from morered.relaxation.codes import VERDICTS
-from morered.relaxation.verdicts.columns import OF_METHODS
+from morered.relaxation.verdicts.columns import AUTO, OF_METHODS
 from morered.structures import Column, Structures
 
 #: Molecules of each verdict that the page shows.
@@ -223,7 +223,7 @@ def _judged(structures: Structures, rows: Sequence[Mapping[str, str]]) -> Struct
         values: Any
         if name in OF_METHODS and not any(texts):
             continue
-        if name in ("verdict", "auto_method", "reason"):
+        if name in ("verdict", AUTO, "reason"):
             values = np.array([text.encode() for text in texts], dtype=np.bytes_).reshape(len(texts))
         elif name == "steps":
             values = np.array(texts, dtype=np.int32)

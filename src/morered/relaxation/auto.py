@@ -25,6 +25,7 @@ from morered.relaxation.merging import merged, start_of
 from morered.relaxation.methods import preset
 from morered.relaxation.networks import loaded
 from morered.relaxation.result import RelaxationInterrupted, Result
+from morered.relaxation.verdicts.columns import AUTO
 from morered.relaxation.verdicts.judge import judge
 from morered.settings.auto import AutoMethod
 from morered.settings.relaxation import DiffusionMethod, Method
@@ -34,7 +35,6 @@ from morered.trajectories import Trajectories
 Relax = Callable[..., Result]
 """`morered.relaxation.relax`."""
 
-COLUMN = "auto_method"
 #: So many molecules take less time here, by a method of some 20 ms each, than other processes take to start.
 FEW = 50
 #: Verdicts, the worse the later; with those after the first, another method may still bring the molecule to an end.
@@ -97,7 +97,7 @@ def networks(method: AutoMethod) -> tuple[DiffusionMethod, DiffusionMethod]:
 
 def network_of(results: Structures, method: AutoMethod) -> list[tuple[NDArray[np.int64], DiffusionMethod]]:
     """Which results each of the networks made, as places, and how."""
-    last = np.array([names.decode().rpartition("+")[2] for names in results.column(COLUMN).tolist()])
+    last = np.array([names.decode().rpartition("+")[2] for names in results.column(AUTO).tolist()])
     named = zip((method.small, method.others), networks(method), strict=True)
     return [(np.flatnonzero(last == name), network) for name, network in named]
 
@@ -207,7 +207,7 @@ class _Runs:
 def _named(result: Result, names: NDArray[np.bytes_]) -> Result:
     """A result with the column of this module; ``names`` [M] are those of the methods."""
     column = Column(np.where(result.relaxed, names, b""))
-    return replace(result, structures=result.structures.with_columns({COLUMN: column}))
+    return replace(result, structures=result.structures.with_columns({AUTO: column}))
 
 
 def _with_all_columns(parts: list[Structures]) -> list[Structures]:

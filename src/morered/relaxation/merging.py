@@ -12,7 +12,7 @@ from morered.metrics.rmsd import rmsd
 from morered.properties import is_of_geometry
 from morered.relaxation.codes import REASONS, VERDICTS, Code
 from morered.relaxation.result import Result
-from morered.relaxation.verdicts.columns import COLUMNS, EXPECTED, told
+from morered.relaxation.verdicts.columns import AUTO, COLUMNS, EXPECTED, told
 from morered.relaxation.verdicts.geometry import laid_on, turned, with_results, without_stale
 from morered.structures import Structures
 
@@ -51,7 +51,7 @@ def merged(inputs: Structures, start: Structures, done: Result, further: Result)
             code[m], reasons[m] = int(Code.CHANGED), f"{REASONS[Code.CHANGED]}: {changed}"
     columns |= told(code.tolist(), reasons)
     # The input's own are taken anew, and energies are the last stage's: those of an earlier one are of another level.
-    columns = {name: column for name, column in columns.items() if name in COLUMNS or not is_of_geometry(name)}
+    columns = {name: column for name, column in columns.items() if name in (*COLUMNS, AUTO) or not is_of_geometry(name)}
     columns |= {name: part.columns[name] for name in EXPECTED if name in part.columns}
     moved = _moved(inputs, positions)
     result = without_stale(inputs, moved).with_positions(positions).with_columns(columns)

@@ -65,9 +65,10 @@ COLUMNS = (
     "seconds",
     "reason",
 )
-#: What the network's weights may tell, and all that some methods add.
+#: What some methods add: what auto chose, and what the network's weights tell.
+AUTO = "auto_method"
 EXPECTED = ("expected_rmsd", "expected_energy")
-OF_METHODS = ("auto_method", *EXPECTED)
+OF_METHODS = (AUTO, *EXPECTED)
 #: Columns which are there only where they were asked for.
 SPREADS = ("seed_spread", "time_spread")
 
@@ -92,7 +93,7 @@ def table_of(relaxed: Structures) -> pd.DataFrame:
     values: dict[str, Any] = {"name": relaxed.names, "n_atoms": relaxed.sizes}
     for name in (*COLUMNS[:-1], *OF_METHODS, *(name for name in SPREADS if name in relaxed.columns), "reason"):
         if name in OF_METHODS and name not in relaxed.columns:
-            values[name] = np.full(len(relaxed), "" if name == "auto_method" else np.nan)
+            values[name] = np.full(len(relaxed), "" if name == AUTO else np.nan)
             continue
         column = relaxed.column(name)
         values[name] = [text.decode() for text in column.tolist()] if column.dtype.kind == "S" else column
