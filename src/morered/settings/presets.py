@@ -32,7 +32,7 @@ _AT_REST = replace(_JUMPS, steps=100, stop=StopRules(settled=Settled(window=3, t
 _RESTARTS = Restarts(tries=8, width=0.2, distance=0.7, reach=1.35, clean_below=CLEAN_BELOW, steps=10)
 
 #: Name -> method, with the weights that ship. fast, balanced and accurate stay below 20, 40 and 100 evaluations in the mean. They
-#: were chosen on validation molecules (docs/training.md, config/engine.yaml), and so was organic (docs/organic.md).
+#: were chosen on validation molecules (docs/training.md, config/engine.yaml), and so were auto and organic (docs/organic.md).
 PRESETS: Mapping[str, Method] = {
     "auto": AutoMethod(),
     "fast": replace(_SETTLED, restarts=_RESTARTS),
