@@ -37,7 +37,7 @@ report: setup  ## results/<study>/report.html of what has been made (CONFIG=conf
 
 .PHONY: publish
 publish: setup  ## docs/results.md and its figures from a finished study (CONFIG=config/small.yaml)
-	$(SNAKEMAKE) --configfile $(CONFIG) results_page
+	$(SNAKEMAKE) --configfile $(CONFIG) -- results_page
 	cp -r results/$$(basename $(CONFIG) .yaml)/page/. docs/
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

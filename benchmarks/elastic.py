@@ -3,7 +3,7 @@
 Each displacement from its minimum, superposed on it, has under a kind of noise the density of N(0, s ((1 - l) I + l C)) with the
 best s and l for it (`morered.diffusion.elastic`); the mean over structures is printed, higher is nearer. Inputs:
 
-    snakemake --cores all --configfile config/engine.yaml results/engine/testsets/normal-modes.h5
+    snakemake --cores all --configfile config/engine.yaml -- results/engine/testsets/normal-modes.h5
 """
 
 from __future__ import annotations

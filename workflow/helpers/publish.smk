@@ -10,6 +10,11 @@ def published_results(wildcards):
     return {"pictures": figures_of_study(), "numbers": [f"{FIGURES[name].stem(STUDY, name)}.csv" for name in names]}
 
 
+def captions_of_figures(wildcards):
+    """What each figure and table shows, as in the report."""
+    return config["captions"]
+
+
 def remarks_on_results(wildcards):
     """What was written by hand on this study's results, where there is something."""
     path = f"{workflow.basedir}/docs/remarks/{STUDY.name}.md"

@@ -287,6 +287,8 @@ rule organic_page:
         f"{ROOT}/page/organic.md",
     log:
         f"{ROOT}/logs/organic_page.log",
+    params:
+        captions=captions_of_figures,
     conda:
         "../../envs/morered.yaml"
     script:

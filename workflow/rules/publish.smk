@@ -18,6 +18,7 @@ rule results_page:
         study=STUDY.name,
         note=STUDY.settings.note,
         commands=commands_of_study,
+        captions=captions_of_figures,
     conda:
         "../../envs/morered.yaml"
     script:

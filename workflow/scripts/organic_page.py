@@ -10,6 +10,6 @@ with logged(snakemake):
     files = snakemake.input
     pictures = {Path(path).stem: Path(path) for path in files.pictures}
     shown = [Shown(Path(path).stem, pictures.get(Path(path).stem), Path(path)) for path in files.numbers]
-    results = "\n\n".join(results_page.sections(shown, pictures="figures/organic"))
+    results = "\n\n".join(results_page.sections(shown, "figures/organic", snakemake.params.captions))
     text = results_page.filled(Path(files.document).read_text(encoding="utf-8"), results)
     results_page.write(snakemake.output[0], text, shown, data="data/organic", pictures="figures/organic")

@@ -18,6 +18,7 @@ with logged(snakemake):
         comparison=Path(files.comparison),
         shown=shown,
         remarks=remarks,
+        captions=params.captions,
     )
     comparison = Shown("comparison", None, Path(files.comparison))
     results_page.write(snakemake.output[0], text, [*shown, comparison], data=f"data/{params.study}")

@@ -42,11 +42,11 @@ EXAMPLES = """examples:
 
 methods:
   auto         the default: fast for neutral molecules of H, C, N, O and S with up to seven heavy atoms, organic for all others,
-               and mmff94 before it where the input is far from a minimum. The column auto_method tells
+               and mmff94 before it where a larger one is far from a minimum. The column auto_method tells
   fast         MoreRed-JT jumps to the predicted clean structure, with Anderson mixing, 10 to 20 evaluations.
                It tries again where a result lies far from the input, and takes the nearest one
-  balanced     the same, but it tries again more readily, 15 to 30 evaluations
-  accurate     the same to a tighter limit, 25 to 80 evaluations
+  balanced     the same, but it tries again more readily, 15 to 35 evaluations
+  accurate     the same to a tighter limit, 25 to 90 evaluations
   organic      the same with the network for 14 elements, ions and molecules of up to 90 atoms, 40 to 70 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å

@@ -48,7 +48,7 @@ def page(
     shown: Sequence[Shown],
     remarks: str = "",
     pictures: str = "figures",
-    describes: Mapping[str, str] | None = None,
+    captions: Mapping[str, str] | None = None,
 ) -> str:
     """The page as Markdown.
 
@@ -66,8 +66,8 @@ def page(
         Markdown written by hand: what agrees with the paper, what does not, and why.
     pictures
         Folder of the pictures, relative to the page.
-    describes
-        Name of a figure -> a sentence below its heading.
+    captions
+        Name of a figure -> what it shows, reStructuredText.
     """
     table = pd.read_csv(comparison)
     note = fill(escape(note.strip(), quote=False), WIDTH, break_long_words=False, break_on_hyphens=False)
@@ -79,17 +79,17 @@ def page(
     parts += ["## This run and the paper", compared(table[~lacking])]
     if lacking.any():
         parts += ["What the paper states and this run does not measure:", unmeasured(table[lacking])]
-    parts += sections(shown, pictures, describes)
+    parts += sections(shown, pictures, captions)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def sections(shown: Sequence[Shown], pictures: str = "figures", describes: Mapping[str, str] | None = None) -> list[str]:
-    """Heading, picture, numbers and their source of each figure and table, as Markdown; parameters as for `page`."""
+def sections(shown: Sequence[Shown], pictures: str = "figures", captions: Mapping[str, str] | None = None) -> list[str]:
+    """Heading, caption, picture, numbers and their source of each figure and table, as Markdown; parameters as for `page`."""
     parts = []
     for item in shown:
         parts.append(f"## {item.name}")
-        if describes and item.name in describes:
-            parts.append(describes[item.name])
+        if captions and item.name in captions:
+            parts.append(described(captions[item.name]))
         if item.picture is not None:
             parts.append(f"![{item.name}]({pictures}/{item.picture.name})")
         numbers = pd.read_csv(item.numbers)
@@ -97,6 +97,17 @@ def sections(shown: Sequence[Shown], pictures: str = "figures", describes: Mappi
             parts.append(markdown(numbers))
         parts.append(f"{len(numbers)} rows. {source(item.numbers)}")
     return parts
+
+
+def described(caption: str) -> str:
+    """A caption in Markdown: of reStructuredText, captions have paragraphs, bold text, literals and formulas.
+
+    >>> print(described("**Steps.** A step is :math:`t`, see ``steps``."))
+    **Steps.** A step is $t$, see `steps`.
+    """
+    text = re.sub(r":math:`([^`]*)`", r"$\1$", caption).replace("``", "`")
+    lines = (fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in text.strip().split("\n\n"))
+    return "\n\n".join(lines)
 
 
 def filled(document: str, text: str) -> str:
