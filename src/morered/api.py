@@ -15,7 +15,6 @@ Shapes: N atoms of one molecule.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -43,6 +42,7 @@ from morered.relaxation.verdicts.geometry import BEFORE
 from morered.settings.presets import DEFAULT
 from morered.settings.relaxation import Model
 from morered.structures import ELECTRONIC, Column, Structures
+from morered.unique_names import UniqueNames
 
 if TYPE_CHECKING:  # slow to import: whoever gives RDKit's molecules has imported it
     from rdkit.Chem import Mol
@@ -366,7 +366,7 @@ def _with_electrons(structures: Structures, charge: int | None, unpaired: int | 
 def _records(given: list[Atoms], charge: int | None, unpaired: int | None, freeze: str | None = None) -> list[Record]:
     """What is relaxed of each of the Atoms, and which have a charge, a multiplicity or frozen atoms that cannot be."""
     records: list[Record] = []
-    seen: Counter[str] = Counter()
+    names = UniqueNames()
     for i, atoms in enumerate(given):
         if atoms.pbc.any():
             raise ValueError(
@@ -376,10 +376,8 @@ def _records(given: list[Atoms], charge: int | None, unpaired: int | None, freez
             frozen = fixed_by_ase(atoms)
         except FreezeProblem as problem:
             raise ValueError(f"molecule {i + 1}: {problem}") from None
-        name = _name(atoms)
-        seen[name] += 1
         record = Record(
-            name if seen[name] == 1 else f"{name}#{seen[name]}",
+            names.unique(_name(atoms)),
             i,
             "Atoms",
             numbers=np.where((z := atoms.numbers) < 256, z, 0).astype(np.uint8),

@@ -28,6 +28,7 @@ from morered.relaxation.stages import relax_stages
 from morered.settings.auto import AutoMethod
 from morered.settings.relaxation import DiffusionMethod, Method
 from morered.structures import Column, Structures, as_names
+from morered.unique_names import UniqueNames
 from morered.units import EV_PER_KCAL_MOL
 
 #: Å. Conformers whose heavy atoms and polar hydrogens lie nearer than this are one, whichever equal atoms are exchanged.
@@ -353,10 +354,9 @@ def prepared(molecules: Sequence[tuple[str, Chem.Mol]], preparation: Preparation
     made: list[Isomer] = []
     notes: list[str] = []
     problems: list[str] = []
-    taken: dict[str, int] = {}
+    names = UniqueNames()
     for name, molecule in molecules:
-        taken[name] = taken.get(name, 0) + 1
-        unique = name if taken[name] == 1 else f"{name}#{taken[name]}"
+        unique = names.unique(name)
         try:
             found, said = isomers(molecule, unique, preparation)
         except SmilesError as error:

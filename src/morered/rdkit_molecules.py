@@ -19,6 +19,7 @@ from morered.formats import Record
 from morered.properties import is_of_geometry
 from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.structures import ELECTRONIC, Structures
+from morered.unique_names import UniqueNames
 
 NO_CONFORMER = "it has no conformer: embed it first (rdkit.Chem.AllChem.EmbedMolecule, of the molecule with its hydrogens)"
 
@@ -58,11 +59,9 @@ class Ensembles:
             for number in wanted or [-1]:
                 self.records.append(_record(molecule, number, len(self.records), name))
                 self._places.append((m, number))
-        seen: dict[str, int] = {}
+        names = UniqueNames()
         for record in self.records:
-            seen[record.name] = seen.get(record.name, 0) + 1
-            if seen[record.name] > 1:
-                record.name = f"{record.name}#{seen[record.name]}"
+            record.name = names.unique(record.name)
 
     def with_results(self, relaxed: Structures) -> list[Chem.Mol]:
         """Copies of the molecules with the relaxed conformers, of which ``relaxed`` has one for each of ``records``.

@@ -1,7 +1,10 @@
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import molecule as ase_molecule
+from ase.io import write
 from rdkit import Chem
 
 from morered import calculators, formats, resumable
@@ -58,7 +61,7 @@ def test_files_without_a_molecule_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.smi").write_text("C1CC a\n")
     with pytest.raises(ValueError, match=r"no molecule in it can be used: .*line 1 \(a\)"):
         custom.read(tmp_path / "bad.smi", "mine")
-    (tmp_path / "binary.smi").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "binary.smi").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(ValueError, match="not a text file"):
         read_smiles(tmp_path / "binary.smi")
 
@@ -67,6 +70,30 @@ def test_files_without_a_molecule_are_refused(tmp_path: Path) -> None:
 def test_the_graph_drawn_is_the_graph_perceived(smiles: str) -> None:
     numbers, positions = conformers(smiles, 1, seed=1)
     assert perceive(numbers, positions[0])[0] == graph_of(parse(smiles))
+
+
+def test_lists_are_read_as_everywhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "list.smi.gz"
+    path.write_bytes(gzip.compress(b"SMILES name\nCC a\nCCC a#2\nC a\tand more\n"))
+    assert [(entry.name, entry.smiles, entry.problem) for entry in read_smiles(path)] == [
+        ("a", "CC", None), ("a#2", "CCC", None), ("a#3", "C", None),
+    ]  # fmt: skip
+    assert custom.read(path, "mine").names == ["mine/a", "mine/a#2", "mine/a#3"]
+
+
+def test_ions_and_radicals_are_told_and_not_made_neutral(tmp_path: Path) -> None:
+    path = tmp_path / "some.xyz"
+    ammonium, methyl = ase_molecule("CH4"), ase_molecule("CH3")
+    ammonium.numbers[0] = 7
+    ammonium.info.update(name="ammonium", charge=1)
+    methyl.info.update(name="methyl", unpaired=1)
+    write(path, [ammonium, methyl, ase_molecule("H2O")], format="extxyz")
+    source = custom.read(path, "mine")
+    assert len(source) == 1
+    assert [reason.split(": ", 1)[1] for reason in source.failures.values()] == [
+        "it has the charge +1; only neutral molecules are dealt with",
+        "it has 1 unpaired electrons; only closed shells are dealt with",
+    ]
 
 
 def test_conformers_depend_on_the_seed_alone() -> None:

@@ -82,12 +82,6 @@ def test_measured_numbers_by_hand(runs):
     assert value(measured, "within_input_range", "", "diffused-250") == 1.0
 
 
-def test_names_of_test_sets_are_translated(runs):
-    renamed = runs.assign(testset=runs["testset"].replace({"normal-modes": "qm7x", "diffused-250": "noised"}))
-    measured = comparison.measured_relaxations(renamed, testsets={"qm7x": "normal-modes", "noised": "diffused-250"})
-    pd.testing.assert_frame_equal(measured, comparison.measured_relaxations(runs))
-
-
 def test_bounds_hold_or_not_and_nothing_else_is_judged(runs):
     table = comparison.compare(comparison.measured_relaxations(runs))
     label = published.QUANTITIES["failure_percent"][0]

@@ -38,6 +38,15 @@ def test_numbers_by_hand(table):
     assert summary["pearson_r"].iloc[1] == pytest.approx(by_hand, rel=1e-12)
 
 
+def test_steps_are_those_of_the_networks_own_process(table):
+    runs = pd.concat(
+        [table("MoreRed-JT", [0.0, 0.002, 0.5], [0.1, 0.2, 0.3]), table("MoreRed-ITP", [0.0, 0.002, 0.5], [0.1, 0.2, 0.3])]
+    )
+    points, summary = fig3a.numbers(runs, "normal-modes", steps={"MoreRed-JT": 201})
+    assert points["t"].tolist() == [1, 1, 101, 1, 3, 501]
+    assert summary["zero"].tolist() == [2, 1]
+
+
 def test_at_most_ten_thousand_points_are_shown_but_all_count(table):
     before = np.linspace(0.01, 1, 12_000)
     times = np.where(np.arange(12_000) < 30, 0.0, before)

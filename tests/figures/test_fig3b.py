@@ -54,6 +54,9 @@ def test_numbers_by_hand(files, tmp_path, assert_figure):
     a = curves[(curves["id"] == "a") & (curves["schedule"] == "fixed")]
     assert a["t"].tolist() == [3, 2, 1]
     assert a["predicted_t"].tolist() == [3, 4, 3]
+    again, _ = fig3b.make(**files, stem=tmp_path / "fig3b", steps=(1999, 1000))
+    assert again.loc[(again["id"] == "c") & (again["schedule"] == "adaptive"), "t"].tolist() == [19, 9, 13, 1]
+    assert again.loc[again["schedule"] == "fixed"].equals(curves.loc[curves["schedule"] == "fixed"])
     np.testing.assert_allclose(table["rmsd_before"], [0.1, 0.2, 0.3], atol=1e-12)
     np.testing.assert_allclose(table["rmsd_adaptive"], [0.01, 0.02, 0.03], atol=1e-12)
     np.testing.assert_allclose(table["rmsd_fixed"], [0.05, 0.1, 0.15], atol=1e-12)

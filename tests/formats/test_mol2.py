@@ -88,6 +88,14 @@ def test_charges_that_contradict_the_bonds_are_told():
     assert "partial charges add up to +0, its atom types and bonds to -1" in reading.notes[0]
 
 
+def test_partial_charges_are_taken_where_atom_types_tell_of_none():
+    lines = CHLORIDE.replace("NO_CHARGES", "USER_CHARGES").splitlines()
+    charged = [f"{line} 1 LIG {0.2:.2f}" if len(line.split()) == 6 else line for line in lines]
+    reading = parse_mol2("\n".join(charged), "a.mol2", "a")
+    assert reading.records[0].charge == 1
+    assert "partial charges add up to +1, its atom types and bonds to +0; +1 is taken" in reading.notes[0]
+
+
 def test_mol2_and_pdb_come_through_a_pipe_and_from_files(tmp_path, monkeypatch):
     atom = "ATOM      {}  {:3} LIG A   1       {:5.3f}   0.000   0.000"
     pdb = "\n".join(["REMARK of ours", atom.format(1, "CA", 0.0), atom.format(2, "O", 1.13), "END"])

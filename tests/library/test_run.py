@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from rdkit import Chem
@@ -157,21 +158,22 @@ def test_kill_9_and_resume(library, tmp_path, method, workers):
     assert made(part) == made(whole)
 
 
-def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(undisturbed, library, tmp_path, stages, monkeypatch):
+@pytest.mark.parametrize("batches", [0, 2])
+def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(undisturbed, library, tmp_path, stages, monkeypatch, batches):
     calls = []
     relaxing = Relaxing.__call__
 
     def pressed(self, batch):
         calls.append(len(batch))
-        if len(calls) == 3:
+        if len(calls) == batches + 1:
             raise KeyboardInterrupt
         return relaxing(self, batch)
 
     monkeypatch.setattr(Relaxing, "__call__", pressed)
     summary = relax(library, tmp_path, stages, workers=1)
     assert summary.interrupted
-    assert summary.done.molecules == 16
-    assert made(tmp_path)[1] == b"".join(undisturbed[0][1].splitlines(keepends=True)[:17])
+    assert summary.done.molecules == 8 * batches
+    assert made(tmp_path)[1] == b"".join(undisturbed[0][1].splitlines(keepends=True)[: 8 * batches + 1])
     with pytest.raises(JournalProblem, match="holds an unfinished run: --resume goes on"):
         relax(library, tmp_path, stages, workers=1)
     relax(library, tmp_path, stages, workers=1, resume=True)
@@ -218,6 +220,26 @@ def test_what_cannot_be_resumed_is_refused(library, tmp_path, stages, undisturbe
     with pytest.raises(JournalProblem, match="holds no unfinished run: it is complete"):
         relax(library, tmp_path, stages, workers=1, resume=True)
     assert made(tmp_path) == undisturbed[0]
+
+
+def test_pieces_of_a_chunk_that_other_settings_left_are_made_anew(library, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "preset", lambda name: preset("mmff94"))
+
+    def chunk(folder, **options):
+        paths = [str(tmp_path / folder / name) for name in ("out.sdf", "t.csv")]
+        run.relax_chunk(str(library), *paths, chunk=(0, 4), count=40, method="mmff94", **options)
+        return [Path(path).read_bytes() for path in paths]
+
+    def killed(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Relaxing, "__call__", killed)
+        with pytest.raises(Killed):
+            chunk("a", seed=0)
+    assert chunk("a", seed=1) == chunk("b", seed=1)
+    assert "seed was 0 and is 1" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["out.sdf", "t.csv"]
 
 
 def same_to_rounding(lines, others):

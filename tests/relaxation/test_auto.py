@@ -14,6 +14,7 @@ from rdkit.Chem import AllChem
 import morered
 from morered.relaxation import Recording, RelaxationInterrupted, from_config, relax
 from morered.relaxation.auto import networks, relax_auto
+from morered.relaxation.codes import Code
 from morered.relaxation.methods import preset
 from morered.relaxation.stages import relax_stages
 from morered.relaxation.uncertainty import relax_repeatedly
@@ -97,6 +98,22 @@ def test_a_result_is_that_of_the_methods_by_themselves(mixed: Structures, done: 
     assert np.isnan(done.structures.column("expected_rmsd")[[0, 3, 6, 9]]).all()
     glance = relax(drug, from_config({"preset": "organic", "steps": 1, "restarts": None})).structures
     assert one.column("first_time")[0] == glance.column("first_time")[0] > AUTO.first_above
+
+
+def test_what_the_method_before_changed_is_the_networks_alone(mixed: Structures, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = mixed[[mixed.names.index("drug")]]
+
+    def relaxing(given: Structures, method: Any, **options: Any) -> morered.relaxation.Result:
+        result = relax(given, method, **options)
+        if method == preset("mmff94"):
+            result.structures = result.structures.with_columns({"verdict": Column(np.array([b"changed"]))})
+            result.code[:] = int(Code.CHANGED)
+        return result
+
+    changed = relax_auto(one, AUTO, relaxing, device="cpu", workers=1).structures
+    alone = relax(one, preset("organic")).structures
+    assert ways(changed) == {"drug": "organic"}
+    np.testing.assert_allclose(changed.positions, alone.positions, atol=1e-6)
 
 
 def test_a_geometry_near_a_minimum_does_not_see_mmff94(done: morered.relaxation.Result) -> None:

@@ -8,7 +8,9 @@ from relaxation_support import Oracle, model
 
 from morered.metrics.rmsd import rmsd
 from morered.relaxation import DiffusionMethod, Recording, stages
+from morered.relaxation.merging import merged, start_of
 from morered.relaxation.stages import relax_stages
+from morered.structures import Column
 
 
 @pytest.fixture
@@ -57,6 +59,21 @@ def test_what_one_stage_refuses_or_fails_on_the_next_one_tries_from_the_input(no
     nothing = relax_stages(noisy, [replace(half, noise=model(narrow))] * 2).structures
     assert set(nothing.column("verdict")[oxygen].tolist()) == {b"refused"}
     assert not any(b"before it" in reason for reason in nothing.column("reason").tolist())
+
+
+def test_what_was_changed_and_then_refused_stands_at_the_input_and_has_not_moved(noisy, molecules, two):
+    narrow = Oracle(molecules, "morered-jt")
+    narrow.elements -= {8}
+    oxygen = np.array([8 in m.numbers for m in noisy])
+    done = relax_stages(noisy, two[1:])
+    verdicts = np.where(oxygen, b"changed", done.structures.column("verdict"))
+    done.structures = done.structures.with_columns({"verdict": Column(verdicts)})
+    start = start_of(noisy, done.structures)
+    further = relax_stages(start, [replace(two[1], noise=model(narrow), time=model(narrow))])
+    both = merged(noisy, start, done, further).structures
+    assert set(both.column("verdict")[oxygen].tolist()) == {b"refused"}
+    np.testing.assert_array_equal(np.isnan(both.column("moved")), oxygen)
+    np.testing.assert_array_equal(both[oxygen].positions, noisy[oxygen].positions)
 
 
 def test_ctrl_c_before_a_further_stage_begins_keeps_the_results_of_the_one_before(noisy, two, monkeypatch):

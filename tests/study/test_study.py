@@ -39,6 +39,15 @@ def test_an_ablation_adds_names_and_leaves_the_base_alone(config):
     assert study.base_methods == ["MoreRed-JT", "MoreRed-AS"]
 
 
+def test_sweeps_do_not_share_an_entry_that_means_two_things(config):
+    half = {"models": {"jt": {"training": {"eta": 0.5}}}}
+    config["ablations"] = {"one": sweep({"small": half}), "other": sweep({"small": half})}
+    assert Study(config).ablations["other"].entries == {"small": ("MoreRed-JT@small",)}
+    config["ablations"]["other"] = sweep({"small": {"models": {"jt": {"features": 32}}}})
+    with pytest.raises(ConfigError, match=r"other\.entries\.small: another sweep has an entry 'small' that changes models\.jt"):
+        Study(config)
+
+
 def test_a_changed_dataset_reaches_models_and_methods_that_use_it(config):
     config["ablations"] = {"size": sweep({"s=1": {"datasets": {"qm7": {"split": {"seed": 1}}}}}, ["MoreRed-JT", "MoreRed-AS"])}
     study = Study(config)
@@ -165,6 +174,11 @@ def test_a_training_may_start_from_another_model_and_take_graphs_of_another_data
     study = Study(config)
     assert study.initial_weights("jt") == study.weights("first")
     assert study.initial_weights("noise") is study.initial_weights("first") is None  # shipped; nothing
+    config["models"]["noise"]["training"] = {"init": "mine/noise.safetensors"}
+    config["models"]["jt"] |= {"source": "mine/jt.safetensors"}
+    given = Study(config)
+    assert given.initial_weights("noise") == "mine/noise.safetensors"
+    assert (given.given_weights("jt"), given.given_weights("noise")) == ("mine/jt.safetensors", None)
     assert study.augmentation("jt") is None
     assert study.augmentation("first").startswith(study.data_dir("qm7") + "/augmentation-")
     before = study.augmentation("first")

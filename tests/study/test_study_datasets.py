@@ -39,6 +39,7 @@ def test_a_force_field_is_trained_on_labelled_structures():
     [
         ("own", {"split": {"seed": 1}}, False, True, True),
         ("own", {"displaced": {"per_minimum": 5}}, False, False, True),
+        ("own", {"displaced": {"chunks": 5}}, False, False, False),
         ("own", {"chunks": 7}, False, False, False),
         ("own", {"relax_with": "gfn1"}, True, True, True),
         ("own", {"file": "others.sdf"}, True, True, True),

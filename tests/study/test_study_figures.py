@@ -55,7 +55,8 @@ def test_what_the_rules_choose(config):
     study = Study(config)
     assert study.plan("fig1") == {}
     assert study.plan("fig2")["model"] == "noise"
-    assert study.plan("fig3a") == {"testset": "modes", "panels": {"ITP/AS": "ITP", "JT": "JT"}}
+    steps = {"ITP": 1000, "JT": 1000}
+    assert study.plan("fig3a") == {"testset": "modes", "panels": {"ITP/AS": "ITP", "JT": "JT"}, "steps": steps}
     assert study.plan("fig5") == {"testset": "modes", "methods": ["AS", "MLFF"], "examples": 8}
     assert study.plan("figA1") == {"model": "time", "images": "photographs"}
     assert study.plan("figB1") == {"testset": "modes", "variants": ["ITP", "AS", "JT"], "scattered": ["ITP", "AS", "JT", "MLFF"]}

@@ -122,6 +122,27 @@ def test_a_finished_run_is_not_repeated_and_a_longer_one_continues(quick: Run, m
     assert [row["step"] for row in rows(longer)] == ["4", "8", "10", "12", "16"]
 
 
+def test_a_longer_run_whose_rate_depends_on_its_length_starts_anew(quick: Run, caplog: pytest.LogCaptureFixture) -> None:
+    for name, settings in {"cosine": {"schedule": "cosine"}, "stages": {"stages": [{"until": 0.5, "step_power": 2}]}}.items():
+        quick(name, **settings)
+        with caplog.at_level(logging.WARNING, "morered"):
+            longer = quick(name, max_steps=16, **settings)
+        assert "starts anew" in caplog.text
+        caplog.clear()
+        assert same(longer, quick(f"whole {name}", max_steps=16, **settings))
+
+
+def test_a_run_from_other_weights_of_the_same_name_starts_anew(quick: Run, caplog: pytest.LogCaptureFixture) -> None:
+    before = quick("before")
+    first = tensors(quick("run", init=str(before)))
+    quick("before", seed=1)
+    with caplog.at_level(logging.WARNING, "morered"):
+        again = quick("run", init=str(before))
+    assert "starts anew" in caplog.text
+    assert any(not torch.equal(first[name], value) for name, value in tensors(again).items())
+    assert same(again, quick("fresh", init=str(before)))
+
+
 def test_an_early_stop_is_an_end(quick: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"max_steps": None, "validate_every": 1, "early_stopping": 2, "learning_rate": 1e-12}
     n = len(rows(quick(**settings)))

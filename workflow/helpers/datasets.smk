@@ -193,6 +193,12 @@ def further_of_training(wildcards):
     return {name: path for name, path in files.items() if path is not None}
 
 
+def given_weights(wildcards):
+    """The file that a model's weights are copied from; none where they ship."""
+    path = STUDY.given_weights(wildcards.model)
+    return [path] if path is not None else []
+
+
 def augmented_model(wildcards):
     """The first model that trains on an augmentation."""
     return AUGMENTATIONS[f"results/data/{wildcards.data}/{wildcards.augmentation}.h5"]

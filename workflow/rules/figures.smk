@@ -62,6 +62,7 @@ rule compare_with_paper:
     params:
         runs=STUDY.runs(),
         panels=STUDY.time_predictors("normal-modes"),
+        steps=STUDY.predicted_steps(STUDY.time_predictors("normal-modes").values()),
         trained=unmeasured.trained(STUDY),
         capped=STUDY.plan("figB4")["method"] if "figB4" in STUDY.settings.figures else None,
         reasons=unmeasured.reasons(STUDY),

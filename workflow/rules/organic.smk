@@ -109,7 +109,6 @@ rule relax_tests_at_reference:
     wildcard_constraints:
         organic=one_of(ORGANIC),
     params:
-        settings=organic_settings,
         chunks=TEST_CHUNKS,
     conda:
         "../../envs/morered.yaml"

@@ -42,6 +42,8 @@ rule train_model:
 
 
 rule use_weights:
+    input:
+        given_weights,
     output:
         weights=f"{ROOT}/models/{{model}}/weights.safetensors",
     log:

@@ -12,7 +12,7 @@ with logged(snakemake):
     files, params = snakemake.input, snakemake.params
     runs = [Run(*run, path) for run, path in zip(params.runs, files.runs, strict=True)]
     relaxed = read_runs(runs)
-    measured = [comparison.measured_relaxations(relaxed, panels=params.panels)]
+    measured = [comparison.measured_relaxations(relaxed, panels=params.panels, steps=params.steps)]
     measured += [fig6.compared(pd.read_csv(path)) for path in files.energies]
     there = dict(files.items())
     if "generation" in there:

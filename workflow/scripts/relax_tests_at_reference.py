@@ -5,9 +5,9 @@ from morered.datasets.organic import choice, minima, tested
 from morered.study.script import logged
 
 with logged(snakemake):
-    settings, out = snakemake.params.settings, snakemake.output
+    out = snakemake.output
     entries = minima.chunk_of(choice.frozen_tests(), int(snakemake.wildcards.chunk), snakemake.params.chunks)
     made = tested.build(entries, minima.Settings(), progress=True)
-    made_by = storage.provenance(tested.build, config=settings, version=tested.VERSION)
+    made_by = storage.provenance(tested.build, version=tested.VERSION)
     resumable.save(out.inputs, made.inputs, made_by)
     resumable.save(out.minima, made.minima, made_by)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,6 @@ from morered.relaxation.result import Result
 from morered.resumable import Built
 from morered.structures import Column, Structures
 
-#: Endings of files that hold SMILES.
-SMILES_FILES = (".smi", ".smiles")
 #: Of the minima; raise it when a result changes, so that pieces of the former version are not continued.
 VERSION = 1
 
@@ -131,15 +128,22 @@ def read(file: str | os.PathLike[str], dataset: str) -> Source:
     ValueError
         If no molecule of the file is good; the message says what is wrong with the first ones.
     """
-    if Path(file).suffix.lower() in SMILES_FILES:
+    if formats.format_of(file) == "smiles":
         entries = read_smiles(file)
         good = [entry for entry in entries if entry.problem is None]
         failures = {f"{dataset}/{entry.name}": entry.problem for entry in entries if entry.problem is not None}
         source = Source([f"{dataset}/{entry.name}" for entry in good], [entry.smiles for entry in good], failures)
     else:
         reading = formats.read(file)
-        failures = {f"{dataset}/{record.name}": record.problem for record in reading.records if record.problem is not None}
         numbers, positions, names = [], [], []
+        failures = {}
+        for record in reading.records:
+            if record.problem is None and record.charge:
+                record.fail(f"it has the charge {record.charge:+d}; only neutral molecules are dealt with")
+            if record.problem is None and record.unpaired:
+                record.fail(f"it has {record.unpaired} unpaired electrons; only closed shells are dealt with")
+            if record.problem is not None:
+                failures[f"{dataset}/{record.name}"] = record.problem
         for record in reading.good:
             assert record.numbers is not None
             assert record.positions is not None

@@ -1,20 +1,19 @@
-"""Lists of SMILES, and conformers of them.
-
-A list has one molecule a line: the SMILES and, after white space, its name (the line's number where there is none). Empty lines
-and lines that begin with ``#`` are passed over.
-"""
+"""Molecules of lists of SMILES (`morered.formats.smiles`), and conformers of them."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+
+from morered.formats.smiles import smiles_lines
+from morered.formats.sources import SourceProblem, read_text
+from morered.unique_names import UniqueNames
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class SmilesError(ValueError):
 
 
 def read_smiles(path: str | os.PathLike[str]) -> list[Entry]:
-    """The entries of a list, in order, malformed ones with their problem. Names are made unique ("water#2").
+    """The entries of a list, in order, malformed ones with their problem. Names are made unique ("water#2"); a molecule without
+    one is called after its line.
 
     Raises
     ------
@@ -40,25 +40,19 @@ def read_smiles(path: str | os.PathLike[str]) -> list[Entry]:
         If the file is empty or not text.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file") from None
+        lines = read_text(path).splitlines()
+    except SourceProblem as error:
+        raise ValueError(f"{path}: {error}") from None
     entries: list[Entry] = []
-    taken: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        words = line.split(maxsplit=1)
-        if not words or words[0].startswith("#"):
-            continue
-        name = words[1].strip() if len(words) > 1 else f"line{number}"
-        taken[name] = taken.get(name, 0) + 1
-        if taken[name] > 1:
-            name = f"{name}#{taken[name]}"
+    names = UniqueNames()
+    for number, smiles, given in smiles_lines(lines):
+        name = names.unique(given or f"line{number}")
         problem: str | None = None
         try:
-            parse(words[0])
+            parse(smiles)
         except SmilesError as error:
             problem = f"{path}, line {number} ({name}): {error}"
-        entries.append(Entry(name, words[0], number, problem))
+        entries.append(Entry(name, smiles, number, problem))
     if not entries:
         raise ValueError(f"{path}: there is no SMILES in it")
     return entries

@@ -28,7 +28,7 @@ _HEADS = (("inputs", 0), ("method", 0), ("quantity", 0), ("paper", 1), ("this ru
 
 
 def measured_relaxations(
-    runs: pd.DataFrame, *, testsets: Mapping[str, str] | None = None, panels: Mapping[str, str] = fig3a.PANELS, steps: int = 1000
+    runs: pd.DataFrame, *, panels: Mapping[str, str] = fig3a.PANELS, steps: Mapping[str, int] | None = None
 ) -> pd.DataFrame:
     """What the tables of relaxations say about the paper's statements.
 
@@ -36,19 +36,15 @@ def measured_relaxations(
     ----------
     runs
         Tables of the relaxations (`morered.metrics.tables.read_runs`).
-    testsets
-        Names of this study's test sets -> the paper's (`published.NORMAL`, `published.DIFFUSED`); others keep their names.
-    panels
+    panels, steps
         As for `morered.figures.catalogue.fig3a`.
-    steps
-        Diffusion steps T.
 
     Returns
     -------
     DataFrame
         testset, method, quantity (a key of `published.QUANTITIES`), value, n (structures behind it).
     """
-    runs = one_seed(runs.assign(testset=runs["testset"].replace(dict(testsets or {}))))
+    runs = one_seed(runs)
     summary = summarise(runs)
     quantities = ("pearson_moved", "median_rmsd", "median_ratio", "failure_percent", "mean_steps", "median_steps")
     long = summary.melt(["testset", "method", "n"], list(quantities), "quantity", "value")

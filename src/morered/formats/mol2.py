@@ -111,11 +111,12 @@ def _read_block(record: Record, lines: list[str], remarks: list[str]) -> None:
     if pairs:
         record.template = _drawing(record, lines, np.array(pairs), partial or 0)
     if record.template is not None:
-        record.charge = Chem.GetFormalCharge(record.template) or partial
-        if partial is not None and partial != Chem.GetFormalCharge(record.template):
+        formal = Chem.GetFormalCharge(record.template)
+        record.charge = formal or partial
+        if partial is not None and partial != formal:
             remarks.append(
-                f"{record.where}: its partial charges add up to {partial:+d}, its atom types and bonds to {record.charge:+d}, "
-                "which is taken; an SDF or SMILES states it"
+                f"{record.where}: its partial charges add up to {partial:+d}, its atom types and bonds to {formal:+d}; "
+                f"{record.charge:+d} is taken. An SDF or SMILES states it"
             )
         missing = sum(atom.GetNumImplicitHs() for atom in record.template.GetAtoms())
         if missing:

@@ -19,6 +19,7 @@ from morered.chemistry import COINCIDING, closest_contacts
 from morered.formats import electronic
 from morered.formats.columns import columns_of
 from morered.structures import ELECTRONIC, Column, Structures, as_names, offsets_of
+from morered.unique_names import UniqueNames
 
 SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 """Element symbol by atomic number; X at 0 is no atom."""
@@ -95,18 +96,14 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        copies: dict[str, int] = {}  # of each name met, the number of the last copy: many equal names cost no more than others
+        names = UniqueNames()
         for record in self.records:
             record.name = as_text(record.name)
             if _UNREADABLE in record.name:
                 self.remarks.append(f"{record.where}: what is no text in its name is shown as {_UNREADABLE}")
             if record.reference is not None:
                 record.reference = as_text(record.reference)
-            name = record.name
-            while record.name in copies:
-                copies[name] += 1
-                record.name = f"{name}#{copies[name]}"
-            copies[record.name] = 1
+            record.name = names.unique(record.name)
         examine(self.records)
         for record in self.records:
             settle_electrons(record)

@@ -155,7 +155,7 @@ def relax_library(
             journal.save(output, summary.done)
         for file in files:
             file.start(summary.done.positions.get(file.path, 0))
-        if table and not summary.done.molecules:
+        if table and not files[1].position:
             files[1].append(head())
             summary.done.positions = {file.path: file.position for file in files}
         before, start = summary.done.molecules, time.monotonic()
@@ -193,7 +193,8 @@ def relax_chunk(
     source
         The library.
     molecules, table
-        Outputs, see `relax_library`. Until they are complete they lie in a folder beside ``molecules``.
+        Outputs, see `relax_library`. Until they are complete they lie in a folder beside ``molecules``; what other settings
+        left there is made anew.
     chunk
         Which of how many.
     count
@@ -211,7 +212,14 @@ def relax_chunk(
     options = LibraryOptions(
         seed=seed, workers=workers, window=(part.start, part.stop), resume=not _complete(unfinished), progress=True
     )
-    summary = relax_library([source], unfinished[0], stages, table=unfinished[1], options=options, tell=print)
+    relax = partial(relax_library, [source], unfinished[0], stages, table=unfinished[1], tell=print)
+    try:
+        summary = relax(options=options)
+    except JournalProblem as problem:  # the pieces are of another config, and nobody is there to be asked
+        print(f"{problem}. They are made anew")
+        resumable.discard(folder)
+        folder.mkdir(parents=True)
+        summary = relax(options=replace(options, resume=False))
     if summary.interrupted:
         raise KeyboardInterrupt
     for made, final in zip(unfinished, (molecules, table), strict=True):

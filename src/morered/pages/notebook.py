@@ -19,6 +19,7 @@ from morered.relaxation.result import Result
 from morered.relaxation.verdicts.columns import COLUMNS, OF_METHODS
 from morered.relaxation.verdicts.geometry import BEFORE
 from morered.structures import Column, Structures
+from morered.unique_names import UniqueNames
 
 
 class View:
@@ -94,10 +95,8 @@ def _structures(after: Sequence[Atoms]) -> Structures:
     for k, atoms in enumerate(after):
         if missing := [name for name in COLUMNS if name not in atoms.info]:
             raise ValueError(f"molecule {k + 1} is no result of morered.relax: it has no {missing[0]}")
-    names: list[str] = []
-    for k, atoms in enumerate(after):
-        name = str(atoms.info.get("name") or atoms.get_chemical_formula())
-        names.append(name if name not in names else f"{name}#{k + 1}")
+    unique = UniqueNames()
+    names = [unique.unique(str(atoms.info.get("name") or atoms.get_chemical_formula())) for atoms in after]
     structures = Structures.build([atoms.numbers for atoms in after], [atoms.positions for atoms in after], names)
     told = [*COLUMNS, *(name for name in OF_METHODS if all(name in atoms.info for atoms in after))]
     return structures.with_columns({name: _column([atoms.info[name] for atoms in after]) for name in told})

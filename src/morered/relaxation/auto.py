@@ -167,7 +167,8 @@ class _Runs:
         start = start_of(given, before.structures)
         part = self._done(start, network)
         done = replace(merged(given, start, before, part), trajectories=part.trajectories, further=())
-        return _named(done, np.where(before.relaxed, f"{first}+{name}".encode(), name.encode()))
+        kept = before.relaxed & (np.array(before.verdicts) != "changed")  # else the network began at the input
+        return _named(done, np.where(kept, f"{first}+{name}".encode(), name.encode()))
 
     def _done(self, given: Structures, method: Method, **options: Any) -> Result:
         try:

@@ -326,8 +326,11 @@ def _labelled(run: Run, potential: BatchedPotential, device: torch.device | str)
     def labelled(structures: Structures, tell: Progress) -> Result:
         result = run(structures, tell)
         if not result.interrupted:
-            _label(structures, result, potential, device)
-            _explain(structures, result, potential, device)
+            try:
+                _label(structures, result, potential, device)
+                _explain(structures, result, potential, device)
+            except KeyboardInterrupt:  # what was relaxed is kept, without what was still to be said of it
+                result.interrupted = True
         return result
 
     return labelled

@@ -42,6 +42,7 @@ def merged(inputs: Structures, start: Structures, done: Result, further: Result)
     end = laid_on(unturned, origin)
     positions[atoms] = end.positions
     columns["moved"].values[chosen] = rmsd(end, origin.without_columns())
+    columns["moved"].values[~relaxed & (before.column("verdict") == b"changed")] = np.nan  # they are where they were given
     found = check(end, origin)
     for name in IDENTITY:
         columns[name].values[chosen] = found.passed[name]

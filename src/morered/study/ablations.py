@@ -117,6 +117,11 @@ def _add_entry(
                     "would change nothing; sweep a model with source: train"
                 )
             if uses or changed:
-                renamed[kind][name] = f"{name}@{label}"
-                expanded[kind][renamed[kind][name]] = {**merged(thing, changed or {}), **uses}
+                renamed[kind][name] = new = f"{name}@{label}"
+                made = {**merged(thing, changed or {}), **uses}
+                if expanded[kind].get(new, made) != made:
+                    problems.append(
+                        f"{path}: another sweep has an entry {label!r} that changes {kind}.{name} otherwise; rename it"
+                    )
+                expanded[kind][new] = made
     return tuple(renamed["methods"].get(name, name) for name in methods)

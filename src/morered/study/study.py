@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from morered.figures.declaration import declared
+from morered.models import shipped
 from morered.settings.datasets import CustomDataset
 from morered.settings.presets import started
 from morered.settings.reading import ConfigError, read
@@ -90,6 +91,10 @@ class Study:
         settings = self.settings.models[model]
         assert isinstance(settings, DiffusionModel)
         return settings.diffusion.T
+
+    def predicted_steps(self, methods: Iterable[str]) -> dict[str, int]:
+        """Method -> T of the network that predicts its time steps."""
+        return {method: self.steps_of_process(self.models_of(method)["time"]) for method in methods}
 
     @property
     def base_methods(self) -> list[str]:
@@ -224,7 +229,8 @@ class Study:
 
     def displaced(self, dataset: str) -> str:
         """Displaced structures of a dataset's training and validation graphs, made here, with energies and forces."""
-        settings = self.settings.datasets[dataset].stated().get("displaced", {})
+        stated = self.settings.datasets[dataset].stated().get("displaced", {})
+        settings = {key: value for key, value in stated.items() if key not in _NOT_OF_THE_MINIMA}
         return f"{self.data_dir(dataset)}/displaced-{digest(settings)}.h5"
 
     def labelled(self, dataset: str) -> str:
@@ -256,9 +262,19 @@ class Study:
         return [self.data_dir(name) for name in (own, *sorted(tested))]
 
     def initial_weights(self, model: str) -> str | None:
-        """Weights of another model of the study that a training starts from; None where it starts from a file or from nothing."""
+        """Weights file that a training starts from: of another model of the study, or one of the user's.
+
+        None where it starts from nothing, or from weights that ship.
+        """
         init = self.settings.models[model].training.init
-        return self.weights(init) if init is not None and init in self.settings.models else None
+        if init is not None and init in self.settings.models:
+            return self.weights(init)
+        return init if init is not None and init.endswith(shipped.SUFFIX) else None
+
+    def given_weights(self, model: str) -> str | None:
+        """Weights file of the user's that is taken for a model; None where there is none."""
+        source = self.settings.models[model].source
+        return source if source.endswith(shipped.SUFFIX) else None
 
     def card(self, dataset: str) -> str:
         """A data card's path without its ending."""

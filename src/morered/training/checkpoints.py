@@ -129,12 +129,12 @@ class Checkpoints:
             "counters": module.counters.to_dict(),
             **{name: part.state_dict() for name, part in self._parts.items()},
         }
-        with atomic_path(self.folder / LAST) as path:
-            torch.save(state, path)
         best = self._parts["average"].state_dict()["best"]
         if best is not None and module.counters.best_batch != self._written_best:
             self._write_best(self.folder / BEST, best)
             self._written_best = module.counters.best_batch
+        with atomic_path(self.folder / LAST) as path:  # the last: a run that goes on from it finds the other file as it should be
+            torch.save(state, path)
 
     def save_if_due(self, module: TrainingModule, optimizers: Optimizers) -> None:
         """Save if it is time or a signal came.

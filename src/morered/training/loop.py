@@ -50,16 +50,18 @@ def fit(
     module.compile()
     counters, first = module.counters, processes.rank == 0
     ended, clock = False, time.monotonic()
+    fraction = processes.largest(module.fraction)  # one for all: each has seconds of its own
     with logs.opened(counters.batches, write=first), Bar(module, progress, first) as bar, checkpoints.listening():
         while not ended:
             for draw in module.round():
-                step_rate = rate.at(counters.batches, module.fraction)
+                step_rate = rate.at(counters.batches, fraction)
                 optimizers.set_rate(step_rate)
                 used = module.train_on(draw, optimizers)
                 now = time.monotonic()
                 counters.seconds += now - clock
                 clock = now
-                ended = processes.largest(module.fraction) >= 1
+                fraction = processes.largest(module.fraction)
+                ended = fraction >= 1
                 if used:
                     average.update(network)
                     logs.batch(module, step_rate)

@@ -15,6 +15,7 @@ import torch
 
 from morered.code_digest import code_digest
 from morered.diffusion.random_numbers import stream
+from morered.files import sha256
 from morered.models import weights
 from morered.models.networks import DiffusionNetwork, Potential, build
 from morered.settings.networks import ModelConfig
@@ -39,10 +40,10 @@ WEIGHTS = "weights.safetensors"
 ELEMENTS, CHARGES = "representation.embedding.weight", "representation.charge_embedding.weight"
 CHECKPOINTS = "checkpoints"
 
-#: Settings that say how far and where a run goes, not what it computes: changing them continues it.
-_NOT_IDENTITY = (
-    "max_steps", "max_time", "early_stopping", "device", "devices", "precision", "compile", "checkpoint_minutes",
-)  # fmt: skip
+#: Settings that say where a run goes and when it ends, not what it computes: changing them continues it.
+_NOT_IDENTITY = ("early_stopping", "device", "devices", "precision", "compile", "checkpoint_minutes")
+#: How far a run goes: part of what it computes where its stages or its rate are measured by that.
+_LENGTH = ("max_steps", "max_time")
 
 
 def train(
@@ -217,8 +218,12 @@ def _chain(header: weights.WeightsHeader) -> list[dict[str, Any]]:
 
 
 def _identity(model: ModelConfig, config: TrainingConfig, digest: str) -> str:
-    """Digest of all that makes a run compute what it computes."""
-    settings = {name: value for name, value in config.to_dict().items() if name not in _NOT_IDENTITY}
+    """Digest of all that makes a run compute what it computes; weights that it begins from count by their content."""
+    by_length = bool(config.stages) or config.schedule == "cosine"
+    left_out = _NOT_IDENTITY if by_length else (*_NOT_IDENTITY, *_LENGTH)
+    settings = {name: value for name, value in config.to_dict().items() if name not in left_out}
+    if config.init is not None:
+        settings["init"] = sha256(weights.find(config.init))
     return hashlib.sha256(json.dumps([model.to_dict(), settings, digest], sort_keys=True).encode()).hexdigest()
 
 

@@ -14,12 +14,12 @@ import pytest
 import torch
 from relaxation_support import Oracle, Springs, model
 
-from morered.batching import bucket_of
+from morered.batching import Batch, bucket_of
 from morered.metrics.rmsd import rmsd
 from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, PotentialMethod, Recording, RelaxationInterrupted, relax
-from morered.relaxation.engine import loop, memory
+from morered.relaxation.engine import loop, memory, queue
 from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
@@ -130,6 +130,32 @@ def test_a_batch_that_does_not_fit_is_halved_and_starts_again(molecules: Structu
     assert squeezed.trajectories is not None
     assert free.trajectories is not None
     assert np.array_equal(squeezed.trajectories.offsets, free.trajectories.offsets)  # nothing recorded twice
+
+
+@pytest.mark.parametrize("width", [9, 1])
+def test_a_queue_that_finds_no_room_loses_and_repeats_nothing(
+    molecules: Structures, noisy: Structures, jt: LoadedModel, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    padding, calls = queue.pad, []
+
+    def tight(structures: Structures, index: Any, *rest: Any) -> Batch:
+        calls.append(len(index))
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return padding(structures, index, *rest)
+
+    monkeypatch.setattr(queue, "pad", tight)
+    monkeypatch.setattr(queue, "PADDED_AHEAD", width)
+    done = relax(noisy, DiffusionMethod(noise=jt, time=jt, steps=25), batch_size=width, recording=Recording(frames=True))
+    monkeypatch.undo()
+    free = relax(noisy, DiffusionMethod(noise=jt, time=jt, steps=25), recording=Recording(frames=True))
+    verdicts = done.structures.column("verdict")
+    assert (verdicts == b"failed").sum() == (width == 1)  # alone it does not fit; else it is tried again
+    there = verdicts != b"failed"
+    assert same(done.structures[there], free.structures[there], 1e-9)
+    assert done.trajectories is not None
+    assert free.trajectories is not None
+    np.testing.assert_array_equal(done.trajectories.lengths[there], free.trajectories.lengths[there])
 
 
 def test_a_molecule_that_never_fits_is_a_verdict(molecules: Structures, noisy: Structures) -> None:

@@ -49,13 +49,14 @@ class Queue:
 
     def take(self, count: int) -> Batch:
         """The same, padded, and out of the queue."""
-        count = min(count, len(self))
-        if self._padded is None or self._next + count > self._padded_from + len(self._padded):
-            ahead = self._members[self._next : self._next + max(count, PADDED_AHEAD)]
+        start, count = self._next, min(count, len(self))
+        self._next += count  # first: they are out of the queue where there is no room to pad them, too
+        if self._padded is None or start + count > self._padded_from + len(self._padded):
+            self._padded = None
+            ahead = self._members[start : start + max(count, PADDED_AHEAD)]
             self._padded = pad(self._structures, ahead, self._n_padded, self._device)
-            self._padded_from = self._next
-        first = self._next - self._padded_from
-        self._next += count
+            self._padded_from = start
+        first = start - self._padded_from
         return self._padded[slice(first, first + count)]
 
     def put_back(self, molecules: NDArray[np.int64]) -> None:

@@ -2,11 +2,12 @@
 
 Shapes: M molecules, A atoms (flat).
 
-    verdict          bytes    converged, changed, step-cap, refused or failed; the last two keep their input coordinates
+    verdict          bytes    converged, changed, step-cap, refused or failed; the last two keep their input coordinates, or, of
+                              several stages, those of the stage before
     steps            int32    steps taken
     first_time       float64  predicted time of the input in [0, 1] (diffusion), NaN otherwise
     last_time        float64  time of the last step, NaN otherwise
-    first_fmax       float64  eV/Å, largest force on an atom of the input (force fields), NaN otherwise
+    first_fmax       float64  eV/Å, largest force on an atom where the first stage with forces began, NaN where there is none
     last_fmax        float64  eV/Å, that of the result
     moved            float64  Å, RMSD between input and result, superposed; NaN where there is no result to compare
     closest_contact  float64  Å, shortest distance between two atoms of the result

@@ -31,7 +31,7 @@ def plan(study: Study) -> Plan:
     panels = study.time_predictors(testset)
     if not panels:
         raise ConfigError([f"figures: fig3a needs a method with the key time that relaxes {testset}"])
-    return {"testset": testset, "panels": panels}
+    return {"testset": testset, "panels": panels, "steps": study.predicted_steps(panels.values())}
 
 
 def runs(study: Study, plan: Plan) -> Runs:

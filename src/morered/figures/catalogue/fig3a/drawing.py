@@ -27,7 +27,7 @@ def numbers(
     testset: str,
     panels: Mapping[str, str] = PANELS,
     *,
-    steps: int = 1000,
+    steps: Mapping[str, int] | None = None,
     points: int = POINTS,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -42,7 +42,7 @@ def numbers(
     panels
         Title of each panel -> method.
     steps
-        Diffusion steps T of the networks.
+        Method -> diffusion steps T of the network that predicts its times; 1000 where it is not named.
     points
         At most so many inputs are kept in each panel, drawn at random with ``seed``; all count for the correlation.
     seed
@@ -68,7 +68,8 @@ def numbers(
         rows = rows[np.isfinite(rows["first_time"]) & np.isfinite(rows["rmsd_before"])]
         if rows.empty:
             raise ValueError(f"no predicted times by {method} on {testset}")
-        step = np.rint(np.clip(rows["first_time"], 0, 1) * (steps - 1)).astype(int)
+        last = (steps or {}).get(method, 1000) - 1
+        step = np.rint(np.clip(rows["first_time"], 0, 1) * last).astype(int)
         correlation = statistics.pearson(rows["rmsd_before"], step + 1, groups=rows["reference"])
         frame = pd.DataFrame(
             {"panel": panel, "method": method, "id": rows["id"], "rmsd": rows["rmsd_before"], "step": step, "t": step + 1}
@@ -129,7 +130,12 @@ def draw(points: pd.DataFrame, summary: pd.DataFrame, stem: str | Path) -> None:
 
 
 def make(
-    runs: pd.DataFrame, stem: str | Path, testset: str, panels: Mapping[str, str] = PANELS, *, steps: int = 1000
+    runs: pd.DataFrame,
+    stem: str | Path,
+    testset: str,
+    panels: Mapping[str, str] = PANELS,
+    *,
+    steps: Mapping[str, int] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the figure from tables of relaxations; returns what `numbers` returns."""
     points, summary = numbers(runs, testset, panels, steps=steps)

@@ -33,7 +33,7 @@ def plan(study: Study) -> Plan:
         problems += faults
     if problems:
         raise ConfigError(problems)
-    return followed.to_dict()
+    return {**followed.to_dict(), "steps": study.predicted_steps([followed.adaptive, followed.fixed])}
 
 
 def inputs(study: Study, plan: Plan) -> Files:
@@ -49,7 +49,9 @@ def draw(order: Order) -> None:
     """From recorded trajectories."""
     from morered.figures.catalogue.fig3b import drawing
 
-    drawing.make(**order.files, stem=order.stem, names=(order.plan["adaptive"], order.plan["fixed"]))
+    names = (order.plan["adaptive"], order.plan["fixed"])
+    steps = (order.plan["steps"][names[0]], order.plan["steps"][names[1]])
+    drawing.make(**order.files, stem=order.stem, names=names, steps=steps)
 
 
 FIGURE = Figure(CAPTION, draw, plan=plan, inputs=inputs, files=("rmsd.csv",))

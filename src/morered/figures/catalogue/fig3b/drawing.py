@@ -24,7 +24,12 @@ _BEYOND = 1.5
 
 
 def numbers(
-    adaptive: Trajectories, fixed: Trajectories, adaptive_ends: pd.DataFrame, fixed_ends: pd.DataFrame, *, steps: int = 1000
+    adaptive: Trajectories,
+    fixed: Trajectories,
+    adaptive_ends: pd.DataFrame,
+    fixed_ends: pd.DataFrame,
+    *,
+    steps: tuple[int, int] = (1000, 1000),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The curves, and the RMSDs of the inset table.
 
@@ -35,7 +40,7 @@ def numbers(
     adaptive_ends, fixed_ends
         Tables of the relaxed structures (`morered.metrics.evaluate.evaluate`).
     steps
-        Diffusion steps T.
+        Diffusion steps T of the network that predicts the adaptive schedule's times, and of the fixed one's.
 
     Returns
     -------
@@ -60,10 +65,10 @@ def numbers(
     curves, table = [], []
     for number, name in enumerate((i.decode() for i in adaptive.ids.tolist()), start=1):
         row: dict[str, object] = {"molecule": number, "id": name, "rmsd_before": before.loc[name, "rmsd_before"]}
-        for schedule, trajectories in (("adaptive", adaptive), ("fixed", fixed)):
+        for schedule, trajectories, T in (("adaptive", adaptive, steps[0]), ("fixed", fixed, steps[1])):
             columns = trajectories.of(name).columns
-            shown = curve(columns, steps)
-            predicted = paper_step(columns[PREDICTED], steps) if PREDICTED in columns else shown["t"]
+            shown = curve(columns, T)
+            predicted = paper_step(columns[PREDICTED], T) if PREDICTED in columns else shown["t"]
             curves.append(pd.DataFrame({"molecule": number, "id": name, "schedule": schedule, **shown, "predicted_t": predicted}))
             row |= {
                 f"rmsd_{schedule}": after[schedule].loc[name, "rmsd_after"],
@@ -141,7 +146,7 @@ def make(
     stem: str | Path,
     names: tuple[str, str] = ("MoreRed-JT", "MoreRed-ITP"),
     *,
-    steps: int = 1000,
+    steps: tuple[int, int] = (1000, 1000),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the figure from files.
 
@@ -158,7 +163,7 @@ def make(
     names
         The methods with the adaptive and with the fixed schedule.
     steps
-        Diffusion steps T.
+        As for `numbers`.
     """
     start, reference = storage.read(inputs), storage.read(minima)
     ends = [evaluate(storage.read(path), start, reference, subset=True) for path in (adaptive_ends, fixed_ends)]
