@@ -108,7 +108,6 @@ def measure(molecules: int, atoms: int, folder: Path) -> list[dict[str, object]]
     some = whole[: min(CHEMISTRY, molecules)]
     timed("closest contacts", lambda: chemistry.closest_contacts(some), len(some))
     timed("bonds", lambda: chemistry.molecule_bonds(some), len(some))
-    timed("fragments", lambda: chemistry.fragment_counts(some), len(some))
     moved = some.with_positions(some.positions + np.random.default_rng(2).normal(scale=0.1, size=some.positions.shape))
     timed("rmsd", lambda: rmsd(moved, some), len(some))
     few = whole[: min(TEXT, molecules)]

@@ -86,11 +86,7 @@ def write(path: Path, datasets: dict[str, np.ndarray]) -> None:
             dataset = file.create_dataset(
                 name, data=values, compression="gzip", compression_opts=9, shuffle=True, chunks=values.shape, track_times=False
             )
-            dataset.attrs["unit"] = {
-                "positions": "1e-6 Å",
-                "atomisation_pbe0": "1e-3 kcal/mol",
-                "atomisation_dftb3": "kcal/mol",
-            }.get(name, "")
+            dataset.attrs["unit"] = UNITS.get(name, "")
 
 
 def differences(datasets: dict[str, np.ndarray]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Bonds, fragments and contacts against plain loops, ASE and RDKit."""
+"""Bonds and contacts against plain loops, ASE and RDKit."""
 
 import ase.build
 import ase.data
@@ -29,7 +29,6 @@ def test_bonds_are_those_of_the_formula(smiles: str) -> None:
     molecule, numbers, positions = from_smiles(smiles)
     expected = sorted(tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))) for b in molecule.GetBonds())
     assert [tuple(pair) for pair in chemistry.bonds(numbers, positions)] == expected
-    assert chemistry.fragments(numbers, positions).tolist() == [0] * len(numbers)
 
 
 @pytest.mark.parametrize("name", ["CH3CH2OH", "C6H6", "CH3SH", "trans-butane", "C60"])
@@ -45,10 +44,8 @@ def test_radii_are_ases() -> None:
 
 def test_many_molecules_agree_with_one_by_one() -> None:
     s = random_structures(150, low=0)
-    bonds, fragments = chemistry.molecule_bonds(s), chemistry.molecule_fragments(s)
-    contacts, counts = chemistry.closest_contacts(s), chemistry.fragment_counts(s)
+    bonds, contacts = chemistry.molecule_bonds(s), chemistry.closest_contacts(s)
     for m, molecule in enumerate(s):
-        atoms = slice(*s.offsets[m : m + 2])
         mine = bonds.atoms[slice(*bonds.offsets[m : m + 2])] - s.offsets[m]
         distances = np.linalg.norm(molecule.positions[:, None] - molecule.positions, axis=-1)
         radii = chemistry.covalent_radii[molecule.numbers]
@@ -59,29 +56,17 @@ def test_many_molecules_agree_with_one_by_one() -> None:
             if distances[i, j] < chemistry.BOND_SCALE * (radii[i] + radii[j])
         ]
         assert mine.tolist() == expected
-        assert fragments[atoms].tolist() == spread(len(radii), expected)
-        assert counts[m] == len(set(spread(len(radii), expected)))
         others = distances[np.triu_indices(len(radii), k=1)]
         np.testing.assert_equal(contacts[m], others.min() if len(others) else np.nan)
 
 
-def spread(n: int, pairs: list[list[int]]) -> list[int]:
-    """Fragments of n atoms, numbered by their first atoms: an independent, slow way."""
-    label = list(range(n))
-    for _ in range(n):
-        for i, j in pairs:
-            label[i] = label[j] = min(label[i], label[j])
-    return [sorted(set(label)).index(x) for x in label]
-
-
 def test_large_molecules_agree_with_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     s = random_structures(60)
-    dense = chemistry.molecule_bonds(s), chemistry.closest_contacts(s), chemistry.fragment_counts(s)
+    dense = chemistry.molecule_bonds(s), chemistry.closest_contacts(s)
     monkeypatch.setattr(chemistry, "_DENSE_ATOMS", 4)
     np.testing.assert_array_equal(chemistry.molecule_bonds(s).atoms, dense[0].atoms)
     np.testing.assert_array_equal(chemistry.molecule_bonds(s).offsets, dense[0].offsets)
     np.testing.assert_allclose(chemistry.closest_contacts(s), dense[1], rtol=1e-14, equal_nan=True)  # two ways to sum squares
-    np.testing.assert_array_equal(chemistry.fragment_counts(s), dense[2])
     assert chemistry.same_bonds(s, s).all()
 
 
@@ -100,13 +85,6 @@ def test_a_long_chain_in_any_order_is_one_component() -> None:
     order = np.random.default_rng(4).permutation(10_000)
     chain = np.stack([order[:-1], order[1:]], axis=1)
     assert not chemistry.component_firsts(chain, len(order)).any()
-
-
-def test_two_waters_are_two_fragments() -> None:
-    positions = np.array(WATER[1])
-    numbers, apart = WATER[0] * 2, np.concatenate([positions, positions + np.array([0, 0, 3.0])])
-    assert chemistry.fragments(numbers, apart).tolist() == [0, 0, 0, 1, 1, 1]
-    assert chemistry.closest_contact(apart) == pytest.approx(np.hypot(0.763, 0.596))
 
 
 def test_same_bonds_sees_a_broken_one() -> None:

@@ -16,11 +16,7 @@ RELATIVE = 1e-8
         (units.EV_PER_KCAL_MOL, ase.units.kcal / ase.units.mol),
         (units.KCAL_MOL_PER_EV, ase.units.mol / ase.units.kcal),
         (units.EV_PER_HARTREE, ase.units.Hartree),
-        (units.KCAL_MOL_PER_HARTREE, ase.units.Hartree * ase.units.mol / ase.units.kcal),
         (units.ANGSTROM_PER_BOHR, ase.units.Bohr),
-        (units.BOHR_PER_ANGSTROM, 1 / ase.units.Bohr),
-        (units.EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR, ase.units.Hartree / ase.units.Bohr),
-        (units.EV_PER_INVERSE_CM, ase.units.invcm),
     ],
 )
 def test_factors_agree_with_ase(found: float, expected: float) -> None:

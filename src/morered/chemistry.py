@@ -47,17 +47,6 @@ def bonds(numbers: ArrayLike, positions: ArrayLike, scale: float = BOND_SCALE) -
     return molecule_bonds(_single(numbers, positions), scale).atoms
 
 
-def fragments(numbers: ArrayLike, positions: ArrayLike, scale: float = BOND_SCALE) -> NDArray[np.int64]:
-    """Fragment that each atom belongs to [N], numbered from 0 in the order of their first atoms."""
-    return molecule_fragments(_single(numbers, positions), scale)
-
-
-def closest_contact(positions: ArrayLike) -> float:
-    """Shortest distance between two atoms in Å; NaN for fewer than two atoms. Positions [N, 3] in Å."""
-    points = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
-    return float(closest_contacts(_single(np.zeros(len(points), np.uint8), points))[0])
-
-
 # --------------------------------------------------------------------- many molecules
 
 
@@ -88,22 +77,6 @@ def component_firsts(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         while (further := root[root]).tolist() != root.tolist():
             root = further
     return root
-
-
-def molecule_fragments(structures: Structures, scale: float = BOND_SCALE) -> NDArray[np.int64]:
-    """Fragment of its molecule that each atom belongs to, [A], numbered from 0 in the order of their first atoms."""
-    if not structures.n_atoms:
-        return np.empty(0, np.int64)
-    firsts = component_firsts(molecule_bonds(structures, scale).atoms, structures.n_atoms)
-    fragment = np.unique(firsts, return_inverse=True)[1]  # by first atom, therefore molecule after molecule
-    return fragment - fragment[structures.offsets[structures.molecule_index]]
-
-
-def fragment_counts(structures: Structures, scale: float = BOND_SCALE) -> NDArray[np.int64]:
-    """Fragments of each molecule, [M]; 1 for a connected molecule, 0 for one without atoms."""
-    counts = np.zeros(len(structures), np.int64)
-    np.maximum.at(counts, structures.molecule_index, molecule_fragments(structures, scale) + 1)
-    return counts
 
 
 def closest_contacts(structures: Structures) -> NDArray[np.float64]:

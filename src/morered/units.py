@@ -8,11 +8,6 @@ from scipy import constants
 EV_PER_KCAL_MOL: float = 1000 * constants.calorie / constants.Avogadro / constants.elementary_charge
 KCAL_MOL_PER_EV: float = 1 / EV_PER_KCAL_MOL
 EV_PER_HARTREE: float = constants.physical_constants["Hartree energy in eV"][0]
-KCAL_MOL_PER_HARTREE: float = EV_PER_HARTREE * KCAL_MOL_PER_EV
 ANGSTROM_PER_BOHR: float = constants.physical_constants["Bohr radius"][0] / constants.angstrom
-BOHR_PER_ANGSTROM: float = 1 / ANGSTROM_PER_BOHR
-EV_PER_ANGSTROM_PER_HARTREE_PER_BOHR: float = EV_PER_HARTREE / ANGSTROM_PER_BOHR
 BOLTZMANN_EV: float = constants.Boltzmann / constants.elementary_charge
 """Boltzmann's constant in eV/K."""
-EV_PER_INVERSE_CM: float = constants.h * constants.c * 100 / constants.elementary_charge
-"""Energy of one wave number (1/cm) in eV."""

@@ -119,10 +119,7 @@ def test_digests_and_lists(minima: Structures, card: dict) -> None:
 
 def test_cards_are_json(card: dict, tmp_path: Path) -> None:
     cards.write_card(tmp_path / "card.json", card)
-    assert cards.read_card(tmp_path / "card.json") == json.loads(json.dumps(card)) == card
-    (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(ValueError, match="no data card"):
-        cards.read_card(tmp_path / "other.json")
+    assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == json.loads(json.dumps(card)) == card
 
 
 # --------------------------------------------------------------------- the figure

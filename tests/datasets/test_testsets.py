@@ -41,14 +41,10 @@ def test_a_molecule_that_fails_is_listed(minima: Structures) -> None:
 
 
 def test_the_diffused_inputs_are_within_the_range_of_the_displaced_ones(minima: Structures, inputs: Structures) -> None:
-    diffused = testsets.diffused_inputs(minima, seed=1)
-    check = testsets.median_within_range(diffused, inputs)
-    assert check.within, str(check)
-    assert check.median == np.median(diffused.column("rmsd"))
-    assert "lies within" in str(check)
-    hot = testsets.median_within_range(testsets.diffused_inputs(minima, steps=600, seed=1), inputs)
-    assert not hot.within
-    assert "lies outside" in str(hot)
+    """Section 3.2 of the paper."""
+    displaced = inputs.column("rmsd")
+    assert displaced.min() < np.median(testsets.diffused_inputs(minima, seed=1).column("rmsd")) < displaced.max()
+    assert np.median(testsets.diffused_inputs(minima, steps=600, seed=1).column("rmsd")) > displaced.max()
 
 
 def test_diffused_inputs_follow_equation_2(minima: Structures) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from morered.diffusion import losses
-from morered.diffusion.forward import clean, diffuse
+from morered.diffusion.forward import diffuse
 from morered.diffusion.random_numbers import centre, normal
 from morered.diffusion.schedule import NoiseSchedule
 
@@ -27,8 +27,6 @@ def test_diffuse_is_equation_2(mask: torch.Tensor) -> None:
         torch.testing.assert_close(x[i], a**0.5 * x0[i] + (1 - a) ** 0.5 * e[i])
     assert x.sum(1).abs().max() < 1e-13  # stays centred
     assert (x[~mask] == 0).all()
-    # at the last step alpha_bar is about s = 1e-5, and its inverse square root 316 magnifies rounding
-    torch.testing.assert_close(clean(x, step, e, SCHEDULE), x0, atol=1e-12, rtol=0)
 
 
 def test_one_step_serves_all(mask: torch.Tensor) -> None:

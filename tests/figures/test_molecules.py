@@ -65,18 +65,15 @@ def test_bonds_are_drawn_between_bonded_atoms_only(axes):
     axes.collections[0].remove()
     molecules.draw_molecule(axes, WATER[0], WATER[1] * 3)
     assert len(shapes(axes)) == 3 * 2
-    axes.collections[0].remove()
-    molecules.draw_molecule(axes, WATER[0], WATER[1] * 3, pairs=[[0, 1]])
-    assert len(shapes(axes)) == 3 * 2 + 3
 
 
 def test_hydrogens_may_be_left_out_and_bounds_follow_what_is_drawn(axes):
-    box = molecules.draw_molecule(axes, *WATER, at=(10.0, 0.0), look=molecules.STICKS)
+    box = molecules.draw_molecule(axes, WATER[0], WATER[1] + [10.0, 0.0, 0.0], look=molecules.STICKS)
     radius = molecules.STICKS.stick / 2
     np.testing.assert_allclose(box, [[10 - radius, -radius], [10 + radius, radius]])
     assert np.isnan(molecules.draw_molecule(axes, [1, 1], [[0, 0, 0], [0, 0, 0.74]], look=molecules.STICKS)).all()
-    molecules.frame(axes, box, margin=0.5)
-    assert axes.get_xlim() == pytest.approx((10 - radius - 0.5, 10 + radius + 0.5))
+    molecules.frame(axes, box)
+    assert axes.get_xlim() == pytest.approx((10 - radius - 0.25, 10 + radius + 0.25))
 
 
 def test_one_colour_for_all_atoms(axes):

@@ -95,13 +95,6 @@ def test_fractions_have_wilsons_interval() -> None:
     assert 0.05 < none.high < 0.1  # 0 of 50 does not prove 0
 
 
-def test_failure_rate_counts_one_and_more() -> None:
-    assert statistics.failure_rate([0.5, 1.0, np.inf, 0.999]).value == 0.5
-    assert statistics.failure_rate([0.5, 1.0, 2.0, 0.1], [0, 0, 1, 1]).value == 0.5
-    with pytest.raises(ValueError, match="1 of 2 RMSD ratios"):
-        statistics.failure_rate([np.nan, 0.5])
-
-
 def test_pearson_agrees_with_scipy() -> None:
     generator = np.random.default_rng(7)
     x = generator.normal(size=80)

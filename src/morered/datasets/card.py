@@ -184,23 +184,6 @@ def write_card(path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a card.
-
-    Raises
-    ------
-    ValueError
-        If the file is none.
-    """
-    try:
-        card = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        card = None
-    if not isinstance(card, dict) or card.get("format") != "morered data card":
-        raise ValueError(f"{path} is no data card")
-    return card
-
-
 def distribution(values: NDArray[np.floating]) -> dict[str, Any] | None:
     """Count, mean, extremes, percentiles and a histogram of finite values [.]; None where there are none."""
     finite = np.asarray(values, dtype=np.float64).reshape(-1)

@@ -9,7 +9,7 @@ Shapes: M molecules, A atoms (flat).
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -170,42 +170,3 @@ def diffused_inputs(
         "rmsd": Column(rmsd(structures, minima.without_columns()), "Å"),
     }
     return structures.with_columns(columns)
-
-
-@dataclass(frozen=True)
-class RangeCheck:
-    """Whether the median RMSD of some inputs lies within the range of others'; all in Å."""
-
-    median: float
-    lowest: float
-    highest: float
-
-    @property
-    def within(self) -> bool:
-        """What the paper makes sure of for its diffused inputs."""
-        return self.lowest <= self.median <= self.highest
-
-    def __str__(self) -> str:
-        where = "lies within" if self.within else "lies outside"
-        return (
-            f"the median RMSD of {self.median:.3f} Å {where} the range of the others, {self.lowest:.3f} to {self.highest:.3f} Å"
-        )
-
-
-def median_within_range(diffused: Structures, displaced: Structures) -> RangeCheck:
-    """Check that diffused inputs are as far from their minima as displaced ones are (Section 3.2 of the paper).
-
-    Parameters
-    ----------
-    diffused, displaced
-        Structures with a column ``rmsd`` (Å).
-
-    Raises
-    ------
-    ValueError
-        If one of them is empty.
-    """
-    inner, outer = diffused.column("rmsd"), displaced.column("rmsd")
-    if not len(inner) or not len(outer):
-        raise ValueError("no structures to compare the RMSD of")
-    return RangeCheck(float(np.median(inner)), float(np.min(outer)), float(np.max(outer)))

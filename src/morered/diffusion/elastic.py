@@ -81,7 +81,7 @@ class ElasticNetwork:
         share: Tensor | None = None,
         decades: Tensor | None = None,
     ) -> Tensor:
-        """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `noise.normal`.
+        """The elastic part l of each draw, [B]; keys [B] and ``count`` as for `random_numbers.normal`.
 
         ``share`` and ``decades`` [B] stand in for the settings' where they are given.
         """

@@ -28,9 +28,3 @@ def diffuse(x0: Tensor, step: Tensor, noise: Tensor, schedule: NoiseSchedule) ->
     """
     alpha_bar = schedule.alpha_bar[step].reshape(-1, 1, 1)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
-
-
-def clean(x: Tensor, step: Tensor, noise: Tensor, schedule: NoiseSchedule) -> Tensor:
-    """The x_0 that Eq. 2 turns into ``x`` with this noise: the inverse of `diffuse`, same shapes."""
-    alpha_bar = schedule.alpha_bar[step].reshape(-1, 1, 1)
-    return (x - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()

@@ -53,7 +53,7 @@ class NoiseProcess:
         return None if self.elastic is None else self.elastic.factor(numbers, positions, mask)
 
     def draw(self, seed: int, keys: Tensor, count: Tensor | int, mask: Tensor, factor: Tensor | None = None) -> Tensor:
-        """Centred noise, float64 [B, N, 3], 0 on padding; keys [B] and ``count`` as for `noise.normal`."""
+        """Centred noise, float64 [B, N, 3], 0 on padding; keys [B] and ``count`` as for `random_numbers.normal`."""
         return self.shape(self.deviates(seed, keys, count, mask.shape[1]), mask, factor)
 
     def deviates(

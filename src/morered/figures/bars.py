@@ -20,8 +20,6 @@ def draw(
     label: str,
     case: str = "case",
     series: str | None = None,
-    low: str | None = None,
-    high: str | None = None,
     log: bool = False,
     title: str = "",
 ) -> None:
@@ -41,8 +39,6 @@ def draw(
         Column that names the groups of bars, from top to bottom in the order of appearance.
     series
         Column that tells the bars of a group apart (in the legend), or None for one bar per case.
-    low, high
-        Columns with the ends of an error bar, or None.
     log
         Logarithmic axis.
     title
@@ -61,17 +57,10 @@ def draw(
         rows = shown if series is None else shown[shown[series] == name]
         place = np.array([cases.index(c) for c in rows[case]]) + (k - (len(names) - 1) / 2) * thick
         values = rows[value].to_numpy(float)
-        spread = None
-        if low is not None and high is not None:
-            spread = np.abs(np.stack([values - rows[low].to_numpy(float), rows[high].to_numpy(float) - values]))
         fill = colours[name] if series else style.METHOD_COLOURS["MLFF"]
-        axes.barh(
-            place, values, height=0.88 * thick, color=fill, label=str(name) or None, xerr=spread,
-            error_kw={"elinewidth": 0.8, "ecolor": "#333333"},
-        )  # fmt: skip
-        ends = values if spread is None else values + np.nan_to_num(spread[1])
-        for y, x, end in zip(place, values, ends, strict=True):
-            axes.annotate(html.short(x), (end, y), xytext=(2.5, 0), textcoords="offset points", va="center", fontsize=6.5)
+        axes.barh(place, values, height=0.88 * thick, color=fill, label=str(name) or None)
+        for y, x in zip(place, values, strict=True):
+            axes.annotate(html.short(x), (x, y), xytext=(2.5, 0), textcoords="offset points", va="center", fontsize=6.5)
     axes.set_yticks(range(len(cases)), [str(c) for c in cases])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()

@@ -30,6 +30,7 @@ _OUTLINE = "#222222"
 _BALL = 0.48  # a ball's radius over the covalent radius
 _SMALLEST_BALL = 0.22  # Å
 _FOG = 0.35  # how much of the colour the farthest atom loses
+_MARGIN = 0.25  # Å around what is shown
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,6 @@ def draw_molecule(
     *,
     look: Look = BALLS,
     rotation: ArrayLike | None = None,
-    at: tuple[float, float] = (0.0, 0.0),
-    pairs: ArrayLike | None = None,
     zorder: float = 2.0,
 ) -> NDArray[np.float64]:
     """Draw one molecule; the axes' aspect is made equal, limits are left to `frame`.
@@ -106,10 +105,6 @@ def draw_molecule(
         How.
     rotation
         [3, 3], see `view`; None: as it is.
-    at
-        Where the origin of the positions comes to lie, in Å.
-    pairs
-        Bonds [E, 2]; None: found from distances.
     zorder
         Molecules with a higher one cover those with a lower one; a molecule's own parts are sorted among themselves.
 
@@ -119,8 +114,8 @@ def draw_molecule(
         Smallest and largest x and y of what was drawn, [2, 2] in Å; NaN where nothing was.
     """
     z = np.asarray(numbers).astype(int)
-    x = np.asarray(positions, float) @ (np.eye(3) if rotation is None else np.asarray(rotation, float)) + np.array([*at, 0.0])
-    pairs = bonds(z, np.asarray(positions, float)) if pairs is None else np.asarray(pairs).reshape(-1, 2)
+    x = np.asarray(positions, float) @ (np.eye(3) if rotation is None else np.asarray(rotation, float))
+    pairs = bonds(z, np.asarray(positions, float))
     shown = np.ones(len(z), bool) if look.hydrogens else z > 1
     if not shown.any():
         return np.full((2, 2), np.nan)
@@ -167,9 +162,9 @@ def draw_molecule(
     return np.array([reach[0].min(axis=0), reach[1].max(axis=0)])
 
 
-def frame(axes: Axes, *boxes: NDArray[np.float64], margin: float = 0.25) -> None:
-    """Show all of what was drawn (the results of `draw_molecule`), without axes."""
-    low, high = np.nanmin([b[0] for b in boxes], axis=0) - margin, np.nanmax([b[1] for b in boxes], axis=0) + margin
+def frame(axes: Axes, *boxes: NDArray[np.float64]) -> None:
+    """Show all of what was drawn (the results of `draw_molecule`) with a margin around it, without axes."""
+    low, high = np.nanmin([b[0] for b in boxes], axis=0) - _MARGIN, np.nanmax([b[1] for b in boxes], axis=0) + _MARGIN
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
     axes.set_axis_off()

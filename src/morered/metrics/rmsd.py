@@ -15,30 +15,27 @@ from morered.chemistry import require_same_atoms
 from morered.structures import Structures
 
 
-def kabsch(mobile: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
+def kabsch(mobile: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
     """Proper rotations [..., 3, 3] that turn ``mobile`` best onto ``target``, both [..., N, 3]: ``mobile_centred @ rotation``.
 
-    Both are centred here first. ``weights`` [..., N] weigh the atoms; 0 leaves padding out. Where the rotation is not determined
-    (one atom, atoms on a line), one of the equally good ones is returned.
+    Both are centred here first. Where the rotation is not determined (one atom, atoms on a line), one of the equally good ones is
+    returned.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If a coordinate is not finite.
     """
-    p, q = (_centred(x, weights)[0] for x in (mobile, target))
-    if weights is not None:
-        p = p * np.asarray(weights, dtype=np.float64)[..., None]
+    p, q = (_centred(x)[0] for x in (mobile, target))
     u, _, vt = np.linalg.svd(np.swapaxes(p, -1, -2) @ q)
     # The smallest singular direction is turned where the best orthogonal matrix would be a reflection.
     u[..., 2] *= np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)[..., None]
     return u @ vt
 
 
-def superpose(mobile: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
+def superpose(mobile: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
     """``mobile`` [..., N, 3] moved rigidly onto ``target`` [..., N, 3], in the units and the frame of the target."""
-    centred, _ = _centred(mobile, weights)
-    return centred @ kabsch(mobile, target, weights) + _centred(target, weights)[1]
+    return _centred(mobile)[0] @ kabsch(mobile, target) + _centred(target)[1]
 
 
 def rmsd(a: Structures, b: Structures) -> NDArray[np.float64]:
@@ -61,16 +58,6 @@ def rmsd(a: Structures, b: Structures) -> NDArray[np.float64]:
     return result
 
 
-def rmsd_ratio(relaxed: Structures, start: Structures, reference: Structures) -> NDArray[np.float64]:
-    """RMSD to the reference after relaxation over that before, [M]; 1 or more is a failure (Section 4 of the paper).
-
-    Exactly 1 for a molecule that was not moved, even at its reference; inf for one that left it; NaN where an RMSD is.
-    """
-    after, before = rmsd(relaxed, reference), rmsd(start, reference)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(after == before, 1.0, after / before)
-
-
 def align(mobile: Structures, target: Structures) -> Structures:
     """Each molecule of ``mobile`` moved rigidly onto the same one of ``target``; one with a coordinate that is not finite stays.
 
@@ -88,12 +75,8 @@ def align(mobile: Structures, target: Structures) -> Structures:
     return mobile.with_positions(positions)
 
 
-def _centred(points: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points [..., N, 3] with their (weighted) centre at the origin, and the centre [..., 1, 3]."""
+def _centred(points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points [..., N, 3] with their centre at the origin, and the centre [..., 1, 3]."""
     x = np.asarray(points, dtype=np.float64)
-    if weights is None:
-        centre = x.mean(axis=-2, keepdims=True)
-    else:
-        w = np.asarray(weights, dtype=np.float64)[..., None]
-        centre = (w * x).sum(axis=-2, keepdims=True) / w.sum(axis=-2, keepdims=True)
+    centre = x.mean(axis=-2, keepdims=True)
     return x - centre, centre

@@ -80,26 +80,6 @@ def fraction(
     return Estimate(float(x.mean()), float(interval.low), float(interval.high), len(x))
 
 
-def failure_rate(
-    ratios: ArrayLike,
-    groups: ArrayLike | None = None,
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """Fraction of RMSD ratios [n] that are 1 or more (Fig. 4 of the paper), as `fraction`.
-
-    Raises
-    ------
-    ValueError
-        If a ratio is NaN: it would count as a success.
-    """
-    x = np.asarray(ratios, dtype=np.float64)
-    if np.isnan(x).any():
-        raise ValueError(f"{np.isnan(x).sum()} of {len(x)} RMSD ratios are not a number")
-    return fraction(x >= 1, groups, confidence, resamples, seed)
-
-
 def pearson(
     x: ArrayLike,
     y: ArrayLike,

@@ -143,10 +143,6 @@ class Network(nn.Module):
         """Trainable numbers of the network."""
         return sum(p.numel() for p in self.parameters())
 
-    def unseen(self, numbers: Tensor) -> set[int]:
-        """Atomic numbers of [B, N] (0 = padding) that the network was not trained on; empty where it does not say what it was."""
-        return set(torch.unique(numbers).tolist()) - {0} - self.elements if self.elements else set()
-
 
 class DiffusionNetwork(Network):
     """Noise and time of a diffused molecule (paper, Eqs. 4 and 6, Fig. C2): kinds morered-jt, noise (also DDPM) and time."""

