@@ -254,7 +254,7 @@ class MoreRed:
     ----------
     atoms : Atoms
         What is relaxed; its calculator, if any, is not used.
-    method, weights, charge, unpaired, **options
+    method, weights, charge, unpaired, freeze, seed, device, compile, progress
         As for `relax`.
     logfile
         A line on the result goes there: a path, an open file, "-" for standard output, None for nowhere.
@@ -277,9 +277,13 @@ class MoreRed:
         weights: Model | Mapping[str, Model] | None = None,
         charge: int | None = None,
         unpaired: int | None = None,
+        freeze: str | None = None,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+        compile: Literal["auto", "always", "never"] = "auto",
+        progress: bool = False,
         logfile: str | Path | TextIO | None = "-",
         trajectory: str | Path | None = None,
-        **options: Any,
     ) -> None:
         self.atoms = atoms
         self.nsteps = 0
@@ -287,10 +291,10 @@ class MoreRed:
         self.reason = ""
         self._method = method
         self._weights = weights
-        self._electrons = charge, unpaired
+        self._stated = charge, unpaired, freeze
         self._logfile = logfile
         self._trajectory = trajectory
-        self._options = options
+        self._options: dict[str, Any] = {"seed": seed, "device": device, "compile": compile, "progress": progress}
 
     def run(self, fmax: float | None = None, steps: int | None = None) -> bool:
         """Relax; whether it converged.
@@ -310,7 +314,7 @@ class MoreRed:
         changes = {name: value for name, value in (("fmax", fmax), ("steps", steps)) if value is not None}
         method = _method(self._method, self._weights, changes)
         recording = None if self._trajectory is None else Recording(frames=True)
-        records = _records([self.atoms], *self._electrons)
+        records = _records([self.atoms], *self._stated)
         relaxation = relax_structures(_structures(records), method, recording=recording, **self._options)
         relaxed = complete(records, relaxation.structures)
         self.verdict, self.reason = (relaxed.column(name)[0].decode() for name in ("verdict", "reason"))

@@ -36,6 +36,7 @@ def test_every_ending_that_is_written_is_read(tmp_path: Path, ending: str) -> No
 def test_a_format_may_be_named(tmp_path: Path) -> None:
     formats.write(tmp_path / "out.dat", random_structures(2), format="sdf")
     assert len(formats.read(tmp_path / "out.dat", format="sdf").structures()) == 2
+    assert len(formats.read(tmp_path / "out.dat", format="mol").structures()) == 2
     assert formats.format_of("a/b.c/in.tar.xyz.gz") == "extxyz"
     assert formats.format_of("in.cif") is formats.format_of("-") is formats.format_of("in") is None
 

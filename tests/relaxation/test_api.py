@@ -111,6 +111,16 @@ def test_the_optimiser_moves_its_atoms(
     assert len(read(tmp_path / "path.traj", ":")) == optimiser.nsteps + 1
 
 
+def test_the_optimiser_keeps_frozen_atoms_and_knows_no_second_method(atoms: list[Atoms], method: DiffusionMethod) -> None:
+    molecule = atoms[2]
+    start = molecule.positions.copy()
+    morered.MoreRed(molecule, method, freeze="1-3", seed=3, logfile=None).run()
+    np.testing.assert_array_equal(molecule.positions[:3], start[:3])
+    assert not np.allclose(molecule.positions[3:], start[3:])
+    with pytest.raises(TypeError, match="finish"):
+        morered.MoreRed(molecule, method, finish="gfn2")
+
+
 def test_the_optimiser_of_a_refused_molecule(method: DiffusionMethod, capsys: pytest.CaptureFixture[str]) -> None:
     lone = Atoms("C", [[1.0, 2, 3]])
     optimiser = morered.MoreRed(lone, method)

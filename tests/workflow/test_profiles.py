@@ -91,7 +91,8 @@ def test_networks_ask_for_a_gpu_and_nothing_else_does(paper: tuple[str, float]) 
         gpus.setdefault(name, set()).add(resources.get("gpu", "0"))
     assert {rule for rule, numbers in gpus.items() if numbers == {"1"}} == {
         "train_model", "relax_structures by a network", "record_trajectories", "record_reverse_process", "time_steps",
-        "predict_image_times", "generate_structures", "generate_to_caps", "record_sampling",
+        "predict_image_times", "predict_molecule_times", "measure_labels", "generate_structures", "generate_to_caps",
+        "record_sampling",
     }  # fmt: skip
     assert {number for numbers in gpus.values() for number in numbers} == {"0", "1"}
 
@@ -139,6 +140,24 @@ def test_a_profile_names_rules_that_there_are(repository: Path, name: str) -> No
     }
     settings = profile(repository, name)
     assert {*settings["set-threads"], *settings["set-resources"]} <= there
+
+
+def test_profiles_know_the_same_rules(repository: Path) -> None:
+    slurm, local, lsf = (profile(repository, name) for name in PROFILES)
+    assert slurm["set-threads"] == lsf["set-threads"]
+    asked, elsewhere = slurm["set-resources"], lsf["set-resources"]
+    assert set(asked) == set(elsewhere)
+    rules = "".join(path.read_text(encoding="utf-8") for path in (repository / "workflow/rules").glob("*.smk"))
+    scripts = re.findall(r"^rule (\w+):\n(?:(?!rule ).*\n)*?.*scripts/(\w+)\.py", rules, re.MULTILINE)
+    texts = {rule: (repository / f"workflow/scripts/{name}.py").read_text(encoding="utf-8") for rule, name in scripts}
+    networks = {rule for rule, text in texts.items() if "devices.choose" in text} | {"train_model"}
+    for resources in (asked, elsewhere, local["set-resources"]):
+        assert {rule for rule, wanted in resources.items() if "gpu" in wanted} == networks
+    first = {"attempt": 1, "input": type("Input", (), {"size_mb": 5000, "__str__": lambda self: "a.h5"})()}
+    for rule, wanted in asked.items():
+        for key in ("mem_mb", "runtime"):
+            if key in wanted:
+                assert eval(str(wanted[key]), first) == eval(str(elsewhere[rule][key]), first), (rule, key)
 
 
 @pytest.mark.parametrize("name", ["slurm", "lsf"])

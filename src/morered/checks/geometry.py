@@ -99,7 +99,7 @@ def angles(bonded: Bonded) -> Faults:
     ends, centres = angle_atoms(bonded)
     found_angles = angle_degrees(structures.positions, ends, centres)
     low, high = _ranges("angles", angle_codes(bonded, ends, centres))
-    plain_low, plain_high = _ranges("centres", bonded.kinds[centres] * 4 + ring_sizes(bonded, ends, centres))
+    plain_low, plain_high = _ranges("centres", bonded.kinds[centres] * 4 + ring_kinds(bonded, ends, centres))
     low = np.where(np.isnan(low), np.where(np.isnan(plain_low), LEAST_ANGLE, plain_low), low)
     high = np.where(np.isnan(high), np.where(np.isnan(plain_high), 180.0, plain_high), high)
     excess = np.maximum(low - found_angles, found_angles - high)
@@ -154,8 +154,8 @@ def angle_atoms(bonded: Bonded) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate(ends), np.concatenate(centres)
 
 
-def ring_sizes(bonded: Bonded, ends: NDArray[np.int64], centres: NDArray[np.int64]) -> NDArray[np.int64]:
-    """3 or 4 for angles within a ring of that many atoms, 0 for all others; [G] (2 stands for a ring of four)."""
+def ring_kinds(bonded: Bonded, ends: NDArray[np.int64], centres: NDArray[np.int64]) -> NDArray[np.int64]:
+    """1 for angles within a ring of three atoms, 2 within a ring of four, 0 for all others; [G]."""
     n = bonded.structures.n_atoms
     three = bonded.has(ends)
     # A ring of four: the same two ends have another centre.
@@ -167,7 +167,7 @@ def ring_sizes(bonded: Bonded, ends: NDArray[np.int64], centres: NDArray[np.int6
 def angle_codes(bonded: Bonded, ends: NDArray[np.int64], centres: NDArray[np.int64]) -> NDArray[np.int64]:
     """Kind of each angle, [G]: of the centre, of both ends, and of the ring."""
     kinds = np.sort(bonded.kinds[ends], axis=1)
-    return (pair_code(kinds[:, 0], kinds[:, 1]) * 4096 + bonded.kinds[centres]) * 4 + ring_sizes(bonded, ends, centres)
+    return (pair_code(kinds[:, 0], kinds[:, 1]) * 4096 + bonded.kinds[centres]) * 4 + ring_kinds(bonded, ends, centres)
 
 
 def pair_code(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

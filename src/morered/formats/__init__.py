@@ -109,8 +109,8 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
     source
         The file; xyz and SDF may be compressed (.gz, .bz2, .xz).
     format
-        A name in `FORMATS`, or ASE's name of one of its formats; otherwise the file's ending decides, and what cannot be told by
-        it (standard input) is taken for SDF, mol2 or PDB where it looks like one of them and for xyz where not.
+        A name in `FORMATS` or an ending of its files, or ASE's name of one of its formats. Otherwise the file's ending decides;
+        what cannot be told by it (standard input) is taken for SDF, mol2 or PDB where it looks like one of them, else for xyz.
     max_unpacked
         Bytes that a compressed file may unpack to.
 
@@ -126,7 +126,7 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
             text = read_text(source)
             return _parser_of(text)(text, label, stem)
         require_modest(source, max_unpacked)
-        name = format or format_of(source)
+        name = next((known for known, entry in FORMATS.items() if format in entry.extensions), format) or format_of(source)
         if name in FORMATS:
             return FORMATS[name].read(source)
         return read_ase(source, name)

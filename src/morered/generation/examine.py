@@ -80,7 +80,7 @@ def examine(
 
 
 def examine_at_caps(structures: Structures, *, workers: int = 1, progress: Progress | None = None) -> pd.DataFrame:
-    """As `examine`, of what `morered.generation.sampling.generate_to_caps` gives, with the column ``cap`` before the others.
+    """As `examine`, of what `morered.generation.caps.generate_to_caps` gives, with the column ``cap`` before the others.
 
     A molecule that ended before a cap is the same at all further ones, and looked at once.
     """

@@ -1,7 +1,5 @@
 """Libraries of molecules: read, relaxed and written one batch after another, so that they may have any number of molecules.
 
-items     molecules of files one after another, as they stand there
-names     one name for each of them
 batch     what becomes of one batch, here or in a worker process
 outputs   files that grow by batches, and go on after the program was killed
 journal   what an unfinished run has done
