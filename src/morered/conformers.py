@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import EnumerateStereoisomers, rdForceFieldHelpers, rdMolAlign
+from rdkit.Chem import EnumerateStereoisomers, rdMolAlign
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from morered import calculators
-from morered.datasets.smiles import SmilesError, embedded
+from morered.datasets.smiles import SmilesError, clean_up, embedded
 from morered.formats import Record
 from morered.inputs import complete, with_statements
 from morered.relaxation.result import Result
@@ -283,9 +283,7 @@ def _embedded(isomer: Isomer, count: int, seed: int, index: int) -> list[Record]
         record = Record(f"{isomer.name}/1", index, "conformers")
         record.fail(str(error))
         return [record]
-    with rdBase.BlockLogs():
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
-            rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
+    clean_up(molecule)
     template = Chem.Mol(isomer.molecule)
     Chem.Kekulize(template, clearAromaticFlags=True)
     unpaired = sum(atom.GetNumRadicalElectrons() for atom in template.GetAtoms())

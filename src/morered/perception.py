@@ -104,18 +104,29 @@ def _bare(numbers: NDArray[np.integer] | Sequence[int], positions: NDArray[np.fl
     return molecule
 
 
-def _find_orders(molecule: Chem.RWMol, charge: int) -> bool:
-    """Find the orders of the bonds and the formal charges, in place; whether there are any that make a proper molecule."""
+def assign_orders(molecule: Chem.RWMol, charge: int = 0) -> bool:
+    """Let RDKit find the orders of the bonds and the formal charges, in place; whether valences and charges add up so."""
     with rdBase.BlockLogs():
         try:
             rdDetermineBonds.DetermineBondOrders(
                 molecule, charge=charge, allowChargedFragments=True, embedChiral=False, maxIterations=_MAX_ITERATIONS
             )
             Chem.SanitizeMol(molecule)
-            if _join_charges(molecule):
-                Chem.SanitizeMol(molecule)
         except (ValueError, RuntimeError):  # RDKit's: valences do not add up, or too many iterations
             return False
+    return True
+
+
+def _find_orders(molecule: Chem.RWMol, charge: int) -> bool:
+    """Find orders and formal charges, in place; whether there are any that make a proper molecule."""
+    if not assign_orders(molecule, charge):
+        return False
+    if _join_charges(molecule):
+        with rdBase.BlockLogs():
+            try:
+                Chem.SanitizeMol(molecule)
+            except ValueError:
+                return False
     return all(_is_proper(atom) for atom in molecule.GetAtoms())
 
 

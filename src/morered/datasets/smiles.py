@@ -155,10 +155,15 @@ def conformers(smiles: str, count: int, seed: int, ions: bool = False) -> tuple[
     if len(numbers) == 1:
         return numbers, [np.zeros((1, 3))]
     found = embedded(molecule, count, seed)
+    clean_up(molecule)
+    return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
+
+
+def clean_up(molecule: Chem.Mol) -> None:
+    """Let MMFF94 relax the conformers of a molecule, in place, where it has the parameters."""
     with rdBase.BlockLogs():
         if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
             rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, numThreads=1, maxIters=500)
-    return numbers, [np.array(molecule.GetConformer(k).GetPositions()) for k in found]
 
 
 def embedded(molecule: Chem.Mol, count: int, seed: int) -> list[int]:

@@ -13,13 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem, rdBase
-from rdkit.Chem import rdDetermineBonds
+from rdkit import Chem
 
-from morered.perception import BOND_FACTORS, bonded
-
-#: What RDKit's search for bond orders may take; a molecule that it takes longer for is none.
-_MAX_ITERATIONS = 10_000
+from morered.perception import BOND_FACTORS, assign_orders, bonded
 
 
 class Named(NamedTuple):
@@ -91,15 +87,7 @@ def _mirrored(molecule: Chem.Mol) -> Chem.Mol:
 
 def find_orders(molecule: Chem.RWMol) -> bool:
     """Let RDKit find the orders of the bonds, in place; whether there are any that make a valid molecule."""
-    with rdBase.BlockLogs():
-        try:
-            rdDetermineBonds.DetermineBondOrders(
-                molecule, charge=0, allowChargedFragments=True, embedChiral=False, maxIterations=_MAX_ITERATIONS
-            )
-            Chem.SanitizeMol(molecule)
-        except (ValueError, RuntimeError):  # RDKit's: valences do not add up, or too many iterations
-            return False
-    return _is_sound(molecule)
+    return assign_orders(molecule) and _is_sound(molecule)
 
 
 def _is_sound(molecule: Chem.Mol) -> bool:
