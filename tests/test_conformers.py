@@ -106,7 +106,9 @@ def test_the_command_writes_ranked_conformers_and_a_table_of_all(tmp_path: Path,
             assert Chem.MolToSmiles(Chem.RemoveHs(molecule)) == molecule.GetProp("smiles") == smiles
     lines = table.read_text().splitlines()
     assert lines[0].startswith("name,molecule,rank,relative_energy,ranking_energy,energy_method,duplicate_of,")
-    assert len(lines) == 19
+    assert len(lines) == 20  # of each conformer, and of what is broken
+    assert lines[-1].startswith("broken,broken,0,")
+    assert "is no SMILES" in lines[-1]
     copies = [line.split(",") for line in lines[1:] if line.split(",")[6]]
     assert all(copy[2] == "0" and copy[6].startswith(copy[1]) for copy in copies)
 
@@ -140,3 +142,39 @@ def test_options_that_do_not_go_together_are_refused(options, told, capsys):
 def test_a_wish_that_is_none_is_refused():
     with pytest.raises(ValueError, match="desalted: unknown; there are: desalt, neutralize"):
         morered.search_conformers("CCO", 1, desalted=True)
+
+
+def test_ranks_without_energies_are_told(tmp_path: Path, capsys):
+    out, table = tmp_path / "out.sdf", tmp_path / "t.csv"
+    arguments = ["relax", "-s", "OB(O)CC", "--conformers", "2", "--method", "organic"]
+    assert main([*arguments, "-o", str(out), "--table", str(table)]) == 0
+    told = capsys.readouterr().err
+    assert "OB(O)CC: mmff94 gives no energies of its conformers, so that their ranks say nothing" in told
+    assert "in no order" in told
+    assert "mmff94" not in table.read_text()
+
+
+def test_an_interrupt_while_they_are_ranked_keeps_what_is_relaxed(tmp_path: Path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("morered.conformers._energies", stopped)
+    out = tmp_path / "out.sdf"
+    assert main(["relax", "-s", "CCO", "--conformers", "2", "--energy", "mmff94", "--method", "fast", "-o", str(out)]) == 1
+    assert len(Chem.SDMolSupplier(str(out))) >= 1
+
+
+def test_a_record_without_atoms_costs_the_others_nothing(tmp_path: Path):
+    empty = "nothing\n\n\n  0  0  0  0  0  0            999 V2000\nM  END\n$$$$\n"
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    (tmp_path / "in.sdf").write_text(empty + "ethanol" + Chem.MolToMolBlock(mol) + "$$$$\n")
+    arguments = ["relax", str(tmp_path / "in.sdf"), "--conformers", "1", "--method", "mmff94", "--workers", "1"]
+    assert main([*arguments, "-o", str(tmp_path / "out.sdf"), "--table", str(tmp_path / "t.csv")]) == 1
+    assert len(Chem.SDMolSupplier(str(tmp_path / "out.sdf"))) == 1
+    assert "it has no atoms" in (tmp_path / "t.csv").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("smiles", ["C1=C/CCCCCC/1", "C1[C@H]2C[C@@H]3C[C@H]1C[C@@H](C2)C3"])
+def test_marks_at_atoms_that_are_no_centres_hinder_nothing(smiles: str):
+    assert morered.search_conformers(smiles, 1, "mmff94", workers=1)[0].GetNumConformers() == 1

@@ -126,6 +126,13 @@ def relax(  # type: ignore[misc]  # the overloads' options are these
         If the method or its settings are wrong, Atoms are periodic or have other constraints, Structures have another charge
         than that given, or there is no conformer of a chosen id.
     """
+    if isinstance(molecules, str):
+        raise TypeError(f"{molecules!r} is a text: give Atoms, RDKit molecules or Structures; search_conformers takes a SMILES")
+    if freeze is not None and not isinstance(freeze, str):
+        raise TypeError("freeze is a text: a list of atoms from 1, such as '1-4,7', or a SMARTS pattern")
+    for name, number in (("workers", workers), ("batch_size", batch_size)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, not {number}")
     chosen = _method(method, weights)
     options: dict[str, Any] = {
         "seed": seed,
@@ -210,6 +217,8 @@ def search_conformers(
     from morered import conformers  # RDKit, which few need
     from morered.datasets.smiles import parse
 
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count}")
     known = list(conformers.Preparation.__dataclass_fields__)
     if unknown := [name for name in preparation if name not in known]:
         raise ValueError(f"{unknown[0]}: unknown; there are: {', '.join(known)}")
@@ -304,7 +313,7 @@ class MoreRed:
         fmax : float, optional
             Largest force in eV/Å at convergence, for methods that have forces.
         steps : int, optional
-            Cap on the steps.
+            Cap on the steps of each try.
 
         Raises
         ------

@@ -32,6 +32,10 @@ covalent_radii: NDArray[np.float64] = np.array(_ase_radii, dtype=np.float64)
 """Covalent radius in Å by atomic number, [119]; index 0 is no atom."""
 
 
+HYDROGEN_RADIUS = 0.37
+"""Å, half of the length of H2, for which the covalent radius of hydrogen (0.31 Å) is too short."""
+
+
 class Bonds(NamedTuple):
     """Bonds of many molecules: pairs of rows of the per-atom arrays [E, 2], molecule m's at offsets[m]:offsets[m+1]."""
 
@@ -160,6 +164,8 @@ def _bonded_pairs(
     """As `_pair_distances`, with whether each pair is bonded."""
     for block, first, second, distances in _pair_distances(structures):
         radii = covalent_radii[structures.numbers[block.atoms]]
+        if block.atoms.shape[1] == 2:
+            radii = np.where((structures.numbers[block.atoms] == 1).all(axis=1)[:, None], HYDROGEN_RADIUS, radii)
         yield block, first, second, distances < scale * (radii[:, first] + radii[:, second])
 
 

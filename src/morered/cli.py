@@ -25,34 +25,22 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code: 0 all fine, 1 something was not, 2 wrong usage."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    if named is None:
+        _overview().parse_args(arguments)  # tells of help, version or a mistake, and ends
+    module = import_module(f"morered.commands.{named}")  # the chosen one alone: `morered --help` is there at once
     parser = argparse.ArgumentParser(
-        prog="morered",
-        description="Relax and generate molecules by reverse diffusion with time step prediction (MoreRed).",
-        epilog="morered COMMAND --help explains each command, with examples.",
+        prog=f"morered {named}",
+        description=module.__doc__,
+        epilog=module.EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"morered {version('morered')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    named = next((word for word in arguments if not word.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        if name == named:  # only the chosen one is imported: `morered --help` is there at once
-            module = import_module(f"morered.commands.{name}")
-            command = commands.add_parser(
-                name,
-                help=summary,
-                description=module.__doc__,
-                epilog=module.EXAMPLES,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-            )
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
-        else:
-            commands.add_parser(name, help=summary)
-    chosen = parser.parse_args(arguments)
+    module.add_arguments(parser)
+    chosen = parser.parse_intermixed_args(arguments[1:])
     from morered.extras import MissingExtra
 
     try:
-        code = int(chosen.run(chosen))
+        code = int(module.run(chosen))
         sys.stdout.flush()
         return code
     except MissingExtra as error:
@@ -64,6 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has enough
         discard(sys.stdout)
         return 0
+
+
+def _overview() -> argparse.ArgumentParser:
+    """What is told where no subcommand is called."""
+    parser = argparse.ArgumentParser(
+        prog="morered",
+        description="Relax and generate molecules by reverse diffusion with time step prediction (MoreRed).",
+        epilog="morered COMMAND --help explains each command, with examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"morered {version('morered')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary)
+    return parser
 
 
 def entry() -> None:

@@ -87,7 +87,7 @@ class Ensemble:
             duplicate_of      bytes            the name of the conformer that it is a copy of
             relative_energy   float64 kcal/mol above the lowest conformer of the isomer, NaN where there is no energy
             ranking_energy    float64 eV       by ``energy_method``
-            energy_method     bytes            the level of theory
+            energy_method     bytes            the level of theory, empty where it gave no energy
 
     templates : dict
         RDKit molecules with the bonds, by name of the conformer.
@@ -229,11 +229,16 @@ def search(
         energies, method = np.array(relaxed.column("energy"), np.float64), stages[-1].kind
     else:
         calculator = calculator or calculators.get(LEVEL)
-        energies, method = _energies(relaxed, templates, calculator), calculator.name
+        method = calculator.name
+        try:
+            energies = _energies(relaxed, templates, calculator)
+        except KeyboardInterrupt:  # what was relaxed is kept, in no order
+            energies, done = np.full(len(relaxed), np.nan), replace(done, interrupted=True)
     energies[relaxed.column("verdict") != b"converged"] = np.nan
     columns = _ranked(relaxed, owner, energies, same)
-    columns["energy_method"] = Column(as_names([method] * len(relaxed)))
+    columns["energy_method"] = Column(as_names([method if known else "" for known in np.isfinite(energies)]))
     notes = [record.problem for record in records if record.problem is not None]
+    notes += _without_energies(owner, energies, columns["rank"].values > 0, method)
     conformers = relaxed.with_columns(columns)
     tried = np.flatnonzero([record.problem is None for record in records])
     return Ensemble(conformers, templates, notes, replace(done, structures=conformers[tried]))
@@ -317,6 +322,15 @@ def _energies(relaxed: Structures, templates: Mapping[str, Chem.Mol], calculator
     return energies
 
 
+def _without_energies(owner: Sequence[Isomer], energies: NDArray[np.float64], kept: NDArray[np.bool_], method: str) -> list[str]:
+    """A sentence on each isomer whose conformers are in no order, as they have no energies."""
+    lost = dict.fromkeys(owner[m].name for m in np.flatnonzero(kept & ~np.isfinite(energies)).tolist())
+    return [
+        f"{name}: {method} gives no energies of its conformers, so that their ranks say nothing: another --energy may know it"
+        for name in lost
+    ]
+
+
 def _ranked(relaxed: Structures, owner: Sequence[Isomer], energies: NDArray[np.float64], same: float) -> dict[str, Column]:
     """The columns of `Ensemble` but the level of theory."""
     rank, copies = np.zeros(len(relaxed), np.int32), [""] * len(relaxed)
@@ -347,18 +361,20 @@ def _ranked(relaxed: Structures, owner: Sequence[Isomer], energies: NDArray[np.f
     }
 
 
-def prepared(molecules: Sequence[tuple[str, Chem.Mol]], preparation: Preparation) -> tuple[list[Isomer], list[str], list[str]]:
-    """Isomers of named drawings, each with a name of its own; notes on them, and what is wrong with the others."""
+def prepared(
+    molecules: Sequence[tuple[str, Chem.Mol]], preparation: Preparation
+) -> tuple[list[Isomer], list[str], list[tuple[str, str]]]:
+    """Isomers of named drawings, each with a name of its own; notes on them, and names of the others with what is wrong."""
     made: list[Isomer] = []
     notes: list[str] = []
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     names = UniqueNames()
     for name, molecule in molecules:
         unique = names.unique(name)
         try:
             found, said = isomers(molecule, unique, preparation)
         except SmilesError as error:
-            problems.append(f"{unique}: {error}")
+            problems.append((unique, f"{unique}: {error}"))
             continue
         made += found
         notes += said

@@ -93,10 +93,8 @@ def electron_refusals(
             reason = f"it is an ion, charge {charge:+d}, and {who} knows {_known(charges)}"
         elif reason is None and stated[m] == 0:
             given = f"with charge {charge:+d}" if charge else "as a neutral molecule"
-            reason = (
-                f"{given} it has {electrons[m]} electrons, an odd number, and {who} knows closed shells only: "
-                "a radical, or an ion whose charge is not given (--charge)"
-            )
+            what = "a radical" if charge else "a radical, or an ion whose charge is not given (--charge)"
+            reason = f"{given} it has {electrons[m]} electrons, an odd number, and {who} knows closed shells only: {what}"
         elif reason is None:
             reason = f"it has {lone} unpaired electron{'s' if lone > 1 else ''}, and {who} knows closed shells only"
         else:
@@ -112,7 +110,8 @@ def radical_note(electrons: int, charge: int, unpaired: int) -> str | None:
     if unpaired or not electrons % 2:
         return None
     given = f"with charge {charge:+d}" if charge else "as a neutral molecule"
-    return f"{given} it has {electrons} electrons: computed as a radical; if it is an ion, give its charge (--charge)"
+    doubt = "" if charge else "; if it is an ion, give its charge (--charge)"
+    return f"{given} it has {electrons} electrons: computed as a radical{doubt}"
 
 
 def _way_out_of(charge: int, lone: int, known: Collection[int] | None) -> str:

@@ -92,17 +92,19 @@ def chosen_atoms(text: str, n_atoms: int, drawing: Any = None) -> NDArray[np.boo
             first, last = _RANGE.fullmatch(part.strip()).groups()  # type: ignore[union-attr]
             start, end = int(first), int(last or first)
             if not 1 <= start <= end <= n_atoms:
-                raise FreezeProblem(f"--freeze {part.strip()}: its atoms have the numbers 1 to {n_atoms}")
+                lower = "; a range begins with the lower one" if end < start else ""
+                raise FreezeProblem(f"--freeze {part.strip()}: its atoms have the numbers 1 to {n_atoms}{lower}")
             chosen[start - 1 : end] = True
         return chosen
-    if drawing is None:
-        raise FreezeProblem(f"--freeze {text}: nothing states its bonds; give the numbers of its atoms, such as 1-4,7")
     from rdkit import Chem, rdBase  # slow to import, and a list needs none of it
 
     with rdBase.BlockLogs():
-        pattern, molecule = Chem.MolFromSmarts(text), Chem.Mol(drawing)
+        pattern = Chem.MolFromSmarts(text)
         if pattern is None or " " in text:
             raise FreezeProblem(f"--freeze {text}: neither a list of atoms, such as 1-4,7, nor a SMARTS pattern")
+        if drawing is None:
+            raise FreezeProblem(f"--freeze {text}: nothing states its bonds; give the numbers of its atoms, such as 1-4,7")
+        molecule = Chem.Mol(drawing)
         try:
             Chem.SanitizeMol(molecule)
         except Chem.MolSanitizeException as error:

@@ -16,7 +16,7 @@ from morered import formats
 from morered.checks.known import with_stated_bonds
 from morered.formats import Carried, Reading, Record
 from morered.formats.electronic import ElectronsProblem, check
-from morered.formats.sources import label_of
+from morered.formats.sources import STDIN, SourceProblem, label_of, require_file
 from morered.frozen import FreezeProblem, chosen_atoms, with_frozen
 from morered.items import embedded, of_source
 from morered.properties import is_of_geometry
@@ -154,9 +154,24 @@ def gather(
     return Inputs(readings[0] if len(readings) == 1 else Reading("all inputs", records), notes)
 
 
+def absent(sources: Sequence[str]) -> list[str] | None:
+    """A sentence on each source if none of them can be opened; None if one can, or is standard input."""
+    problems = []
+    for source in sources:
+        if source == STDIN:
+            return None
+        try:
+            require_file(source)
+        except SourceProblem as problem:
+            problems.append(f"{label_of(source)}: {problem}")
+        else:
+            return None
+    return problems
+
+
 def _read(source: str, format: str | None, seed: int, max_unpacked: int) -> Reading:
     """A source as `formats.read` reads it; the molecules of a list of SMILES are embedded."""
-    if (format or formats.format_of(source)) != "smiles":
+    if formats.kind_of(source, format) != "smiles":
         return formats.read(source, format, max_unpacked)
     remarks: list[str] = []
     records = [item.record(seed) for item in of_source(source, remarks, format)]
@@ -190,7 +205,11 @@ def set_frozen(records: Sequence[Record], freeze: str | None) -> None:
             continue
         held = np.zeros(len(record.numbers), bool) if record.frozen is None else record.frozen
         movable = record.arrays.get("move_mask")
-        if movable is not None and movable.dtype == bool:
+        if movable is not None:
+            if not np.isin(movable, (0, 1)).all():
+                record.fail("its move_mask holds something else than 0 and 1, or F and T")
+                continue
+            movable = movable.astype(bool)
             if movable.ndim > 1 and (movable.any(axis=1) != movable.all(axis=1)).any():
                 record.fail("its move_mask holds single coordinates of atoms, which cannot be honoured: only whole atoms can")
                 continue

@@ -64,7 +64,8 @@ def embedded(smiles: str, index: int, seed: int, name: str | None = None, source
         record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
         record.template, record.charge, record.unpaired = drawing(smiles)
     except SmilesError as error:
-        record.fail(str(error))
+        several = "; --conformers 1 takes it, and --desalt with that its largest one alone" if "." in smiles else ""
+        record.fail(f"{error}{several}")
     return record
 
 
@@ -98,10 +99,10 @@ def items(
 def of_source(source: str, remarks: list[str], format: str | None = None) -> Iterator[Item]:
     """The molecules of one source, under the names that they have there."""
     label, stem = label_of(source), stem_of(source)
-    kind = format or formats.format_of(source)
+    kind = formats.kind_of(source, format)
     count = 0
     try:
-        if source == STDIN or kind not in STREAMED:
+        if kind not in STREAMED or (source == STDIN and kind != "smiles"):
             reading = formats.read(source, format)
             remarks += reading.remarks
             for record in reading.records:
@@ -147,7 +148,7 @@ def _modest(lines: Iterable[str]) -> Iterator[str]:
 
 def counted(sources: Sequence[str], smiles: Sequence[str] = (), format: str | None = None) -> int:
     """How many molecules `items` will give, found by a quick look at the files: exactly, but where an xyz or SDF is broken."""
-    return len(smiles) + sum(_count(source, format or formats.format_of(source)) for source in sources)
+    return len(smiles) + sum(_count(source, formats.kind_of(source, format)) for source in sources)
 
 
 def _count(source: str, kind: str | None) -> int:

@@ -7,6 +7,7 @@ from ase.build import molecule
 
 from morered.checks.bonds import by_distance, kind_name, kind_of
 from morered.checks.geometry import faults, strain
+from morered.checks.judged import check
 from morered.datasets import qm7
 from morered.structures import Structures
 
@@ -95,3 +96,10 @@ def test_distances_across_a_small_ring_are_no_bonds():
 def test_names_of_kinds_come_back():
     for name in ("C4", "H1", "S6", "Cl1", "O2"):
         assert kind_name(kind_of(name)) == name
+
+
+def test_carbon_with_a_lone_electron_may_be_bent():
+    formyl = Structures.build([[6, 8, 1]], [[[0, 0, 0], [1.17, 0, 0], [-0.6, 0.93, 0]]], ["formyl"])
+    assert check(formyl).impossible == [None]
+    assert "the angle" in check(formyl.with_electrons([1], [0])).impossible[0]  # HCO+ is straight
+    assert check(formyl.with_electrons([-1], [0])).impossible == [None]

@@ -134,3 +134,23 @@ def test_without_inputs_a_molecule_must_be_in_one_piece():
     assert check(apart).passed["fragments_kept"].tolist() == [0]
     assert check(one(molecule("H2O"))).passed["fragments_kept"].tolist() == [1]
     assert check(apart, apart).passed["fragments_kept"].tolist() == [1]
+
+
+def test_hydrogen_is_a_molecule_at_its_own_length():
+    for length in (0.70, 0.78):
+        found = check(*[Structures.build([[1, 1]], [[[0, 0, 0], [0, 0, length]]], ["h2"])] * 2)
+        assert found.impossible == [None]
+        assert all(found.passed[name][0] == 1 for name in (*GEOMETRY, "bonds_kept", "fragments_kept"))
+
+
+def test_what_leaves_a_metal_is_told():
+    ammonia = molecule("NH3")
+    ammonia.positions -= ammonia.positions[0]
+    numbers = [80, *ammonia.numbers]
+
+    def at(distance):
+        return Structures.build([numbers], [[[0, 0, distance], *ammonia.positions]], ["HgNH3"])
+
+    for after, kept in ((2.4, 1), (2.6, 1), (3.1, 0)):
+        assert check(at(after), at(2.3)).passed["fragments_kept"][0] == kept
+    assert check(at(2.3), at(3.1)).passed["fragments_kept"][0] == 1  # coming nearer is no loss

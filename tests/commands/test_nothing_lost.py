@@ -123,3 +123,44 @@ def test_names_that_are_no_text_cost_nobody_anything(alcohol, tmp_path, capfdbin
     odd_output = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"\xfc.xyz"))
     assert relax(alcohol, "-o", odd_output) == 0
     assert os.path.exists(odd_output)
+
+
+def test_an_input_is_never_written_over_while_it_is_read(alcohol, tmp_path, capsys):
+    sdf, smiles = tmp_path / "in.sdf", tmp_path / "in.smi"
+    smiles.write_text("CCO ethanol\n")
+    assert relax(alcohol, "-o", sdf, "--method", "mmff94") == 0
+    before = sdf.read_bytes()
+    (tmp_path / "link.sdf").symlink_to(sdf)
+    for output in (sdf, tmp_path / "link.sdf"):
+        assert relax(sdf, "-o", output, "--workers", 2) == 2
+        assert "is an input, which is read while it would be written" in capsys.readouterr().err
+    for option in ("--table", "--html", "--trajectory"):
+        assert relax(smiles, "-o", tmp_path / "out.sdf", option, smiles) == 2
+        assert "is an input, which would be lost" in capsys.readouterr().err
+    assert sdf.read_bytes() == before
+    assert smiles.read_text() == "CCO ethanol\n"
+    assert relax(sdf, "-o", sdf, "--method", "mmff94") == 0  # read at once, and only then written
+    assert b"verdict" in sdf.read_bytes()
+
+
+@pytest.mark.parametrize("options", [[], ["--workers", 2], ["--conformers", 1]])
+def test_a_mistyped_input_empties_no_file(alcohol, tmp_path, capsys, options):
+    out = tmp_path / "out.sdf"
+    out.write_text("what was there")
+    assert relax(tmp_path / "typo.sdf", "-o", out, *options) == 1
+    assert "typo.sdf: there is no such file" in capsys.readouterr().err
+    (tmp_path / "empty.xyz").write_text("")
+    if not options:
+        assert relax(tmp_path / "empty.xyz", "-o", out) == 1
+    assert out.read_text() == "what was there"
+
+
+def test_only_molecules_go_to_standard_output_and_a_table_is_csv(alcohol, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for option in ("--table", "--html", "--trajectory"):
+        assert relax(alcohol, "-o", "x.xyz", option, "-") == 2
+        assert "- is standard output, where the molecules go" in capsys.readouterr().err
+    for name in ("t.xlsx", "t.parquet", "t.xlsx.gz"):
+        assert relax(alcohol, "-o", "x.xyz", "--table", name) == 2
+        assert "a table is written as CSV" in capsys.readouterr().err
+    assert os.listdir() == ["in.xyz"]

@@ -242,3 +242,35 @@ def test_inputs_that_are_no_molecules_are_refused_with_the_way_out(tmp_path, wei
         assert "refused" in said
         assert word in said
         assert "-s" in said
+
+
+def test_options_may_stand_between_inputs(tmp_path, inputs, weights):
+    out = tmp_path / "out.xyz"
+    relax(inputs, "-o", out, inputs, "--weights", weights, "--steps", 2)
+    assert len(ase.io.read(out, ":")) == 6
+
+
+@pytest.mark.parametrize("ending", ["smi", "smiles"])
+def test_a_list_of_smiles_may_come_through_a_pipe_and_be_compressed(tmp_path, weights, monkeypatch, ending):
+    for k, content in enumerate((b"CCO ethanol\nC methane\n", gzip.compress(b"CCO ethanol\nC methane\n"))):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        out = tmp_path / f"{k}.sdf"
+        relax("-", "--format", ending, "-o", out, "--weights", weights, "--steps", 2, "--workers", 1)
+        assert [m.GetProp("_Name") for m in Chem.SDMolSupplier(str(out))] == ["ethanol", "methane"]
+
+
+def test_a_refused_drawing_comes_out_as_it_went_in(tmp_path, weights):
+    smiles = ["C[C@H](N)C(=O)O", "O=[N+]([O-])c1ccccc1", "F/C=C/C#N", "CC(=O)[O-].[Na+]"]
+    with Chem.SDWriter(str(tmp_path / "in.sdf")) as writer:
+        for one in map(Chem.MolFromSmiles, smiles):
+            rdDepictor.Compute2DCoords(one)
+            writer.write(one)
+    assert relax(tmp_path / "in.sdf", "-o", tmp_path / "out.sdf", "--weights", weights) == 1
+    made = list(Chem.SDMolSupplier(str(tmp_path / "out.sdf")))
+    assert [Chem.MolToSmiles(one) for one in made] == [Chem.CanonSmiles(one) for one in smiles]
+    assert not any(one.GetConformer().Is3D() for one in made)
+
+
+def test_a_salt_is_told_what_takes_it(tmp_path, capsys):
+    assert relax("-s", "[Na+].CC(=O)[O-]", "-o", tmp_path / "out.sdf") == 1
+    assert "is 2 molecules; --conformers 1 takes it" in capsys.readouterr().err

@@ -160,3 +160,22 @@ def test_charges_and_unpaired_electrons_come_back_from_every_format(tmp_path, en
     (atoms, *_) = formats.to_ase(found.structures())
     assert atoms.info["charge"] == 1
     assert formats.from_ase(formats.to_ase(s)).charges.tolist() == s.charges.tolist()
+
+
+def test_names_may_be_written_otherwise():
+    for comment in ("Charge=1", "CHARGE=1", "total_charge=1", "net_charge=1.0", "charge=1 Charge=1"):
+        assert xyz(comment).records[0].charge == 1, comment
+    assert xyz("charge=1 Multiplicity=3").records[0].unpaired == 2
+    assert xyz("Charge=Gasteiger").records[0].charge is None
+    assert "contradict each other: charge=1, total_charge=-1" in xyz("charge=1 total_charge=-1").problems[0]
+
+
+def test_what_is_not_stated_is_not_written_as_if_it_were(tmp_path):
+    methyl = METHYL.format(comment="name=methyl") + "2\nname=oxygen multiplicity=3\nO 0 0 0\nO 0 0 1.2\n"
+    reading = parse_xyz(methyl, "in.xyz", "in")
+    for ending in ("xyz", "sdf"):
+        formats.write(tmp_path / f"out.{ending}", reading.structures())
+        again = formats.read(tmp_path / f"out.{ending}")
+        assert not again.problems
+        assert [record.unpaired for record in again.records] == [None, 2]
+        assert [record.charge for record in again.records] == [None, None]

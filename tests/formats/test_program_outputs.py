@@ -58,3 +58,11 @@ def test_orca(tmp_path, name):
     (record,) = reading.records
     assert (record.problem, record.charge, record.unpaired) == (None, 0, 1)
     assert record.numbers.tolist() == [8, 1]
+
+
+@pytest.mark.parametrize(("head", "charge", "unpaired"), [("1 1", 1, 0), ("1 3", 1, 2)])
+def test_an_input_of_gaussian_states_charge_and_multiplicity(tmp_path, head, charge, unpaired):
+    atoms = "N 0.0 0.0 0.0\nH 0.6 0.6 0.6\nH -0.6 -0.6 0.6\nH -0.6 0.6 -0.6\nH 0.6 -0.6 -0.6\n"
+    (tmp_path / "in.gjf").write_text(f"%chk=a\n# HF/6-31G*\n# opt\n\na title of\n2 1\n\n{head}\n{atoms}\n")
+    (record,) = read(tmp_path / "in.gjf").records
+    assert (record.problem, record.charge, record.unpaired) == (None, charge, unpaired)

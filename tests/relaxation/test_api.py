@@ -167,3 +167,15 @@ def test_importing_the_package_is_light() -> None:
     """Worker processes and `morered --help` import the package: torch would cost each of them seconds."""
     code = "import sys, morered; assert 'torch' not in sys.modules; morered.Structures; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_wrong_types_are_told_apart_from_wrong_values(atoms: list[Atoms], method: DiffusionMethod) -> None:
+    with pytest.raises(TypeError, match="'CCO' is a text: give Atoms"):
+        morered.relax("CCO", method)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="freeze is a text"):
+        morered.relax(atoms[0], method, freeze=[0, 1])
+    for name in ("workers", "batch_size"):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
+            morered.relax(atoms[0], method, **{name: 0})
+    with pytest.raises(ValueError, match="count must be at least 1, not 0"):
+        morered.search_conformers("CCO", 0)

@@ -128,6 +128,10 @@ def test_atoms_are_named_by_number_or_by_smarts() -> None:
     with pytest.raises(FreezeProblem, match="no atoms of it match"):
         chosen_atoms("[Cl]", 9, drawing)
     with pytest.raises(FreezeProblem, match="neither a list of atoms"):
+        chosen_atoms("[#6", 9)
+    with pytest.raises(FreezeProblem, match="a range begins with the lower one"):
+        chosen_atoms("3-1", 9)
+    with pytest.raises(FreezeProblem, match="neither a list of atoms"):
         chosen_atoms("no pattern", 9, drawing)
     with pytest.raises(FreezeProblem, match="nothing states its bonds"):
         chosen_atoms("[Cl]", 9)
@@ -151,10 +155,13 @@ def test_the_command_and_rdkit_molecules_freeze_what_is_named(tmp_path: Path) ->
     assert np.array_equal(again, written)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_constraints_of_a_file_are_honoured(tmp_path: Path, streamed: bool) -> None:
+@pytest.mark.parametrize(("streamed", "numbers"), [(False, False), (True, False), (False, True)])
+def test_constraints_of_a_file_are_honoured(tmp_path: Path, streamed: bool, numbers: bool) -> None:
     given = ethanol(0, 1)
     given.write(tmp_path / "in.xyz")  # ASE writes move_mask
+    if numbers:
+        text = (tmp_path / "in.xyz").read_text().replace("move_mask:L", "move_mask:I")
+        (tmp_path / "in.xyz").write_text(text.replace(" F\n", " 0\n").replace(" T\n", " 1\n"))
     options = ["-q", *(["--resume"] if streamed else [])]
     assert main(["relax", str(tmp_path / "in.xyz"), "-o", str(tmp_path / "out.xyz"), *options]) == 0
     relaxed = read(tmp_path / "out.xyz")

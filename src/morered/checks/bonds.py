@@ -15,7 +15,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from morered.chemistry import covalent_radii, molecule_bonds
+from morered.chemistry import HYDROGEN_RADIUS, covalent_radii, molecule_bonds
 from morered.structures import Structures, offsets_of
 
 #: Neighbours of an atom that are counted; more than this is one kind.
@@ -95,6 +95,8 @@ def pruned(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.int64
 def relative_lengths(structures: Structures, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Distance of each pair of atoms over the sum of their covalent radii, [P]."""
     radii = covalent_radii[structures.numbers[pairs]].sum(axis=1)
+    of_two = structures.sizes[structures.molecule_index[pairs[:, 0]]] == 2
+    radii = np.where(of_two & (structures.numbers[pairs] == 1).all(axis=1), 2 * HYDROGEN_RADIUS, radii)
     return distances(structures, pairs) / radii
 
 

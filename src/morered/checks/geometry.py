@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from morered.checks.bonds import Bonded, by_distance, distances, found, keys, kind_of
 from morered.chemistry import covalent_radii, molecule_bonds
+from morered.electrons import unpaired_electrons
 from morered.structures import Structures
 
 #: Share of the sum of two atoms' van der Waals radii (Alvarez' where ASE has no other) below which they cannot come.
@@ -31,6 +32,8 @@ ACCEPTORS = (7, 8, 9)
 #: Lengths of kinds that are not in the table, over the sum of the covalent radii; angles of such kinds in degrees.
 RELATIVE_LENGTHS = (0.65, 1.35)
 LEAST_ANGLE = 40.0
+#: Degrees, the least angle at a carbon atom with two neighbours that has a lone electron or pair.
+BENT = 95.0
 #: Å and degrees that count as one fault of like size, where faults are compared.
 UNIT_LENGTH, UNIT_ANGLE = 0.1, 10.0
 
@@ -102,6 +105,7 @@ def angles(bonded: Bonded) -> Faults:
     plain_low, plain_high = _ranges("centres", bonded.kinds[centres] * 4 + ring_kinds(bonded, ends, centres))
     low = np.where(np.isnan(low), np.where(np.isnan(plain_low), LEAST_ANGLE, plain_low), low)
     high = np.where(np.isnan(high), np.where(np.isnan(plain_high), 180.0, plain_high), high)
+    low = np.where(_bent_carbon(bonded, centres), np.minimum(low, BENT), low)
     excess = np.maximum(low - found_angles, found_angles - high)
     off = np.flatnonzero(excess > 0)
 
@@ -113,6 +117,14 @@ def angles(bonded: Bonded) -> Faults:
     return Faults(
         structures.molecule_index[centres[off]], excess[off] / UNIT_ANGLE, tell, np.column_stack([ends[off], centres[off]])
     )
+
+
+def _bent_carbon(bonded: Bonded, centres: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Angles at carbon with two neighbours of a radical or an anion, [G]: straight in a triple bond, bent at a lone electron."""
+    structures = bonded.structures
+    lone = (unpaired_electrons(structures) > 0) | (structures.charges < 0)
+    carbon = (structures.numbers == 6) & (bonded.degree == 2)
+    return (lone[structures.molecule_index] & carbon)[centres]
 
 
 def contacts(bonded: Bonded) -> Faults:

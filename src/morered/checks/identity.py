@@ -97,7 +97,11 @@ def compare(before: Structures, after: Structures) -> Identity:
     both = np.concatenate([stated_pairs[stands[stated_pairs[:, 0]]], usual_after[~stands[usual_after[:, 0]]]])
     pairs = both[np.lexsort((both[:, 1], both[:, 0]))]
     pieces_before, pieces_after = _fragments(bare, expected), _fragments(bare, pairs)
-    fragments_kept = np.where((pieces_before == pieces_after) | (bonds_kept == 1), 1, 0).astype(np.int8)
+    whole = (pieces_before == pieces_after) | (bonds_kept == 1)
+    metallic = bare.per_molecule_sum((~covalent).astype(np.float64)) > 0  # bonds_kept says nothing of bonds to metals
+    near = ((expected, near_before[ratio_before < BOND_SCALE]), (pairs, near_after))
+    before_it, after_it = (_fragments(bare, _with_metals(ours, nearby, covalent)) for ours, nearby in near)
+    fragments_kept = np.where(np.where(metallic, after_it <= before_it, whole), 1, 0).astype(np.int8)
     # Of an input that cannot be read no more is known than that it has not fallen apart further.
     fragments_kept[~known & (pieces_after < pieces_before)] = -1
     same_hydrogens = _same_hydrogens(bare, expected, pairs)
@@ -120,6 +124,17 @@ def readable(structures: Structures, near: NDArray[np.int64], ratio: NDArray[np.
         odd |= (structures.numbers == element) & (crowded > most)
     unreadable[structures.molecule_index[odd]] = True
     return ~unreadable
+
+
+def pieces(structures: Structures) -> NDArray[np.int64]:
+    """Fragments of each molecule by its distances, [M]."""
+    bare = structures.without_columns()
+    return _fragments(bare, pruned(bare, molecule_bonds(bare).atoms))
+
+
+def _with_metals(pairs: NDArray[np.int64], near: NDArray[np.int64], covalent: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The pairs between atoms of elements that bond covalently, and those that a metal is near to."""
+    return np.concatenate([pairs[covalent[pairs].all(axis=1)], near[~covalent[near].all(axis=1)]])
 
 
 def _missing(pairs: NDArray[np.int64], among: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:

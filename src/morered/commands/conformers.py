@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from morered.commands.arguments import positive, usage
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # imported where they are used
 
     from morered.conformers import Ensemble
     from morered.relaxation import Method
+    from morered.structures import Structures
 
 #: Levels of theory that rank.
 ENERGIES = ("aimnet2", "gfn2", "gfn1", "mmff94", "so3lr")
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
     preparation = Preparation(arguments.desalt, arguments.neutralize, arguments.canonical_tautomer, arguments.enumerate_stereo)
     isomers, notes, unprepared = prepared(drawings, preparation)
     problems += unprepared
-    tell("relax", [*notes, *problems])
+    tell("relax", [*notes, *(sentence for _, sentence in problems)])
     try:
         ensemble = search(
             isomers,
@@ -90,25 +92,25 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
     except (WeightsError, ValueError) as error:
         return usage("relax", str(error))
     tell("relax", ensemble.notes)
-    failures = _write(arguments, ensemble)
+    failures = _write(arguments, ensemble, problems)
     found = Counter(ensemble.conformers.column("molecule")[ensemble.kept].tolist())
     without = [isomer.name for isomer in isomers if isomer.name.encode() not in found]
     if not arguments.quiet:
-        _summarise(ensemble, len(isomers))
+        _summarise(ensemble, len(isomers), len(problems))
     for name in without:
         say(f"  {name}: no conformer converged: {_first_reason(ensemble, name)}")
     return int(bool(problems or without or failures) or ensemble.interrupted)
 
 
-def _drawings(arguments: argparse.Namespace) -> tuple[list[tuple[str, Mol]], list[str]]:
-    """Names and RDKit molecules of all inputs, and what is wrong with the others."""
+def _drawings(arguments: argparse.Namespace) -> tuple[list[tuple[str, Mol]], list[tuple[str, str]]]:
+    """Names and RDKit molecules of all inputs, and names of the others with what is wrong."""
     from rdkit import Chem
 
     from morered.datasets.smiles import SmilesError, parse
     from morered.items import items
 
     drawings: list[tuple[str, Chem.Mol]] = []
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for item in items(arguments.inputs, arguments.smiles, arguments.format):
         try:
             if isinstance(item.content, str):
@@ -116,13 +118,15 @@ def _drawings(arguments: argparse.Namespace) -> tuple[list[tuple[str, Mol]], lis
                 continue
             record = item.record(arguments.seed)
             if record.problem is not None and record.lack is None:
-                problems.append(record.problem)
+                problems.append((item.name, record.problem))
+            elif record.numbers is None or not len(record.numbers):
+                problems.append((item.name, f"{record.where}: it has no atoms"))
             elif record.template is None:
-                problems.append(f"{record.where}: its source states no bonds; an SDF, a mol2 file or a SMILES does")
+                problems.append((item.name, f"{record.where}: its source states no bonds; an SDF, a mol2 file or a SMILES does"))
             else:
                 drawings.append((item.name, _drawing(record.template)))
         except (SmilesError, Chem.MolSanitizeException) as error:
-            problems.append(f"{item.source}, molecule {item.index + 1} ({item.name}): {error}")
+            problems.append((item.name, f"{item.source}, molecule {item.index + 1} ({item.name}): {error}"))
     return drawings, problems
 
 
@@ -144,8 +148,11 @@ def _drawing(template: Mol) -> Mol:
     return molecule
 
 
-def _write(arguments: argparse.Namespace, ensemble: Ensemble) -> list[str]:
-    """Write the conformers that are kept, and the table of all; returns what failed."""
+def _write(arguments: argparse.Namespace, ensemble: Ensemble, problems: Sequence[tuple[str, str]]) -> list[str]:
+    """Write the conformers that are kept, and the table of all; returns what failed.
+
+    ``problems`` are names and reasons of what was never embedded, for the table.
+    """
     from morered import formats
 
     kept = ensemble.conformers[ensemble.kept]
@@ -160,17 +167,34 @@ def _write(arguments: argparse.Namespace, ensemble: Ensemble) -> list[str]:
         from morered.metrics.tables import write_table  # pandas, which nothing else here needs
         from morered.relaxation.verdicts.columns import table_of
 
-        frame = table_of(ensemble.conformers)
+        everything = _with_refused(ensemble.conformers, problems)
+        frame = table_of(everything)
         for place, name in enumerate(("molecule", "rank", "relative_energy", "ranking_energy", "energy_method", "duplicate_of")):
-            values = ensemble.conformers.column(name)
+            values = everything.column(name)
             frame.insert(1 + place, name, [v.decode() for v in values.tolist()] if values.dtype.kind == "S" else values)
         write_table(frame, arguments.table)
 
-    failures = write_each({**({arguments.table: table} if arguments.table else {}), arguments.output: molecules})
+    tasks: dict[str, Callable[[], None]] = {arguments.table: table} if arguments.table else {}
+    if len(kept) or arguments.output == "-" or not os.path.isfile(arguments.output):  # a wrong input must not empty a file
+        tasks[arguments.output] = molecules
+    failures = write_each(tasks)
     tell("relax", failures)
     if failures:
         tell("relax", [rescue(kept, {})])
     return failures
+
+
+def _with_refused(conformers: Structures, problems: Sequence[tuple[str, str]]) -> Structures:
+    """All conformers, and after them each molecule that was never embedded, without atoms and with its reason."""
+    from morered.formats import Record
+    from morered.inputs import complete
+    from morered.structures import Column, as_names
+
+    broken = [Record(name, k, "conformers", problem=reason) for k, (name, reason) in enumerate(problems)]
+    there = [Record(name, k, "conformers") for k, name in enumerate(conformers.names)]
+    everything = complete([*there, *broken], conformers)
+    molecules = [name.decode() for name in conformers.column("molecule").tolist()]
+    return everything.with_columns({"molecule": Column(as_names([*molecules, *(name for name, _ in problems)]))})
 
 
 def _first_reason(ensemble: Ensemble, name: str) -> str:
@@ -179,10 +203,11 @@ def _first_reason(ensemble: Ensemble, name: str) -> str:
     return f"{ensemble.conformers.column('verdict')[first].decode()}, {ensemble.conformers.column('reason')[first].decode()}"
 
 
-def _summarise(ensemble: Ensemble, molecules: int) -> None:
+def _summarise(ensemble: Ensemble, molecules: int, refused: int) -> None:
     everything = ensemble.conformers
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    method = everything.column("energy_method")[0].decode() if len(everything) else "nothing"
-    say(f"{len(everything)} conformers of {molecules} molecules: {counts}")
-    say(f"{len(ensemble.kept)} different ones are kept, ranked by {method}")
+    ranking = [name.decode() for name in everything.column("energy_method").tolist() if name]
+    others = f"; {refused} molecules were refused" if refused else ""
+    say(f"{len(everything)} conformers of {molecules} molecules: {counts}{others}")
+    say(f"{len(ensemble.kept)} different ones are kept, " + (f"ranked by {ranking[0]}" if ranking else "in no order"))

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, compute, print; returns the exit code."""
     if not arguments.inputs and not arguments.smiles:
         return usage("energy", "give at least one INPUT or --smiles; morered energy --help has examples")
-    if problem := problem_of(others=[arguments.table]):
+    if problem := problem_of(table=arguments.table, inputs=arguments.inputs):
         return usage("energy", problem)
     if arguments.timeout is not None and not arguments.timeout > 0:
         return usage("energy", f"--timeout must be positive, not {arguments.timeout:g}")

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation import RelaxationInterrupted
     from morered.structures import Structures
 
-    if problem := problem_of([arguments.output], [arguments.table]):
+    if problem := problem_of(arguments.output, table=arguments.table):
         return usage("generate", problem)
     source = arguments.weights or METHODS[arguments.method]
     try:

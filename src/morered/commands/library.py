@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from morered.commands.arguments import supplements, usage
 from morered.commands.messages import say, tell
-from morered.formats import format_of
+from morered.formats import format_of, kind_of
 
 if TYPE_CHECKING:  # imported where they are used: most calls are of a few molecules
     import torch
@@ -40,7 +40,7 @@ def reason_to_stream(arguments: argparse.Namespace, stages: Sequence[Method]) ->
     batched = not all(isinstance(method, PhysicalMethod) for method in stages)
     if arguments.workers is not None and arguments.workers > 1 and batched:
         return "--workers"
-    if any(format_of(source) == "smiles" for source in arguments.inputs):
+    if any(kind_of(source, arguments.format) == "smiles" for source in arguments.inputs):
         return "a list of SMILES"
     sizes = [(source, os.path.getsize(source)) for source in arguments.inputs if os.path.isfile(source)]
     weights = [size * (LARGE / LARGE_COMPRESSED if source.endswith((".gz", ".bz2", ".xz")) else 1) for source, size in sizes]
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace, stages: Sequence[Method], device: torch.d
 
     if (whole := _whole(arguments)) is not None:
         return usage("relax", f"{reason} needs an output that grows: {whole} takes all molecules at once")
+    if any(os.path.realpath(arguments.output) == os.path.realpath(source) for source in arguments.inputs if source != "-"):
+        return usage("relax", f"{arguments.output}: is an input, which is read while it would be written: give another name")
     problems = _Problems(bool(arguments.table))
     try:
         summary = relax_library(

@@ -15,22 +15,46 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is there at on
     from morered.structures import Structures
 
 
-def problem_of(molecules: Iterable[str | None] = (), others: Iterable[str | None] = ()) -> str | None:
-    """A sentence about the first output that cannot be written; ``-`` (standard output) and None need nothing.
+#: Endings of a table, which is CSV whatever it is called.
+_TABLES = ("", ".csv", ".txt", ".dat")
 
-    ``molecules`` are files of structures, whose ending must be that of a format; ``others`` tables and pages.
+
+def problem_of(
+    output: str | None = None,
+    *,
+    steps: str | None = None,
+    table: str | None = None,
+    others: Iterable[str | None] = (),
+    inputs: Iterable[str] = (),
+) -> str | None:
+    """A sentence about the first output that cannot be written, or that is one of the inputs; None where all is well.
+
+    ``output`` and ``steps`` are files of structures, whose ending must be that of a format. ``output`` alone may be ``-``, which
+    is standard output, or an input: that is read before it is written.
     """
-    molecules, others = list(molecules), list(others)
-    paths = [path for path in (*molecules, *others) if path and path != "-"]
+    further = [path for path in (steps, table, *others) if path]
+    if "-" in further:
+        return "- is standard output, where the molecules go (-o): give the name of a file"
+    sources = {os.path.realpath(path) for path in inputs if path != "-"}
     seen: set[str] = set()
-    for path in paths:
+    for path in (*([output] if output and output != "-" else []), *further):
         place = os.path.realpath(path)
-        if place in seen and not (os.path.exists(path) and not os.path.isfile(path)):  # devices take everything
+        lasting = not os.path.exists(path) or os.path.isfile(path)  # devices take everything
+        if lasting and place in seen:
             return f"{path}: two outputs have this name"
+        if lasting and place in sources and path in further:
+            return f"{path}: is an input, which would be lost: give another name"
         seen.add(place)
         if problem := unwritable(path):
             return problem
-    return next((problem for path in molecules if path and path != "-" and (problem := _format_problem(path))), None)
+    if table and (not os.path.exists(table) or os.path.isfile(table)) and (ending := _ending(table)) not in _TABLES:
+        return f"{table}: a table is written as CSV, whose name does not end with {ending}"
+    return next((problem for path in (output, steps) if path and path != "-" and (problem := _format_problem(path))), None)
+
+
+def _ending(path: str) -> str:
+    name, ending = os.path.splitext(path.lower())
+    return os.path.splitext(name)[1] if ending in (".gz", ".bz2", ".xz") else ending
 
 
 def _format_problem(path: str) -> str | None:

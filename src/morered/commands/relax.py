@@ -9,6 +9,7 @@ Ctrl-C ends the run early and writes what is done. The exit code is 0 if all con
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -91,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE", help="weights in place of the shipped ones; NOISE,TIME for as and itp; auto is then fast"
     )
     parser.add_argument(
-        "--steps", type=positive, metavar="N", help="cap on the steps of each molecule (default: the method's own)"
+        "--steps", type=positive, metavar="N", help="cap on the steps of each try of a molecule (default: the method's own)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
@@ -144,7 +145,13 @@ def run(arguments: argparse.Namespace) -> int:
     from morered.relaxation.methods import missing, preset
     from morered.relaxation.stages import relax_stages
 
-    problem = problem_of([arguments.output, arguments.trajectory], [arguments.table, arguments.html])
+    problem = problem_of(
+        arguments.output,
+        steps=arguments.trajectory,
+        table=arguments.table,
+        others=[arguments.html],
+        inputs=arguments.inputs,
+    )
     if problem or (problem := conformers.misused(arguments)):
         return usage("relax", problem)
     if not arguments.weights and (absent := missing(arguments.method)):
@@ -163,6 +170,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return usage("relax", str(error))
 
+    if not arguments.smiles and (lost := inputs.absent(arguments.inputs)) is not None:
+        tell("relax", lost)
+        return 1
     if arguments.conformers:
         return conformers.run(arguments, stages, device)
     if (reason := library.reason_to_stream(arguments, stages)) is not None:
@@ -251,7 +261,8 @@ def _write(
         tasks[arguments.trajectory] = steps
     if arguments.html:
         tasks[arguments.html] = page
-    tasks[arguments.output] = molecules
+    if len(whole) or arguments.output == "-" or not os.path.isfile(arguments.output):  # a wrong input must not empty a file
+        tasks[arguments.output] = molecules
     failures = write_each(tasks)
     tell("relax", failures)
     if failures:

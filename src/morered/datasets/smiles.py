@@ -83,6 +83,7 @@ def parse(smiles: str, ions: bool = False, several: bool = False) -> Chem.Mol:
         if problems:
             raise SmilesError(f"{smiles!r}: {problems[0].Message()}")
         Chem.SanitizeMol(molecule)
+        Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)  # marks at atoms that are no centres embed to nothing
         molecule = Chem.AddHs(molecule)
     if molecule.GetNumAtoms() == 0:
         raise SmilesError("it has no atoms")

@@ -101,6 +101,13 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     return next((name for name, entry in FORMATS.items() if extension in entry.extensions), None)
 
 
+def kind_of(source: str | os.PathLike[str], format: str | None = None) -> str | None:
+    """What a source is read as: the ``format`` that was named, which may be an ending of its files, else `format_of`."""
+    if format is None:
+        return format_of(source)
+    return next((name for name, entry in FORMATS.items() if format in (name, *entry.extensions)), format)
+
+
 def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked: int = MAX_UNPACKED) -> Reading:
     """Every molecule of a file or of standard input ("-").
 
@@ -126,7 +133,7 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
             text = read_text(source)
             return _parser_of(text)(text, label, stem)
         require_modest(source, max_unpacked)
-        name = next((known for known, entry in FORMATS.items() if format in entry.extensions), format) or format_of(source)
+        name = kind_of(source, format)
         if name in FORMATS:
             return FORMATS[name].read(source)
         return read_ase(source, name)

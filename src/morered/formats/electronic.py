@@ -1,15 +1,18 @@
 """Total charge and unpaired electrons as files and ASE's Atoms say them, turned into whole numbers, or into a problem.
 
-charge                          total charge in e: 1, -1.0, "+1", "2-", "+1 e"
+charge, total_charge,           total charge in e: 1, -1.0, "+1", "2-", "+1 e"
+net_charge
 unpaired, uhf                   unpaired electrons
 multiplicity, mult, spin        unpaired electrons and one (ORCA, Gaussian, OMol25, AIMNet2); spin 0 is a closed shell
 initial_charges (per atom)      ASE's: their sum is the total charge where ``charge`` is not given
+
+Names may be written in small or large letters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from morered.electrons import parity_problem
 #: Initial charges, which are often rounded, may miss a whole number by this much, in e.
 ROUNDING = 0.05
 
+_TOTAL = ("charge", "total_charge", "net_charge")
 _UNPAIRED = {"unpaired": 0, "uhf": 0, "multiplicity": 1, "mult": 1, "spin": 1}  # what is to be subtracted
 _PROSE = ("uhf", "mult", "spin")  # names that mean other things as well: what is no whole number there says nothing
 _WHOLE = re.compile(r"([+-]?\d{1,6})(?:\.0*)?\s*e?")
@@ -70,10 +74,21 @@ def charge_of(info: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> int | N
     ElectronsProblem
         If ``charge`` is no whole number, or there are initial charges alone and they do not add up to one.
     """
-    try:
-        stated = whole_number(info.get("charge", ""))
-    except ValueError:
-        raise ElectronsProblem(f"its charge is not a whole number: {_short(info['charge'])}") from None
+    found: dict[str, int] = {}
+    for name, value in _of_names(info, _TOTAL):
+        try:
+            number = whole_number(value)
+        except ValueError:
+            if name != "charge":
+                continue  # a word that means something else there
+            raise ElectronsProblem(f"its charge is not a whole number: {_short(value)}") from None
+        if number is not None:
+            found[name] = number
+    if len(set(found.values())) > 1:
+        raise ElectronsProblem(
+            "its values contradict each other: " + ", ".join(f"{name}={value}" for name, value in found.items())
+        )
+    stated = next(iter(found.values()), None)
     partial = arrays.get("initial_charges")
     if stated is not None or partial is None or not np.any(partial):
         return stated
@@ -94,20 +109,27 @@ def unpaired_of(info: Mapping[str, Any]) -> int | None:
         If a value is no number of electrons, or two of them contradict each other.
     """
     found: dict[str, int] = {}
-    for name, less in _UNPAIRED.items():
+    for name, value in _of_names(info, _UNPAIRED):
+        key = name.casefold()
+        less = _UNPAIRED[key]
         try:
-            number = whole_number(info.get(name, ""))
-            if number is not None and number < less and not (name == "spin" and number == 0):
+            number = whole_number(value)
+            if number is not None and number < less and not (key == "spin" and number == 0):
                 raise ValueError
         except ValueError:
-            if name in _PROSE:
+            if key in _PROSE:
                 continue
-            raise ElectronsProblem(f"its {name} cannot be read: {_short(info[name])}") from None
+            raise ElectronsProblem(f"its {name} cannot be read: {_short(value)}") from None
         if number is not None:
             found[name] = max(number - less, 0)
     if len(set(found.values())) > 1:
         raise ElectronsProblem("its values contradict each other: " + ", ".join(f"{name}={info[name]}" for name in found))
     return next(iter(found.values()), None)
+
+
+def _of_names(info: Mapping[str, Any], names: Collection[str]) -> list[tuple[str, Any]]:
+    """The values under these names, in small or large letters."""
+    return [(name, value) for name, value in info.items() if isinstance(name, str) and name.casefold() in names]
 
 
 def check(numbers: NDArray[np.integer], charge: int | None, unpaired: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Outputs of Gaussian and ORCA, beyond what ASE reads of them: total charge and multiplicity, and which geometry is meant."""
+"""Files of Gaussian and ORCA, beyond what ASE reads of them: total charge and multiplicity, and which geometry is meant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 from morered.formats.records import Reading
 
 _CHARGES = {
+    # after the route and the title, each of which ends at an empty line
+    "gaussian-in": re.compile(
+        r"^[ \t]*#(?:.*\S.*\n)+\s*\n(?:.*\S.*\n)+\s*\n[ \t]*(?P<charge>[-+]?\d+)[ \t,]+(?P<multiplicity>\d+)", re.MULTILINE
+    ),
     "gaussian-out": re.compile(r"^ Charge =\s*(?P<charge>[-+]?\d+)\s+Multiplicity =\s*(?P<multiplicity>\d+)", re.MULTILINE),
     "orca-output": re.compile(
         r"^\s*Total Charge\s+Charge\s+\.+\s*(?P<charge>[-+]?\d+)\s*\n"
@@ -19,7 +23,7 @@ KINDS = tuple(_CHARGES)
 
 
 def completed(reading: Reading, kind: str, text: str) -> Reading:
-    """The molecule of an output with its charge and multiplicity: the last of its geometries, and what is broken after it.
+    """The molecule of a file with its charge and multiplicity: the last of its geometries, and what is broken after it.
 
     Parameters
     ----------

@@ -125,8 +125,8 @@ class Reading:
 
     @property
     def templates(self) -> dict[str, Any]:
-        """RDKit molecules with the source's own bonds, by name; for `write_sdf`."""
-        return {record.name: record.template for record in self.good if record.template is not None}
+        """RDKit molecules with the source's own bonds, by name, broken ones too; for `write_sdf`."""
+        return {record.name: record.template for record in self.records if record.template is not None}
 
     @property
     def carried(self) -> dict[str, Carried]:

@@ -49,7 +49,7 @@ def rows(
     allowed, forbidden
         See `morered.formats.columns.renamed`.
     columns
-        Whether the columns are written; charges and unpaired electrons are either way.
+        Whether the columns are written. Charges and unpaired electrons are either way, where they are not 0.
     """
     kept = {
         name: column
@@ -70,7 +70,7 @@ def rows(
     )
     for m, name in enumerate(structures.names):
         own_info, own_arrays = (
-            {key: value for key, value in own.items() if key not in _RESULTS or not _absent(value)}
+            {key: value for key, value in own.items() if not _says_nothing(key, value)}
             for own in rows_of(kept, structures.offsets, m)
         )
         size = int(structures.offsets[m + 1] - structures.offsets[m])
@@ -93,6 +93,13 @@ def rows(
 
 
 _NOTHING = Carried()
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    """Whether a column's value is none: a result that there is not, or electrons of which nothing was said."""
+    if name in ELECTRONIC:
+        return not np.any(value)
+    return name in _RESULTS and _absent(value)
 
 
 def _absent(value: Any) -> bool:

@@ -370,9 +370,9 @@ def _from_geometry(
     return ordered
 
 
-def _place(molecule: Chem.RWMol, positions: NDArray[np.floating]) -> None:
+def _place(molecule: Chem.RWMol, positions: NDArray[np.floating], flat: bool = False) -> None:
     conformer = Chem.Conformer(molecule.GetNumAtoms())
-    conformer.Set3D(True)
+    conformer.Set3D(not flat)
     for i, point in enumerate(positions.tolist()):
         conformer.SetAtomPosition(i, Geometry.Point3D(*point))
     molecule.RemoveAllConformers()
@@ -381,12 +381,20 @@ def _place(molecule: Chem.RWMol, positions: NDArray[np.floating]) -> None:
 
 def _mol_block(template: Chem.Mol, name: str, positions: NDArray[np.floating]) -> str:
     molecule = Chem.RWMol(template)
-    _place(molecule, positions)
+    flat = _is_drawing(template, positions)
+    _place(molecule, positions, flat)
     molecule.SetProp("_Name", _title(name))
     large = max(molecule.GetNumAtoms(), molecule.GetNumBonds()) > _MAX_V2000
     with rdBase.BlockLogs():
         molecule.UpdatePropertyCache(strict=False)
-        return Chem.MolToMolBlock(molecule, includeStereo=False, kekulize=False, forceV3000=large)
+        return Chem.MolToMolBlock(molecule, includeStereo=flat, kekulize=False, forceV3000=large)
+
+
+def _is_drawing(template: Chem.Mol, positions: NDArray[np.floating]) -> bool:
+    """Whether a template is a drawing whose atoms are still where they are drawn."""
+    if not template.GetNumConformers() or template.GetConformer().Is3D():
+        return False
+    return np.allclose(template.GetConformer().GetPositions(), positions, atol=1e-3)
 
 
 def _title(name: str) -> str:

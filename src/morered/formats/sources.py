@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
@@ -19,6 +20,7 @@ from morered.streams import write_output
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ", ".xz"))  # how such content begins
 _NO_TEXT = re.compile("[\0-\x08\x0e-\x1f\N{REPLACEMENT CHARACTER}]")
 _STRAY_SHARE = 0.05  # of the characters: with more of these it is no text with a slip in it
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -106,7 +108,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
     """
     try:
         if os.fspath(source) == STDIN:
-            content = sys.stdin.buffer.read()
+            content = _unpacked(sys.stdin.buffer.read())
         else:
             require_file(source)
             opener = _OPENERS.get(Path(source).suffix.lower(), open)
@@ -127,8 +129,22 @@ def read_text(source: str | os.PathLike[str]) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+def _unpacked(content: bytes) -> bytes:
+    """What came through a pipe, unpacked where its first bytes say that it is compressed."""
+    opener = next((_OPENERS[ending] for mark, ending in _PACKED if content.startswith(mark)), None)
+    if opener is None:
+        return content
+    with opener(io.BytesIO(content), "rb") as file:
+        unpacked = file.read(MAX_UNPACKED + 1)
+    if len(unpacked) > MAX_UNPACKED:
+        raise SourceProblem(f"unpacks to more than {MAX_UNPACKED / 1e9:g} GB: write it into a file and split it")
+    return unpacked
+
+
 def stream_lines(source: str | os.PathLike[str]) -> Iterator[str]:
     """The lines of a file, as `read_text` reads it, without their ends and one after another: the file may exceed the memory.
+
+    Standard input is read at once.
 
     Raises
     ------
@@ -136,6 +152,9 @@ def stream_lines(source: str | os.PathLike[str]) -> Iterator[str]:
         As `read_text` (an empty file has no lines), at the line where the trouble is met, and where a line has more than
         `MAX_LINE` characters.
     """
+    if os.fspath(source) == STDIN:
+        yield from read_text(source).splitlines()
+        return
     try:
         require_file(source)
         opener = _OPENERS.get(Path(source).suffix.lower(), open)

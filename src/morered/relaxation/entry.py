@@ -40,7 +40,7 @@ from morered.relaxation.samplers.noise_left import without_noise
 from morered.relaxation.samplers.restarts import restarted
 from morered.relaxation.samplers.reverse_diffusion import ReverseDiffusion
 from morered.relaxation.verdicts.expected import with_expected
-from morered.relaxation.verdicts.familiarity import common_sizes, unfamiliar
+from morered.relaxation.verdicts.familiarity import common_sizes, in_pieces, unfamiliar
 from morered.relaxation.verdicts.judge import judge
 from morered.relaxation.verdicts.screening import refusals
 from morered.relaxation.verdicts.way_out import with_way_out
@@ -175,6 +175,11 @@ def relax(
         result.trajectories = spread(trajectories, structures.ids, taken)
     untried = np.isin(result.code, (int(Code.REFUSED), int(Code.INTERRUPTED)))
     notes = [None if left else note for left, note in zip(untried, unfamiliar(structures, plan.sizes), strict=True)]
+    if matter and isinstance(method, DiffusionMethod):
+        there = np.flatnonzero(result.relaxed)
+        ends = structures.with_positions(result.positions).without_columns()[there]
+        for m, note in zip(there.tolist(), in_pieces(ends), strict=True):
+            notes[m] = "; ".join(filter(None, (notes[m], note))) or None
     result = judge(structures, result, positions_matter=matter, clean_below=plan.clean_below, checked=checked, notes=notes)
     if plan.calibration is not None:
         result.structures = with_expected(result.structures, plan.calibration)

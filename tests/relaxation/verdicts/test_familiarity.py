@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from relaxation_support import Oracle, Springs, model
 
 from morered.models.weights import WeightsHeader
 from morered.relaxation import DiffusionMethod, PotentialMethod, relax
+from morered.relaxation.methods import preset
 from morered.relaxation.verdicts.familiarity import common_sizes, is_noted
 from morered.structures import Structures
 
@@ -59,3 +61,14 @@ def test_a_force_field_tells_as_well(molecules):
 )
 def test_a_model_that_does_not_say_does_not_count(sizes, common):
     assert common_sizes(sizes) == common
+
+
+def test_several_fragments_are_noted_and_promise_nothing():
+    water = molecule("H2O")
+    positions = np.concatenate([water.positions, water.positions + np.array([0, 0, 12])])
+    both = Structures.build([[*water.numbers] * 2], [positions], ["dimer"])
+    done = relax(both, preset("organic")).structures
+    assert "it is in 2 fragments, and the network sees little of how they lie" in done.column("reason")[0].decode()
+    assert np.isnan(done.column("expected_rmsd")).all()
+    assert np.isnan(done.column("expected_energy")).all()
+    assert "fragments" not in relax(both, preset("mmff94"), workers=1).structures.column("reason")[0].decode()

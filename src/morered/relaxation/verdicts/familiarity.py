@@ -1,4 +1,6 @@
-"""Notes in the reason that a molecule is smaller or larger than those that the network was trained on. The verdict stays.
+"""Notes in the reason that a molecule is smaller or larger than those that the network was trained on, or in several pieces.
+
+The verdict stays.
 
 (Elements that a model has never seen are refused, see `morered.relaxation.verdicts.screening`.)
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from morered.checks.identity import pieces
 from morered.structures import Structures
 
 _PHRASE = "outside the training data, which has"
@@ -26,6 +29,14 @@ def unfamiliar(structures: Structures, sizes: tuple[int, int] | None) -> list[st
         return [None] * len(structures)
     low, high = sizes
     return [None if low <= n <= high else f"its {n} atoms are {_PHRASE} {low} to {high}" for n in structures.sizes.tolist()]
+
+
+def in_pieces(results: Structures) -> list[str | None]:
+    """A sentence for each result, [M], that is in several fragments; None for one in one piece."""
+    counts = pieces(results).tolist() if len(results) else []
+    return [
+        f"it is in {n} fragments, and the network sees little of how they lie to each other" if n > 1 else None for n in counts
+    ]
 
 
 def is_noted(reason: str) -> bool:
