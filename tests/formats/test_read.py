@@ -109,7 +109,7 @@ def test_cut_compressed_files(tmp_path: Path) -> None:
     for ending, compress in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
         path = tmp_path / f"x.xyz.{ending}"
         path.write_bytes(compress(XYZ.encode() * 50)[:-20])
-        assert problem_of(path) == "the compressed file is cut off"
+        assert formats.read(path).problems[-1].endswith("the compressed file is cut off")
         path.write_bytes(b"plain text, not compressed")
         assert problem_of(path).startswith("cannot be read: ")
 
@@ -297,3 +297,15 @@ def test_a_small_compressed_file_is_within_any_limit(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(XYZ.encode()))
     assert not formats.read(path, max_unpacked=len(XYZ)).problems
     assert formats.read(path, max_unpacked=len(XYZ) - 1).problems
+
+
+@pytest.mark.parametrize("name", ["x.sdf.gz", "x.xyz.gz", "x.xyz.xz"])
+def test_a_compressed_file_that_is_cut_off_has_what_comes_before(tmp_path, name):
+    structures = random_structures(40)
+    path = tmp_path / name
+    formats.write(path, structures)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    reading = formats.read(path)
+    assert 20 < len(reading.good) == len(reading.records) - 1
+    assert reading.structures().names == structures.names[: len(reading.good)]
+    assert reading.problems == [f"{path} after {len(reading.good)} molecules: the compressed file is cut off"]

@@ -138,7 +138,21 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
             return FORMATS[name].read(source)
         return read_ase(source, name)
     except SourceProblem as problem:
+        if not (problem.text or "").strip():
+            return file_problem(label, stem, str(problem))
+        return _cut_off(problem, label, stem)
+
+
+def _cut_off(problem: SourceProblem, label: str, stem: str) -> Reading:
+    """The molecules that a source has before it ends too soon, and one that says so."""
+    text = problem.text or ""
+    try:
+        before = _parser_of(text)(text, label, stem)
+    except SourceProblem:
         return file_problem(label, stem, str(problem))
+    whole = before.records[:-1] if before.records and before.records[-1].problem is not None else before.records
+    broken = Record(f"{stem}/rest", len(whole), label, problem=f"{label} after {len(whole)} molecules: {problem}")
+    return Reading(label, [*whole, broken], before.remarks)
 
 
 def write(path: str | os.PathLike[str], structures: Structures, format: str | None = None, **options: Any) -> None:

@@ -36,7 +36,11 @@ MAX_LINE = 4_000_000
 
 
 class SourceProblem(Exception):
-    """A source that cannot be read; the message is the reason, without the source's name."""
+    """What is wrong with a whole source; the message is a sentence, ``text`` what could be read of it before, if anything."""
+
+    def __init__(self, reason: str, text: str | None = None) -> None:
+        super().__init__(reason)
+        self.text = text
 
 
 def label_of(source: str | os.PathLike[str]) -> str:
@@ -113,7 +117,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
             require_file(source)
             opener = _OPENERS.get(Path(source).suffix.lower(), open)
             with opener(source, "rb") as file:
-                content = file.read()
+                content = file.read() if opener is open else _until_cut_off(file)
     except PermissionError:
         raise SourceProblem("may not be read (permission denied)") from None
     except EOFError:
@@ -127,6 +131,17 @@ def read_text(source: str | os.PathLike[str]) -> str:
     if "\0" in text and len(_NO_TEXT.findall(text)) > _STRAY_SHARE * len(text):
         raise SourceProblem("is not a text file")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _until_cut_off(file: Any) -> bytes:
+    """A compressed file, piece by piece: one that is cut off still has what comes before."""
+    pieces: list[bytes] = []
+    try:
+        while piece := file.read1(_PIECE):
+            pieces.append(piece)
+    except EOFError:
+        raise SourceProblem("the compressed file is cut off", b"".join(pieces).decode("utf-8", "replace")) from None
+    return b"".join(pieces)
 
 
 def _unpacked(content: bytes) -> bytes:
