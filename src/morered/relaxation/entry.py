@@ -41,6 +41,7 @@ from morered.relaxation.samplers.restarts import restarted
 from morered.relaxation.samplers.reverse_diffusion import ReverseDiffusion
 from morered.relaxation.verdicts.expected import with_expected
 from morered.relaxation.verdicts.familiarity import common_sizes, in_pieces, unfamiliar
+from morered.relaxation.verdicts.fragments import put_where_they_were
 from morered.relaxation.verdicts.judge import judge
 from morered.relaxation.verdicts.screening import refusals
 from morered.relaxation.verdicts.way_out import with_way_out
@@ -167,6 +168,8 @@ def relax(
     start = chosen.centred() if rotations is None else turned(chosen, rotations)
     with progress_bar(progress, len(structures), len(structures) - len(taken)) as tell:
         part = plan.run(start, tell)
+    if matter and plan.cutoff is not None:
+        put_where_they_were(part.positions, start, part.relaxed, plan.cutoff)
     put_back(part.positions, chosen, rotations)
     result.put(taken, part)
     result.interrupted = part.interrupted
@@ -195,7 +198,7 @@ class _Plan:
     ``elements`` are those that they know (None: any), ``who`` says whose these are, ``run`` relaxes. The models have seen
     molecules of ``sizes`` atoms, fewest and most. ``charges`` are the total charges that they know (None: any), ``open_shell``
     says whether they know radicals. The predicted time of a clean structure is below ``clean_below``. ``calibration`` says what
-    a predicted time means for the distance left; None where nobody measured it.
+    a predicted time means for the distance left; None where nobody measured it. A network sees no further than ``cutoff`` (Å).
     """
 
     elements: frozenset[int] | None
@@ -206,6 +209,7 @@ class _Plan:
     open_shell: bool = False
     clean_below: float | None = None
     calibration: Calibration | None = None
+    cutoff: float | None = None
 
 
 def _plan(method: OneMethod, options: Options) -> _Plan:
@@ -255,7 +259,9 @@ def _plan_diffusion(method: DiffusionMethod, options: Options) -> _Plan:
     charges = frozenset.intersection(*(frozenset(model.header.charges) for model in models))
     sizes = common_sizes(model.header.sizes for model in models)
     measured = None if time is None or not time.header.calibration else Calibration.from_dict(time.header.calibration)
-    return _Plan(known, "the model", run, sizes, charges, clean_below=method.clean_below, calibration=measured)
+    return _Plan(
+        known, "the model", run, sizes, charges, clean_below=method.clean_below, calibration=measured, cutoff=noise.config.cutoff
+    )
 
 
 def _plan_potential(method: PotentialMethod, options: Options) -> _Plan:

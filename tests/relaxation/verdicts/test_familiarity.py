@@ -68,7 +68,9 @@ def test_several_fragments_are_noted_and_promise_nothing():
     positions = np.concatenate([water.positions, water.positions + np.array([0, 0, 12])])
     both = Structures.build([[*water.numbers] * 2], [positions], ["dimer"])
     done = relax(both, preset("organic")).structures
-    assert "it is in 2 fragments, and the network sees little of how they lie" in done.column("reason")[0].decode()
+    assert "it is in 2 fragments, and the network sees nothing of how those lie" in done.column("reason")[0].decode()
+    apart = np.linalg.norm(done.positions[3:].mean(axis=0) - done.positions[:3].mean(axis=0))
+    assert apart == pytest.approx(12, abs=2e-3)  # what is out of sight stays where it was, to the grid of its frame
     assert np.isnan(done.column("expected_rmsd")).all()
     assert np.isnan(done.column("expected_energy")).all()
     assert "fragments" not in relax(both, preset("mmff94"), workers=1).structures.column("reason")[0].decode()

@@ -33,10 +33,8 @@ def unfamiliar(structures: Structures, sizes: tuple[int, int] | None) -> list[st
 
 def in_pieces(results: Structures) -> list[str | None]:
     """A sentence for each result, [M], that is in several fragments; None for one in one piece."""
-    counts = pieces(results).tolist() if len(results) else []
-    return [
-        f"it is in {n} fragments, and the network sees little of how they lie to each other" if n > 1 else None for n in counts
-    ]
+    told = "it is in {} fragments, and the network sees nothing of how those lie that are further apart than its cutoff"
+    return [told.format(n) if n > 1 else None for n in (pieces(results).tolist() if len(results) else [])]
 
 
 def is_noted(reason: str) -> bool:
