@@ -26,7 +26,7 @@ def test_a_page_shows_figures_and_numbers_and_names_their_files(made):
     folder, shown = made
     text = results_page.page(
         study="mine", note="A note.", commands=["snakemake --cores all"], comparison=folder / "comparison.csv", shown=[shown],
-        remarks="Why.", captions={"fig4": "**Ratios** at :math:`\\hat t`, see ``methods``.\n\nThe paper (Fig. 4): 5 > 3.\n"},
+        remarks="Why.", captions={"fig4": "**Ratios** at ten steps, see ``methods``.\n\nThe paper (Fig. 4): 5 > 3.\n"},
     )  # fmt: skip
     pd.DataFrame({"row": range(results_page.KEPT + 1)}).to_csv(folder / "long.csv", index=False)
     results_page.write(folder / "out/results.md", text, [shown, Shown("long", None, folder / "long.csv")], data="data/mine")
@@ -38,7 +38,7 @@ def test_a_page_shows_figures_and_numbers_and_names_their_files(made):
         assert copy.mode == "P"
     assert difference.mean() < 4  # of 255
     written = (folder / "out/results.md").read_text(encoding="utf-8")
-    caption = "**Ratios** at $\\hat t$, see `methods`.\n\nThe paper (Fig. 4): 5 > 3."
+    caption = "**Ratios** at ten steps, see `methods`.\n\nThe paper (Fig. 4): 5 > 3."
     assert f"## fig4\n\n{caption}\n\n![fig4](figures/fig4.png)" in written
     assert "| a\\|b | 0.123 |" in written
     assert "| c | – |" in written

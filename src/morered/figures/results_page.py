@@ -100,12 +100,12 @@ def sections(shown: Sequence[Shown], pictures: str = "figures", captions: Mappin
 
 
 def described(caption: str) -> str:
-    """A caption in Markdown: of reStructuredText, captions have paragraphs, bold text, literals and formulas.
+    """A caption in Markdown: of reStructuredText, captions have paragraphs, bold text and literals.
 
-    >>> print(described("**Steps.** A step is :math:`t`, see ``steps``."))
-    **Steps.** A step is $t$, see `steps`.
+    >>> print(described("**Steps.** How many, see ``steps``."))
+    **Steps.** How many, see `steps`.
     """
-    text = re.sub(r":math:`([^`]*)`", r"$\1$", caption).replace("``", "`")
+    text = caption.replace("``", "`")
     lines = (fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in text.strip().split("\n\n"))
     return "\n\n".join(lines)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 CAPTION = """\
 **The predicted first time step against the distance from the minimum.** Each point is one structure of the config's first
-test set: its RMSD from the minimum it was displaced from, and the time step :math:`\\hat t` (1 to T) that the network
-predicts for it before the first step. There is one panel for each network that predicts times: MoreRed-JT's noise and time
+test set: its RMSD from the minimum it was displaced from, and the time step (1 to T) that the network predicts for it before
+the first step. There is one panel for each network that predicts times: MoreRed-JT's noise and time
 heads share one representation, MoreRed-ITP and MoreRed-AS have a separate time predictor. Up to 10 000 points are shown in
 each panel, with their linear fit; Pearson's ρ and the number of structures that are predicted to need no relaxation at all
 are counted over all of them (fig3a.summary.csv also has ρ's 95 % confidence interval, a bootstrap over minima). The networks
