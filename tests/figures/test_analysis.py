@@ -176,13 +176,11 @@ class TestBars:
             "case": ["a", "a", "b", "b"],
             "mode": ["one", "many", "one", "many"],
             "ms": [10.0, 2.0, 30.0, np.nan],
-            "low": [9.0, 1.9, 28.0, np.nan],
-            "high": [11.0, 2.2, 31.0, np.nan],
         }
     )
 
     def test_files(self, tmp_path, assert_figure):
-        for name, settings in {"plain": {}, "spread": {"low": "low", "high": "high", "log": True, "title": "title"}}.items():
+        for name, settings in {"plain": {}, "logarithmic": {"log": True, "title": "title"}}.items():
             bars.draw(self.table, tmp_path / name, value="ms", label="time (ms)", series="mode", **settings)
             assert_figure(tmp_path / name)
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "plain.csv"), self.table)

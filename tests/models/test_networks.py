@@ -93,10 +93,3 @@ def test_forces_leave_no_graph_behind_unless_training(batch):
     assert forces.requires_grad
     with torch.no_grad():
         assert model.energy_forces(batch.numbers, batch.positions, batch.mask, create_graph=False)[1].abs().max() > 0
-
-
-def test_unseen_elements_are_named(batch):
-    model = network("time")
-    assert model.unseen(batch.numbers) == set()
-    model.elements = frozenset({1, 6})
-    assert model.unseen(batch.numbers) == {7, 8}
