@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    chosen = parser.parse_intermixed_args(arguments[1:])
+    rest = arguments[1:]
+    # inputs may stand on both sides of options, but for those after --, of which argparse loses track there
+    chosen = parser.parse_args(rest) if "--" in rest else parser.parse_intermixed_args(rest)
     from morered.extras import MissingExtra
 
     try:

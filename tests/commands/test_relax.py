@@ -250,6 +250,13 @@ def test_options_may_stand_between_inputs(tmp_path, inputs, weights):
     assert len(ase.io.read(out, ":")) == 6
 
 
+def test_an_input_may_begin_with_a_dash(tmp_path, inputs, weights, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-in.xyz").write_bytes(inputs.read_bytes())
+    relax("-o", "out.xyz", "--weights", weights, "--steps", 2, "--", "-in.xyz")
+    assert len(ase.io.read("out.xyz", ":")) == 3
+
+
 @pytest.mark.parametrize("ending", ["smi", "smiles"])
 def test_a_list_of_smiles_may_come_through_a_pipe_and_be_compressed(tmp_path, weights, monkeypatch, ending):
     for k, content in enumerate((b"CCO ethanol\nC methane\n", gzip.compress(b"CCO ethanol\nC methane\n"))):
