@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    rest = arguments[1:]
-    # inputs may stand on both sides of options, but for those after --, of which argparse loses track there
-    chosen = parser.parse_args(rest) if "--" in rest else parser.parse_intermixed_args(rest)
+    chosen = parser.parse_intermixed_args(_without_dashes(arguments[1:]))  # inputs may stand on both sides of options
     from morered.extras import MissingExtra
 
     try:
@@ -54,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has enough
         discard(sys.stdout)
         return 0
+
+
+def _without_dashes(words: list[str]) -> list[str]:
+    """The words without ``--``, of which argparse loses track there: names after it that begin with a dash become ``./-name``."""
+    if "--" not in words:
+        return words
+    end = words.index("--")
+    return words[:end] + [f"./{word}" if word.startswith("-") and word != "-" else word for word in words[end + 1 :]]
 
 
 def _overview() -> argparse.ArgumentParser:

@@ -64,8 +64,10 @@ def embedded(smiles: str, index: int, seed: int, name: str | None = None, source
         record.numbers, record.positions = np.asarray(numbers, np.uint8), positions[0]
         record.template, record.charge, record.unpaired = drawing(smiles)
     except SmilesError as error:
-        several = "; --conformers 1 takes it, and --desalt with that its largest one alone" if "." in smiles else ""
-        record.fail(f"{error}{several}")
+        several = str(error).endswith(" molecules")
+        record.fail(
+            f"{error}; morered relax --conformers 1 takes it, and with --desalt its largest one" if several else str(error)
+        )
     return record
 
 

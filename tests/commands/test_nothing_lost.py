@@ -159,7 +159,7 @@ def test_only_molecules_go_to_standard_output_and_a_table_is_csv(alcohol, tmp_pa
     monkeypatch.chdir(tmp_path)
     for option in ("--table", "--html", "--trajectory"):
         assert relax(alcohol, "-o", "x.xyz", option, "-") == 2
-        assert "- is standard output, where the molecules go" in capsys.readouterr().err
+        assert "only molecules go to standard output" in capsys.readouterr().err
     for name in ("t.xlsx", "t.parquet", "t.xlsx.gz"):
         assert relax(alcohol, "-o", "x.xyz", "--table", name) == 2
         assert "a table is written as CSV" in capsys.readouterr().err

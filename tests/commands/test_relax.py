@@ -255,6 +255,8 @@ def test_an_input_may_begin_with_a_dash(tmp_path, inputs, weights, monkeypatch):
     (tmp_path / "-in.xyz").write_bytes(inputs.read_bytes())
     relax("-o", "out.xyz", "--weights", weights, "--steps", 2, "--", "-in.xyz")
     assert len(ase.io.read("out.xyz", ":")) == 3
+    relax("-in.xyz".replace("-in", "./-in"), "-o", "both.xyz", "--weights", weights, "--steps", 2, "--", "-in.xyz")
+    assert len(ase.io.read("both.xyz", ":")) == 6
 
 
 @pytest.mark.parametrize("ending", ["smi", "smiles"])
@@ -280,4 +282,4 @@ def test_a_refused_drawing_comes_out_as_it_went_in(tmp_path, weights):
 
 def test_a_salt_is_told_what_takes_it(tmp_path, capsys):
     assert relax("-s", "[Na+].CC(=O)[O-]", "-o", tmp_path / "out.sdf") == 1
-    assert "is 2 molecules; --conformers 1 takes it" in capsys.readouterr().err
+    assert "is 2 molecules; morered relax --conformers 1 takes it" in capsys.readouterr().err

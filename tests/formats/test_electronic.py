@@ -179,3 +179,9 @@ def test_what_is_not_stated_is_not_written_as_if_it_were(tmp_path):
         assert not again.problems
         assert [record.unpaired for record in again.records] == [None, 2]
         assert [record.charge for record in again.records] == [None, None]
+
+
+def test_data_fields_of_an_sdf_mean_many_things():
+    for fields in (">  <CHARGE>\n2\n\n", ">  <NET_CHARGE>\n2\n\n", ">  <Multiplicity>\nhigh\n\n"):
+        (record,) = sdf(lines="M  CHG  1   1  -1\n", fields=fields).records
+        assert (record.problem, record.charge, record.unpaired) == (None, -1, None)

@@ -66,3 +66,7 @@ def test_an_input_of_gaussian_states_charge_and_multiplicity(tmp_path, head, cha
     (tmp_path / "in.gjf").write_text(f"%chk=a\n# HF/6-31G*\n# opt\n\na title of\n2 1\n\n{head}\n{atoms}\n")
     (record,) = read(tmp_path / "in.gjf").records
     assert (record.problem, record.charge, record.unpaired) == (None, charge, unpaired)
+    with open(tmp_path / "in.gjf", "a") as file:  # a further step at this geometry, as an electron is taken
+        file.write("--Link1--\n%chk=a\n# HF/6-31G* geom=check\n\ntitle\n\n2 2\n\n")
+    (record,) = read(tmp_path / "in.gjf").records
+    assert (record.charge, record.unpaired) == (charge, unpaired)

@@ -309,3 +309,25 @@ def test_a_compressed_file_that_is_cut_off_has_what_comes_before(tmp_path, name)
     assert 20 < len(reading.good) == len(reading.records) - 1
     assert reading.structures().names == structures.names[: len(reading.good)]
     assert reading.problems == [f"{path} after {len(reading.good)} molecules: the compressed file is cut off"]
+
+
+def test_a_piece_of_a_line_is_no_number(tmp_path):
+    path = tmp_path / "x.xyz.gz"
+    text = (XYZ * 2)[:-5]  # within the last coordinate
+    path.write_bytes(gzip.compress(text.encode())[:-8])  # without the sum at its end: cut off
+    assert len(formats.read(path).good) == 1
+
+
+@pytest.mark.parametrize("name", ["x.pdb.gz", "x.mol2.gz"])
+def test_the_last_molecule_of_a_cut_off_file_without_ends_is_not_taken(tmp_path, name):
+    pdb = "ATOM      1  O   HOH A   1       0.000   0.000   0.000\nATOM      2  H   HOH A   1       0.970   0.000   0.000\n"
+    mol2 = "@<TRIPOS>MOLECULE\nw\n 2 1\nSMALL\nNO_CHARGES\n@<TRIPOS>ATOM\n1 O1 0 0 0 O.3\n2 H1 0.97 0 0 H\n"
+    path = tmp_path / name
+    path.write_bytes(gzip.compress((pdb if "pdb" in name else mol2).encode())[:-8])
+    assert formats.read(path).good == []
+
+
+@pytest.mark.parametrize(("limit", "good"), [(100_000, 300), (1000, 0)])
+def test_a_limit_holds_for_what_comes_through_a_pipe_too(monkeypatch, limit, good):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(XYZ.encode() * 300))))
+    assert len(formats.read("-", max_unpacked=limit).good) == good

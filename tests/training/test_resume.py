@@ -138,7 +138,8 @@ def test_a_run_from_other_weights_of_the_same_name_starts_anew(quick: Run, caplo
     quick("before", seed=1)
     with caplog.at_level(logging.WARNING, "morered"):
         again = quick("run", init=str(before))
-    assert "starts anew" in caplog.text
+    assert "starts anew, and it is kept as other.ckpt" in caplog.text
+    assert (again.parent / "checkpoints" / "other.ckpt").exists()
     assert any(not torch.equal(first[name], value) for name, value in tensors(again).items())
     assert same(again, quick("fresh", init=str(before)))
 

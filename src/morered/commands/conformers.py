@@ -208,6 +208,6 @@ def _summarise(ensemble: Ensemble, molecules: int, refused: int) -> None:
     verdicts = Counter(verdict.decode() for verdict in everything.column("verdict").tolist())
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     ranking = [name.decode() for name in everything.column("energy_method").tolist() if name]
-    others = f"; {refused} molecules were refused" if refused else ""
-    say(f"{len(everything)} conformers of {molecules} molecules: {counts}{others}")
+    others = f"; {refused} refused" if refused else ""
+    say(f"{len(everything)} conformers of {molecules} molecules{': ' if counts else ''}{counts}{others}")
     say(f"{len(ensemble.kept)} different ones are kept, " + (f"ranked by {ranking[0]}" if ranking else "in no order"))

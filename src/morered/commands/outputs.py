@@ -34,7 +34,7 @@ def problem_of(
     """
     further = [path for path in (steps, table, *others) if path]
     if "-" in further:
-        return "- is standard output, where the molecules go (-o): give the name of a file"
+        return "-: only molecules go to standard output: give the name of a file"
     sources = {os.path.realpath(path) for path in inputs if path != "-"}
     seen: set[str] = set()
     for path in (*([output] if output and output != "-" else []), *further):

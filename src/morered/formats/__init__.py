@@ -130,7 +130,7 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
     label, stem = label_of(source), stem_of(source)
     try:
         if os.fspath(source) == STDIN and format is None:
-            text = read_text(source)
+            text = read_text(source, max_unpacked)
             return _parser_of(text)(text, label, stem)
         require_modest(source, max_unpacked)
         name = kind_of(source, format)
@@ -140,17 +140,19 @@ def read(source: str | os.PathLike[str], format: str | None = None, max_unpacked
     except SourceProblem as problem:
         if not (problem.text or "").strip():
             return file_problem(label, stem, str(problem))
-        return _cut_off(problem, label, stem)
+        return _cut_off(problem, label, stem, kind_of(source, format))
 
 
-def _cut_off(problem: SourceProblem, label: str, stem: str) -> Reading:
+def _cut_off(problem: SourceProblem, label: str, stem: str, kind: str | None) -> Reading:
     """The molecules that a source has before it ends too soon, and one that says so."""
     text = problem.text or ""
+    text = text[: text.rfind("\n$$$$") + 6] if kind == "sdf" else text[: text.rfind("\n") + 1]  # no piece of a line
     try:
         before = _parser_of(text)(text, label, stem)
     except SourceProblem:
         return file_problem(label, stem, str(problem))
-    whole = before.records[:-1] if before.records and before.records[-1].problem is not None else before.records
+    begun = kind in ("pdb", "mol2") or (before.records and before.records[-1].problem is not None)
+    whole = before.records[:-1] if begun else before.records
     broken = Record(f"{stem}/rest", len(whole), label, problem=f"{label} after {len(whole)} molecules: {problem}")
     return Reading(label, [*whole, broken], before.remarks)
 

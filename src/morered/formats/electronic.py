@@ -6,7 +6,7 @@ unpaired, uhf                   unpaired electrons
 multiplicity, mult, spin        unpaired electrons and one (ORCA, Gaussian, OMol25, AIMNet2); spin 0 is a closed shell
 initial_charges (per atom)      ASE's: their sum is the total charge where ``charge`` is not given
 
-Names may be written in small or large letters.
+Names may be written in small or large letters; in data fields of an SDF, which mean many things, only as above and ``charge``.
 """
 
 from __future__ import annotations
@@ -66,8 +66,10 @@ def whole_number(value: Any) -> int | None:
     return int(number)
 
 
-def charge_of(info: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> int | None:
+def charge_of(info: Mapping[str, Any], arrays: Mapping[str, NDArray], other_names: bool = True) -> int | None:
     """The total charge in e that a molecule's values state; None where they do not.
+
+    Without ``other_names`` only ``charge`` counts, as it is written here.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def charge_of(info: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> int | N
         If ``charge`` is no whole number, or there are initial charges alone and they do not add up to one.
     """
     found: dict[str, int] = {}
-    for name, value in _of_names(info, _TOTAL):
+    for name, value in _of_names(info, _TOTAL if other_names else _TOTAL[:1], other_names):
         try:
             number = whole_number(value)
         except ValueError:
@@ -100,8 +102,10 @@ def charge_of(info: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> int | N
     return round(total)
 
 
-def unpaired_of(info: Mapping[str, Any]) -> int | None:
+def unpaired_of(info: Mapping[str, Any], other_names: bool = True) -> int | None:
     """The unpaired electrons that a molecule's values state; None where they do not.
+
+    Without ``other_names`` only names that are written as here count.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def unpaired_of(info: Mapping[str, Any]) -> int | None:
         If a value is no number of electrons, or two of them contradict each other.
     """
     found: dict[str, int] = {}
-    for name, value in _of_names(info, _UNPAIRED):
+    for name, value in _of_names(info, _UNPAIRED, other_names):
         key = name.casefold()
         less = _UNPAIRED[key]
         try:
@@ -117,7 +121,7 @@ def unpaired_of(info: Mapping[str, Any]) -> int | None:
             if number is not None and number < less and not (key == "spin" and number == 0):
                 raise ValueError
         except ValueError:
-            if key in _PROSE:
+            if key in _PROSE or name != key:
                 continue
             raise ElectronsProblem(f"its {name} cannot be read: {_short(value)}") from None
         if number is not None:
@@ -127,9 +131,10 @@ def unpaired_of(info: Mapping[str, Any]) -> int | None:
     return next(iter(found.values()), None)
 
 
-def _of_names(info: Mapping[str, Any], names: Collection[str]) -> list[tuple[str, Any]]:
-    """The values under these names, in small or large letters."""
-    return [(name, value) for name, value in info.items() if isinstance(name, str) and name.casefold() in names]
+def _of_names(info: Mapping[str, Any], names: Collection[str], in_any_letters: bool) -> list[tuple[str, Any]]:
+    """The values under these names."""
+    texts = [(name, value) for name, value in info.items() if isinstance(name, str)]
+    return [(name, value) for name, value in texts if (name.casefold() if in_any_letters else name) in names]
 
 
 def check(numbers: NDArray[np.integer], charge: int | None, unpaired: int | None) -> None:

@@ -43,6 +43,7 @@ def completed(reading: Reading, kind: str, text: str) -> Reading:
     stated = list(_CHARGES[kind].finditer(text))
     for record in records:
         if stated and record.problem is None:
-            record.charge = int(stated[-1]["charge"])
-            record.unpaired = int(stated[-1]["multiplicity"]) - 1
+            of_it = stated[0 if kind == "gaussian-in" else -1]  # a further step of an input has no geometry of its own
+            record.charge = int(of_it["charge"])
+            record.unpaired = int(of_it["multiplicity"]) - 1
     return Reading(reading.source, records, remarks)

@@ -231,10 +231,11 @@ def settle_electrons(record: Record) -> None:
     if record.problem is not None or record.numbers is None:
         return
     try:
+        loosely = record.template is None  # whoever states bonds states charges with them; other values may mean anything
         if record.charge is None:
-            record.charge = electronic.charge_of(record.info, record.arrays)
+            record.charge = electronic.charge_of(record.info, record.arrays, loosely)
         if record.unpaired is None:
-            record.unpaired = electronic.unpaired_of(record.info)
+            record.unpaired = electronic.unpaired_of(record.info, loosely)
         electronic.check(record.numbers, record.charge, record.unpaired)
     except electronic.ElectronsProblem as problem:
         record.fail(str(problem))

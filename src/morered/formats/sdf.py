@@ -390,9 +390,13 @@ def _mol_block(template: Chem.Mol, name: str, positions: NDArray[np.floating]) -
         return Chem.MolToMolBlock(molecule, includeStereo=flat, kekulize=False, forceV3000=large)
 
 
+#: RDKit's name of a block's second line, which says in its columns 21 and 22 whether it is a drawing.
+_INFO = "_MolFileInfo"
+
+
 def _is_drawing(template: Chem.Mol, positions: NDArray[np.floating]) -> bool:
     """Whether a template is a drawing whose atoms are still where they are drawn."""
-    if not template.GetNumConformers() or template.GetConformer().Is3D():
+    if not template.GetNumConformers() or not template.HasProp(_INFO) or template.GetProp(_INFO)[20:22] != "2D":
         return False
     return np.allclose(template.GetConformer().GetPositions(), positions, atol=1e-3)
 

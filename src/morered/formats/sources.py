@@ -100,8 +100,8 @@ def require_modest(path: str | os.PathLike[str], limit: int) -> None:
                 )
 
 
-def read_text(source: str | os.PathLike[str]) -> str:
-    """The text of a file or of standard input ("-"); UTF-8 unless a byte order mark says UTF-16.
+def read_text(source: str | os.PathLike[str], max_unpacked: int = MAX_UNPACKED) -> str:
+    """The text of a file or of standard input ("-"), which may unpack to so many bytes; UTF-8 unless a mark says UTF-16.
 
     A byte here and there that is no text is replaced; the molecule that it stands in is told of by its reader.
 
@@ -112,7 +112,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
     """
     try:
         if os.fspath(source) == STDIN:
-            content = _unpacked(sys.stdin.buffer.read())
+            content = _unpacked(sys.stdin.buffer.read(), max_unpacked)
         else:
             require_file(source)
             opener = _OPENERS.get(Path(source).suffix.lower(), open)
@@ -124,8 +124,7 @@ def read_text(source: str | os.PathLike[str]) -> str:
         raise SourceProblem("the compressed file is cut off") from None
     except (OSError, lzma.LZMAError, zlib.error) as error:
         raise SourceProblem(f"cannot be read: {error}") from None
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    text = content.decode(encoding, errors="replace")
+    text = _decoded(content)
     if not text.strip():
         raise SourceProblem("nothing came in" if os.fspath(source) == STDIN else "the file is empty")
     if "\0" in text and len(_NO_TEXT.findall(text)) > _STRAY_SHARE * len(text):
@@ -140,19 +139,24 @@ def _until_cut_off(file: Any) -> bytes:
         while piece := file.read1(_PIECE):
             pieces.append(piece)
     except EOFError:
-        raise SourceProblem("the compressed file is cut off", b"".join(pieces).decode("utf-8", "replace")) from None
+        raise SourceProblem("the compressed file is cut off", _decoded(b"".join(pieces))) from None
     return b"".join(pieces)
 
 
-def _unpacked(content: bytes) -> bytes:
+def _decoded(content: bytes) -> str:
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    return content.decode(encoding, errors="replace")
+
+
+def _unpacked(content: bytes, limit: int) -> bytes:
     """What came through a pipe, unpacked where its first bytes say that it is compressed."""
     opener = next((_OPENERS[ending] for mark, ending in _PACKED if content.startswith(mark)), None)
     if opener is None:
         return content
     with opener(io.BytesIO(content), "rb") as file:
-        unpacked = file.read(MAX_UNPACKED + 1)
-    if len(unpacked) > MAX_UNPACKED:
-        raise SourceProblem(f"unpacks to more than {MAX_UNPACKED / 1e9:g} GB: write it into a file and split it")
+        unpacked = file.read(limit + 1)
+    if len(unpacked) > limit:
+        raise SourceProblem(f"unpacks to more than {limit / 1e9:g} GB: --max-unpacked GB allows more, or unpack it and split it")
     return unpacked
 
 
@@ -168,7 +172,7 @@ def stream_lines(source: str | os.PathLike[str]) -> Iterator[str]:
         `MAX_LINE` characters.
     """
     if os.fspath(source) == STDIN:
-        yield from read_text(source).splitlines()
+        yield from (line.removesuffix("\r") for line in read_text(source).split("\n"))
         return
     try:
         require_file(source)

@@ -93,8 +93,9 @@ class Study:
         return settings.diffusion.T
 
     def predicted_steps(self, methods: Iterable[str]) -> dict[str, int]:
-        """Method -> T of the network that predicts its time steps."""
-        return {method: self.steps_of_process(self.models_of(method)["time"]) for method in methods}
+        """Method -> T of the network that predicts its time steps, or, where none does, its noise."""
+        models = {method: self.models_of(method) for method in methods}
+        return {method: self.steps_of_process(of_it.get("time", of_it["noise"])) for method, of_it in models.items()}
 
     @property
     def base_methods(self) -> list[str]:

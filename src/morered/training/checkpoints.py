@@ -11,7 +11,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -97,7 +97,13 @@ class Checkpoints:
             _log.warning("%s cannot be read (%s); the training starts anew", path, error)
             return None
         if state.get("version") != _VERSION or state.get("identity") != self.identity:
-            _log.warning("%s belongs to another model, other settings or other data; the training starts anew", path)
+            kept = path.with_name("other.ckpt")
+            with suppress(FileNotFoundError):  # another process of the training has moved it
+                path.rename(kept)
+            _log.warning(
+                "%s belongs to another model, other settings or other data; the training starts anew, and it is kept as %s",
+                path, kept.name,
+            )  # fmt: skip
             return None
         return state
 

@@ -5,6 +5,7 @@ import pytest
 from ase.build import molecule
 from relaxation_support import Oracle, Springs, model
 
+from morered.frozen import with_frozen
 from morered.models.weights import WeightsHeader
 from morered.relaxation import DiffusionMethod, PotentialMethod, relax
 from morered.relaxation.methods import preset
@@ -63,14 +64,29 @@ def test_a_model_that_does_not_say_does_not_count(sizes, common):
     assert common_sizes(sizes) == common
 
 
-def test_several_fragments_are_noted_and_promise_nothing():
+@pytest.mark.parametrize("distance", [8, 12, 15, 40])
+def test_several_fragments_are_noted_and_promise_nothing(distance: float):
     water = molecule("H2O")
-    positions = np.concatenate([water.positions, water.positions + np.array([0, 0, 12])])
+    positions = np.concatenate([water.positions, water.positions + np.array([0, 0, distance])])
     both = Structures.build([[*water.numbers] * 2], [positions], ["dimer"])
     done = relax(both, preset("organic")).structures
     assert "it is in 2 fragments, and the network sees nothing of how those lie" in done.column("reason")[0].decode()
     apart = np.linalg.norm(done.positions[3:].mean(axis=0) - done.positions[:3].mean(axis=0))
-    assert apart == pytest.approx(12, abs=2e-3)  # what is out of sight stays where it was, to the grid of its frame
+    assert apart == pytest.approx(distance, abs=2e-3)  # what is out of sight stays where it was, to the grid of its frame
     assert np.isnan(done.column("expected_rmsd")).all()
     assert np.isnan(done.column("expected_energy")).all()
     assert "fragments" not in relax(both, preset("mmff94"), workers=1).structures.column("reason")[0].decode()
+
+
+def test_a_frozen_fragment_stays_and_the_other_one_beside_it():
+    water = molecule("H2O")
+    positions = np.concatenate([water.positions, water.positions + np.array([0, 0, 30])])
+    both = Structures.build([[*water.numbers] * 2], [positions], ["dimer"])
+    done = relax(with_frozen(both, np.arange(6) < 3), preset("organic")).structures
+    np.testing.assert_array_equal(done.positions[:3], positions[:3])
+    assert done.positions[3:].mean(axis=0) == pytest.approx(positions[3:].mean(axis=0), abs=2e-3)
+
+
+def test_what_is_refused_for_its_elements_costs_the_others_nothing():
+    given = Structures.build([[200, 1], [8, 1, 1]], [[[0, 0, 0], [0, 0, 1]], molecule("H2O").positions], ["odd", "water"])
+    assert relax(given, preset("organic")).verdicts == ["refused", "converged"]

@@ -16,7 +16,10 @@ def with_expected(judged: Structures, calibration: Calibration) -> Structures:
     """
     known = {"last_time": judged.column("last_time"), "n_atoms": judged.sizes, "moved": judged.column("moved")}
     rmsd_left, energy_left = calibration.expected(known)
-    gone = np.isin(judged.column("verdict"), (b"refused", b"failed")) | (pieces(judged) > 1)
+    gone = np.isin(judged.column("verdict"), (b"refused", b"failed"))
+    there = np.flatnonzero(~gone)
+    if len(there):
+        gone[there] = pieces(judged[there]) > 1
     values = {"expected_rmsd": (rmsd_left, "Å"), "expected_energy": (energy_left, "kcal/mol")}
     columns = {name: Column(np.where(gone, np.nan, found), unit) for name, (found, unit) in values.items()}
     return judged.with_columns({**judged.columns, **columns})
