@@ -76,6 +76,7 @@ def test_parts_are_gathered_whatever_failed_in_them(hydrogens, tmp_path):
 def test_differences_are_against_the_same_inputs_reference():
     sources = pd.DataFrame(
         {
+            "testset": ["t"] * 4,
             "id": ["x", "x", "y", "y"],
             "source": [sampling.REFERENCE, "JT", sampling.REFERENCE, "JT"],
             "geometry": ["xr", "xj", "yr", "xj"],

@@ -14,12 +14,23 @@ def runs():
     """Three inputs, two calculators; one optimisation hit the cap and one failed."""
     rows = []
     for calculator, cycles in (("pbe0", 9), ("gfn2", -1)):
-        for source, steps in ((REFERENCE, [1, 2, 3]), (INPUT, [10, 20, 30]), ("JT", [5, 10, 15])):
-            for k, count in enumerate(steps):
-                rows.append((calculator, f"m{k}", source, 0.5, count, cycles * count, 2.0 * count, "converged", 1))
+        for source, gradients in ((REFERENCE, [1, 2, 3]), (INPUT, [10, 20, 30]), ("JT", [5, 10, 15])):
+            for k, count in enumerate(gradients):
+                rows.append((calculator, "t", f"m{k}", source, 0.5, count, cycles * count, 2.0 * count, "converged", 1))
     frame = pd.DataFrame(
         rows,
-        columns=["calculator", "id", "source", "relaxation_seconds", "steps", "cycles", "seconds", "status", "same_minimum"],
+        columns=[
+            "calculator",
+            "testset",
+            "id",
+            "source",
+            "relaxation_seconds",
+            "gradients",
+            "cycles",
+            "seconds",
+            "status",
+            "same_minimum",
+        ],
     )
     pbe0 = frame["calculator"] == "pbe0"
     frame.loc[pbe0 & (frame["id"] == "m2") & (frame["source"] == INPUT), ["status", "same_minimum"]] = ["step-cap", -1]
@@ -33,14 +44,14 @@ def test_numbers_by_hand(runs):
     assert list(table.index) == [(c, s) for c in TITLES for s in (REFERENCE, INPUT, "JT")]
     raw, jt = table.loc[("pbe0", INPUT)], table.loc[("pbe0", "JT")]
     assert raw.converged_percent == jt.converged_percent == pytest.approx(200 / 3)
-    assert (raw.median_steps, jt.median_steps) == (15, 10)
-    assert jt.steps_of_input == 0.5  # of m0 alone, where both converged
+    assert (raw.median_gradients, jt.median_gradients) == (15, 10)
+    assert jt.gradients_of_input == 0.5  # of m0 alone, where both converged
     assert jt.mean_cycles == 90
     assert jt.mean_seconds == 20
     assert jt.same_minimum_percent == 50
     assert jt.same_as_input_percent == 0
     assert np.isnan(table.loc[("gfn2", "JT")].mean_cycles)
-    assert table.loc[("gfn2", "JT")].steps_of_input == 0.5
+    assert table.loc[("gfn2", "JT")].gradients_of_input == 0.5
 
 
 def test_files(runs, tmp_path, assert_figure):

@@ -26,7 +26,6 @@ KEPT = {
     "datasets.files": "a part of QM7-X, whose whole is 92 GB",
     "datasets.sources": "a mirror of the downloads",
     "energies.timeout": "a field that never converges would hold its job",
-    "savings.fmax": "the criterion of another program",
     "savings.timeout": "an optimisation that never converges would hold its job",
     "examples.methods": "a study whose methods have other names",
     "libraries.finish": "docs/libraries.md",

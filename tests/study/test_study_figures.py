@@ -61,7 +61,9 @@ def test_what_the_rules_choose(config):
     assert study.plan("figA1") == {"model": "time", "images": "photographs"}
     assert study.plan("figB1") == {"testset": "modes", "variants": ["ITP", "AS", "JT"], "scattered": ["ITP", "AS", "JT", "MLFF"]}
     assert study.plan("figB2") == {"testsets": ["modes", "diffused"], "methods": ["ITP", "AS", "JT", "MLFF"]}
-    assert study.plan("fig6") == study.plan("savings") == {"testset": "modes", "methods": ["ITP", "AS", "JT", "MLFF", "MMFF94"]}
+    methods = ["ITP", "AS", "JT", "MLFF", "MMFF94"]
+    assert study.plan("fig6") == {"testset": "modes", "methods": methods}
+    assert study.plan("savings") == {"testsets": ["modes"], "methods_of": {"modes": methods}}
     table = study.plan("tableD")
     assert table["models"] == ["noise", "time", "jt", "mlff"]
     assert table["roles"]["AS"] == {"noise": "noise", "time": "time"}
@@ -108,7 +110,7 @@ LACKING = [
     ("fig6", ("testsets", {}), ["fig6", "testsets"]),
     ("fig6", ("energies", {"methods": ["JT", "MLF"]}), ["energies.methods.1", "'MLF'"]),
     ("savings", ("savings", {"methods": ["MLF"]}), ["savings.methods.0", "'MLF'"]),
-    ("savings", ("savings", {"testset": "nowhere"}), ["savings.testset", "'nowhere'"]),
+    ("savings", ("savings", {"testsets": ["nowhere"]}), ["savings.testsets", "'nowhere'"]),
     ("figB2", ("methods", ["MMFF94"]), ["figB2", "every test set"]),
     ("figB3", ("methods", ["JT"]), ["figB3", "representation is so3net"]),
     ("figC3", ("methods", ["MMFF94"]), ["figC3", "source: train"]),
@@ -141,8 +143,16 @@ def test_a_sample_may_be_of_another_test_set_than_the_first(config):
     last = list(config["testsets"])[-1]
     study = Study({**config, "energies": {"testset": last}})
     assert study.plan("fig6")["testset"] == last
-    assert study.plan("savings")["testset"] != last
+    assert last not in study.plan("savings")["testsets"]
     assert study.plan("fig6")["methods"] == study.methods_of(last)
+
+
+def test_savings_may_be_of_several_test_sets_each_with_the_methods_that_relax_it(config):
+    first, *_, last = config["testsets"]
+    config["methods"]["MMFF94"]["testsets"] = [last]
+    study = Study({**config, "savings": {"testsets": [first, last], "methods": ["JT", "MMFF94"], "molecules": 5}})
+    assert study.plan("savings") == {"testsets": [first, last], "methods_of": {first: ["JT"], last: ["JT", "MMFF94"]}}
+    assert study.sources_at_most("savings") == 2 * 5 * (2 + 2)
 
 
 def test_methods_that_do_not_relax_the_first_test_set_are_refused(config):

@@ -79,7 +79,7 @@ def test_optimisations_start_from_the_same_sample(finished):
     runs = pd.read_csv(finished.results / "savings/savings.csv")
     assert set(runs["calculator"]) == {"pbe0", "gfn2"}
     assert set(runs["source"]) == {"reference", "input", "MMFF94"}
-    assert (runs["steps"] == finished.config["savings"]["steps"]).all()
+    assert runs["gradients"].between(2, finished.config["savings"]["steps"] + 1).all()
     assert (runs.loc[runs["calculator"] == "pbe0", "cycles"] > 2).all()
 
 

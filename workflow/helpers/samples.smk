@@ -2,15 +2,21 @@
 from morered.energies import cost
 
 
+def methods_sampled(figure):
+    """Test set -> methods whose results are sampled for a figure."""
+    plan = STUDY.plan(figure)
+    return plan["methods_of"] if "methods_of" in plan else {plan["testset"]: plan["methods"]}
+
+
 def sampled(figure):
-    """Input of a rule: a figure's test set, its minima, and the relaxed structures of its methods in the order of its plan."""
+    """Input of a rule: a figure's test sets, their minima, and the relaxed structures of the methods on each, in this order."""
 
     def files(wildcards):
-        plan = STUDY.plan(figure)
+        methods = methods_sampled(figure)
         return {
-            "inputs": STUDY.inputs(plan["testset"]),
-            "minima": STUDY.minima(plan["testset"]),
-            "relaxed": [STUDY.relaxed(plan["testset"], method) for method in plan["methods"]],
+            "inputs": [STUDY.inputs(testset) for testset in methods],
+            "minima": [STUDY.minima(testset) for testset in methods],
+            "relaxed": [STUDY.relaxed(testset, method) for testset in methods for method in methods[testset]],
         }
 
     return files

@@ -12,7 +12,7 @@ rule sample_energies:
         f"{ROOT}/logs/sample_energies.log",
     params:
         settings=STUDY.sampling("energies"),
-        plan=plan_of(FIGURES["fig6"]),
+        methods=lambda wildcards: methods_sampled("fig6"),
     conda:
         "../../envs/morered.yaml"
     message:
@@ -64,7 +64,7 @@ rule sample_savings:
         f"{ROOT}/logs/sample_savings.log",
     params:
         settings=STUDY.sampling("savings"),
-        plan=plan_of(FIGURES["savings"]),
+        methods=lambda wildcards: methods_sampled("savings"),
     conda:
         "../../envs/morered.yaml"
     message:
@@ -86,7 +86,6 @@ rule optimise_geometries:
         calculator="pbe0|gfn2|gfn1|aimnet2",
     params:
         level=level_of_savings,
-        fmax=STUDY.settings.savings.fmax,
         steps=STUDY.settings.savings.steps,
         chunks=lambda wildcards: chunks_of_savings(wildcards.calculator),
         timeout=STUDY.settings.savings.timeout,

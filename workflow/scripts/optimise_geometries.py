@@ -12,7 +12,6 @@ with logged(snakemake):
             geometries,
             snakemake.wildcards.calculator,
             params.level,
-            fmax=params.fmax,
             steps=params.steps,
             folder=f"{out}.pieces",
             workers=snakemake.threads,

@@ -149,6 +149,7 @@ def energies_of(sources: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     joined = sources.merge(points, how="left", on="geometry", validate="many_to_one", indicator=True)
     if (lost := joined.loc[joined["_merge"] == "left_only", "geometry"]).size:
         raise ValueError(f"there is no single point of {lost.iloc[0]!r}")
-    zero = joined[joined["source"] == REFERENCE].set_index("id")["total_eV"]
-    difference = (joined["total_eV"] - joined["id"].map(zero)) * KCAL_MOL_PER_EV
+    key = ["testset", "id"]
+    zero = joined[joined["source"] == REFERENCE].set_index(key)["total_eV"]
+    difference = (joined["total_eV"] - zero.reindex(pd.MultiIndex.from_frame(joined[key])).to_numpy()) * KCAL_MOL_PER_EV
     return joined.drop(columns="_merge").assign(difference_kcal_mol=difference)

@@ -20,7 +20,7 @@ REFERENCE, INPUT = "reference", "input"
 #: Å; geometries whose coordinates agree to this are one.
 SAME = 1e-5
 #: Columns of what `collect` says of each input and source.
-COLUMNS = ("id", "reference", "n_atoms", "source", "geometry", "relaxation_seconds", "bond_change", "distance_change")
+COLUMNS = ("testset", "id", "reference", "n_atoms", "source", "geometry", "relaxation_seconds", "bond_change", "distance_change")
 
 
 def sample(inputs: Structures, count: int | None, seed: int, max_atoms: int | None = None) -> Structures:
@@ -47,11 +47,15 @@ def sample(inputs: Structures, count: int | None, seed: int, max_atoms: int | No
     return inputs[np.sort(allowed[chosen])]
 
 
-def collect(inputs: Structures, minima: Structures, relaxed: Mapping[str, Structures]) -> tuple[Structures, pd.DataFrame]:
+def collect(
+    testset: str, inputs: Structures, minima: Structures, relaxed: Mapping[str, Structures]
+) -> tuple[Structures, pd.DataFrame]:
     """The distinct geometries of the sample, and which of them each input and source has.
 
     Parameters
     ----------
+    testset
+        Its name.
     inputs
         The sample.
     minima
@@ -62,7 +66,8 @@ def collect(inputs: Structures, minima: Structures, relaxed: Mapping[str, Struct
     Returns
     -------
     Structures
-        Distinct geometries in order of appearance: their ids say of which input and source they are the first.
+        Distinct geometries in order of appearance, with their charges: their ids say of which test set, input and source they are
+        the first.
     DataFrame
         `COLUMNS`, a row for each input and each of "reference", "input" and the methods: ``geometry`` is the id of its
         geometry; ``relaxation_seconds`` what the method took (0 for reference and input); ``bond_change`` and
@@ -88,20 +93,22 @@ def collect(inputs: Structures, minima: Structures, relaxed: Mapping[str, Struct
         require_same_atoms(structures, bare)
 
     first: dict[bytes, str] = {}
-    geometries: list[tuple[str, NDArray, NDArray]] = []
+    geometries: list[tuple[str, NDArray, NDArray, int, int]] = []
     rows = []
     for m in range(len(bare)):
         name, numbers, _ = bare.molecule(m)
         _, _, exact = references.molecule(m)
         pairs = bonds(numbers, exact)
+        charge, unpaired = int(bare.charges[m]), int(bare.unpaired[m])
         for source, structures in sources.items():
             _, _, positions = structures.molecule(m)
-            key = _key(numbers, positions)
+            key = _key(numbers, positions, charge, unpaired)
             if key not in first:
-                first[key] = f"{name}|{source}"
-                geometries.append((first[key], numbers, np.asarray(positions, np.float64)))
+                first[key] = f"{testset}|{name}|{source}"
+                geometries.append((first[key], numbers, np.asarray(positions, np.float64), charge, unpaired))
             rows.append(
                 (
+                    testset,
                     name,
                     references.molecule(m).id,
                     len(numbers),
@@ -112,8 +119,9 @@ def collect(inputs: Structures, minima: Structures, relaxed: Mapping[str, Struct
                     _change(positions, exact, *np.triu_indices(len(numbers), k=1)),
                 )
             )
-    ids, numbers_of, positions_of = zip(*geometries, strict=True) if geometries else ((), (), ())
-    return Structures.build(numbers_of, positions_of, ids), pd.DataFrame(rows, columns=list(COLUMNS))
+    ids, numbers_of, positions_of, *electrons = zip(*geometries, strict=True) if geometries else ((), (), (), (), ())
+    distinct = Structures.build(numbers_of, positions_of, ids).with_electrons(*electrons)
+    return distinct, pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def methods_of(sources: Iterable[str]) -> list[str]:
@@ -121,12 +129,13 @@ def methods_of(sources: Iterable[str]) -> list[str]:
     return [source for source in dict.fromkeys(sources) if source not in (REFERENCE, INPUT)]
 
 
-def _key(numbers: NDArray, positions: NDArray[np.floating]) -> bytes:
-    """What tells geometries apart: elements, and coordinates about their mean."""
+def _key(numbers: NDArray, positions: NDArray[np.floating], charge: int, unpaired: int) -> bytes:
+    """What tells geometries apart: elements, coordinates about their mean, and electrons."""
     points = np.asarray(positions, np.float64)
     with np.errstate(invalid="ignore"):
         rounded = np.round((points - points.mean(axis=0)) / SAME)
-    return hashlib.sha256(np.asarray(numbers, np.uint8).tobytes() + (rounded + 0.0).tobytes()).digest()
+    electrons = f"{charge} {unpaired} ".encode()
+    return hashlib.sha256(electrons + np.asarray(numbers, np.uint8).tobytes() + (rounded + 0.0).tobytes()).digest()
 
 
 def _change(positions: NDArray, exact: NDArray, first: NDArray[np.integer], second: NDArray[np.integer]) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from morered import resumable
 from morered.chemistry import same_bonds
-from morered.energies.optimise import FMAX, calculator, optimise
+from morered.energies.optimise import calculator, optimise
 from morered.energies.sampling import REFERENCE
 from morered.metrics.rmsd import rmsd
 from morered.parallel import Progress
@@ -24,10 +24,10 @@ from morered.units import KCAL_MOL_PER_EV
 #: Optimisations that end at the usual threshold leave soft torsions a few hundredths of an Å apart.
 SAME_RMSD, SAME_ENERGY = 0.1, 0.2
 #: Of the optimisations; raise it when a result changes, so that pieces of the former version are not continued.
-VERSION = 1
+VERSION = 2
 #: Columns that `table` adds to those of `morered.energies.sampling.collect`, with the calculator before them.
-COLUMNS = ("steps", "cycles", "seconds", "status", "reason", "energy_eV", "rmsd", "difference_kcal_mol", "same_minimum")
-_KEPT = ("energy", "steps", "cycles", "seconds", "fmax", "status", "reason")
+COLUMNS = ("gradients", "cycles", "seconds", "status", "reason", "energy_eV", "rmsd", "difference_kcal_mol", "same_minimum")
+_KEPT = ("energy", "gradients", "cycles", "seconds", "fmax", "status", "reason")
 
 
 def compute(
@@ -35,7 +35,6 @@ def compute(
     name: str,
     level: Mapping[str, Any] | None = None,
     *,
-    fmax: float = FMAX,
     steps: int = 200,
     folder: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -50,7 +49,7 @@ def compute(
         M starts.
     name, level
         See `morered.energies.optimise.calculator`.
-    fmax, steps
+    steps
         See `morered.energies.optimise.optimise`.
     folder, workers, timeout, progress
         See `morered.resumable.build`.
@@ -58,14 +57,14 @@ def compute(
     Returns
     -------
     Built
-        The optimised geometries with the columns ``energy`` (eV), ``steps``, ``cycles``, ``seconds``, ``fmax`` (eV/Å), ``status``
-        and ``reason``; the failures are those that ran over their time or took their process along.
+        The optimised geometries with the columns ``energy`` (eV), ``gradients``, ``cycles``, ``seconds``, ``fmax`` (eV/Å),
+        ``status`` and ``reason``; the failures are those that ran over their time or took their process along.
     """
     settings = dict(level or {})
     return resumable.build(
         geometries,
-        partial(optimised, name=name, level=settings, fmax=fmax, steps=steps),
-        key=["optimisations", name, settings, fmax, steps],
+        partial(optimised, name=name, level=settings, steps=steps),
+        key=["optimisations", name, settings, steps],
         version=VERSION,
         folder=folder,
         workers=workers,
@@ -75,15 +74,15 @@ def compute(
     )
 
 
-def optimised(start: Structures, name: str, level: Mapping[str, Any], fmax: float, steps: int) -> Structures:
+def optimised(start: Structures, name: str, level: Mapping[str, Any], steps: int) -> Structures:
     """One molecule after its optimisation, with the columns of `compute`."""
     _, numbers, positions = start.molecule(0)
     electrons = int(start.charges[0]), int(start.unpaired[0])
-    done = optimise(numbers, positions, calculator(name, level), *electrons, fmax=fmax, steps=steps)
+    done = optimise(numbers, positions, calculator(name, level), *electrons, steps=steps)
     return start.with_positions(done.positions).with_columns(
         {
             "energy": Column(np.array([done.energy]), "eV"),
-            "steps": Column(np.array([done.steps])),
+            "gradients": Column(np.array([done.gradients])),
             "cycles": Column(np.array([done.cycles])),
             "seconds": Column(np.array([done.seconds]), "s"),
             "fmax": Column(np.array([done.fmax]), "eV/Å"),
@@ -121,8 +120,8 @@ def table(sources: pd.DataFrame, geometries: Structures, ends: Mapping[str, Buil
         frame = sources.assign(calculator=name)
         for column in _KEPT:
             frame[column] = [found[geometry][column] for geometry in frame["geometry"]]
-        reference = frame[frame["source"] == REFERENCE].set_index("id")
-        zero = reference.loc[frame["id"]]  # of each row, the row of its input's reference
+        reference = frame[frame["source"] == REFERENCE].set_index(["testset", "id"])
+        zero = reference.loc[pd.MultiIndex.from_frame(frame[["testset", "id"]])]  # of each row, the row of its input's reference
         all_ends = _all_ends(geometries, built)
         end, aim = (all_ends[all_ends.index_of(as_names(rows["geometry"].tolist()))] for rows in (frame, zero))
         apart = rmsd(end, aim)
@@ -144,7 +143,7 @@ def _found(geometries: Structures, built: Built) -> dict[str, dict[str, Any]]:
         values = {column: built.structures.column(column)[m] for column in _KEPT}
         rows[name] = {k: v.decode() if isinstance(v, bytes) else v.item() for k, v in values.items()}
     for name, reason in built.failures.items():
-        nothing = {"energy": np.nan, "steps": 0, "cycles": -1, "seconds": np.nan, "fmax": np.nan}
+        nothing = {"energy": np.nan, "gradients": 0, "cycles": -1, "seconds": np.nan, "fmax": np.nan}
         rows[name] = {**nothing, "status": "failed", "reason": reason}
     if lost := [name for name in geometries.names if name not in rows]:
         raise ValueError(f"there is no optimisation of {lost[0]!r}")

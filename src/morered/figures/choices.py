@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from morered.figures.declaration import Files, Plan, Runs
@@ -45,26 +46,32 @@ def structures_shown(study: Study, plan: Plan) -> Files:
     }
 
 
-def sampled(study: Study, figure: str, purpose: Purpose) -> Plan:
-    """The test set of whose inputs a figure computes a sample, by default the first one, and the methods that the config's
-    ``purpose`` names, else all on it.
+def sampled(study: Study, figure: str, purpose: Purpose, testsets: Sequence[str] | None) -> dict[str, list[str]]:
+    """Test set -> methods, of whose results a figure computes a sample: ``testsets``, by default the first one, and the methods
+    that the config's ``purpose`` names, else all on it.
 
     Raises
     ------
     ConfigError
-        If names point nowhere, or a method does not relax the test set.
+        If names point nowhere, or a method relaxes none of the test sets.
     """
     chosen = study.sample(purpose).methods
-    testset = study.sample(purpose).testset or first_testset(study, figure)
-    problems = [] if testset in study.settings.testsets else list(study.unknown(f"{purpose}.testset", testset, "testsets"))
+    found = testsets or [first_testset(study, figure)]
+    key = "testset" if purpose == "energies" else "testsets"
+    problems = [
+        problem
+        for name in found
+        if name not in study.settings.testsets
+        for problem in study.unknown(f"{purpose}.{key}", name, "testsets")
+    ]
     for place, method in enumerate(chosen or ()):
         problems += study.unknown(f"{purpose}.methods.{place}", method, "methods")
     if problems:
         raise ConfigError(problems)
-    methods = study.methods_of(testset, chosen)
-    if left_out := [method for method in chosen or () if method not in methods]:
-        raise ConfigError([f"{purpose}.methods: {method} does not relax {testset}" for method in left_out])
-    return {"testset": testset, "methods": methods}
+    methods = {name: study.methods_of(name, chosen) for name in found}
+    if left_out := [method for method in chosen or () if not any(method in of_it for of_it in methods.values())]:
+        raise ConfigError([f"{purpose}.methods: {method} does not relax {' or '.join(found)}" for method in left_out])
+    return methods
 
 
 def _testsets(plan: Plan) -> list[str] | None:

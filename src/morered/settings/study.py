@@ -245,7 +245,6 @@ class Generation(Settings):
 class Sample(Settings):
     """A sample of inputs of which something is computed."""
 
-    testset: str | None = key(None, "The test set that the inputs are of; null: the config's first.")
     methods: tuple[str, ...] | None = several(None, "The methods; null: all that figures compare.")
     molecules: int | None = key(100, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
     max_atoms: int | None = key(None, "Inputs with more atoms are left out, unless all have; null: none is.", ge=1)
@@ -255,6 +254,7 @@ class Sample(Settings):
 class Energies(Sample):
     """Figure 6."""
 
+    testset: str | None = key(None, "The test set that the inputs are of; null: the config's first.")
     level: LevelSettings = group(LevelSettings, "Level of theory of PBE0+MBD.")
     timeout: float | None = key(7200.0, "Seconds for one single point; null: no limit.", gt=0)
     chunks: int = key(40, "Jobs that the single points are split into.", ge=1)
@@ -264,13 +264,18 @@ class Energies(Sample):
 class Savings(Sample):
     """What a relaxation saves."""
 
-    molecules: int | None = key(10, "A random sample of so many inputs, the same for every method; null: all.", ge=1)
+    FORMER: ClassVar[Mapping[str, str]] = {"testset": "testsets"}
+
+    testsets: tuple[str, ...] | None = several(None, "The test sets that the inputs are of; null: the config's first.", least=1)
+    methods: tuple[str, ...] | None = several(
+        None, "The methods, each on those of these test sets that it relaxes; null: all that figures compare."
+    )
+    molecules: int | None = key(10, "A random sample of so many inputs of each, the same for every method; null: all.", ge=1)
     calculators: tuple[Literal["pbe0", "gfn2", "gfn1", "aimnet2"], ...] = several(("pbe0", "gfn2"), "What optimises.", least=1)
     level: LevelSettings = group(
         LevelSettings(basis="def2-svp", grid=2, coarse_grid=2),
         "Level of theory of pbe0, here without dispersion; where the key is not given, def2-svp on grid 2.",
     )
-    fmax: float = key(0.023, "Largest force at convergence in eV/Å.", gt=0)
     steps: int = key(200, "Cap on the steps.", ge=1)
     timeout: float | None = key(36000.0, "Seconds for one optimisation; null: no limit.", gt=0)
     chunks: int = key(80, "Jobs that the optimisations with pbe0 are split into.", ge=1)

@@ -159,7 +159,8 @@ class Study:
         sample = self.sample(purpose)
         if sample.molecules is None:
             return None
-        return sample.molecules * (2 + len(self.shown_methods if sample.methods is None else sample.methods))
+        testsets = len(getattr(sample, "testsets", None) or [None])
+        return testsets * sample.molecules * (2 + len(self.shown_methods if sample.methods is None else sample.methods))
 
     def models_of(self, method: str) -> dict[str, str]:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""

@@ -27,7 +27,9 @@ because it underestimates distances between atoms.
 
 def plan(study: Study) -> Plan:
     """The methods and the test set that the config names; else all methods on the first test set."""
-    return sampled(study, "fig6", "energies")
+    testset = study.settings.energies.testset
+    [(testset, methods)] = sampled(study, "fig6", "energies", [testset] if testset else None).items()
+    return {"testset": testset, "methods": methods}
 
 
 def inputs(study: Study, plan: Plan) -> Files:
