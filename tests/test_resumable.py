@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -111,6 +112,22 @@ def test_finished_pieces_survive_an_edit_of_the_code_until_the_version_is_raised
     again = build()
     assert finished.items() < again.items()
     assert len(again) == 2
+
+
+def slow_at_seven(molecule: Structures) -> Structures:
+    if molecule.names == ["h2/07"]:
+        time.sleep(2)
+    return molecule
+
+
+def test_what_was_over_its_time_is_tried_again_where_more_is_given(tmp_path: Path) -> None:
+    build = partial(resumable.build, MOLECULES[:10], slow_at_seven, version=1, folder=tmp_path, workers=1, piece=5)
+    assert build(timeout=0.5).failures == {"h2/07": "over the time limit of 0.5 s"}
+    made = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert build(timeout=0.5).failures == build(timeout=0.4).failures == {"h2/07": "over the time limit of 0.5 s"}
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == made
+    assert len(build(timeout=60).structures) == 10
+    assert sum(path.stat().st_mtime_ns != made[path.name] for path in tmp_path.iterdir()) == 1
 
 
 def test_pieces_without_a_version_are_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def build[T](
     workers
         Processes; None works in this one, where ``timeout`` does not hold and a crash takes all along.
     timeout
-        Seconds for one molecule.
+        Seconds for one molecule. A piece in which one took longer is made anew where more time is given.
     progress
         Called with (molecules done, all molecules).
     piece
@@ -113,12 +113,12 @@ def build[T](
         names = molecules.names if isinstance(molecules, Structures) else [str(item) for item in items]
     slices = [slice(start, min(start + piece, len(items))) for start in range(0, len(items), piece)]
     files = [None if folder is None else Path(folder) / f"{_digest(items, names, part, [key, version])}.h5" for part in slices]
-    pieces: list[Built | None] = [None if file is None else _load(file) for file in files]
+    pieces: list[Built | None] = [None if file is None else _load(file, timeout) for file in files]
     done = sum(part.stop - part.start for part, there in zip(slices, pieces, strict=True) if there is not None)
     if progress is not None and done:
         progress(done, len(items))
     todo = [(k, m) for k, part in enumerate(slices) if pieces[k] is None for m in range(part.start, part.stop)]
-    outcomes: list[dict[int, Structures | str]] = [{} for _ in slices]
+    outcomes: list[dict[int, Structures | TaskFailure]] = [{} for _ in slices]
     tasks = (_Task(function, items[m]) for _, m in todo)
     results = ((i, _attempt(task)) for i, task in enumerate(tasks)) if workers is None else _in_workers(tasks, workers, timeout)
     for index, outcome in results:
@@ -130,9 +130,10 @@ def build[T](
         part = slices[k]
         if len(outcomes[k]) == part.stop - part.start:
             made = pieces[k] = _piece(names, outcomes[k])
-            outcomes[k] = {}
             if (file := files[k]) is not None:
-                save(file, made)
+                late = any(isinstance(outcome, TaskFailure) and outcome.kind == "timeout" for outcome in outcomes[k].values())
+                save(file, made, {"over_time": timeout} if late else None)
+            outcomes[k] = {}
     return Built.concatenate([there for there in pieces if there is not None])
 
 
@@ -183,30 +184,33 @@ def chunk(count: int, index: int, chunks: int) -> slice:
 
 
 def _in_workers(tasks: Any, workers: int, timeout: float | None) -> Any:
-    for index, outcome in map_processes(_attempt, tasks, workers=workers, timeout=timeout):
-        yield index, outcome.reason if isinstance(outcome, TaskFailure) else outcome
+    yield from map_processes(_attempt, tasks, workers=workers, timeout=timeout)
 
 
-def _attempt(task: _Task[Any]) -> Structures | str:
+def _attempt(task: _Task[Any]) -> Structures | TaskFailure:
     """What was built, or why it could not be."""
     try:
         return task.function(task.molecule)
     except Exception as error:
         text = " ".join(str(error).split())
         # an exception made for people speaks for itself; another one's kind is part of the reason
-        return text if type(error).__module__.startswith("morered.") and text else f"{type(error).__name__}: {text}"
+        plain = type(error).__module__.startswith("morered.") and text
+        return TaskFailure(text if plain else f"{type(error).__name__}: {text}", "raised")
 
 
-def _piece(names: Sequence[str], outcomes: dict[int, Structures | str]) -> Built:
+def _piece(names: Sequence[str], outcomes: dict[int, Structures | TaskFailure]) -> Built:
     built = [outcome for _, outcome in sorted(outcomes.items()) if isinstance(outcome, Structures) and len(outcome)]
-    failures = {names[m]: reason for m, reason in sorted(outcomes.items()) if isinstance(reason, str)}
+    failures = {names[m]: outcome.reason for m, outcome in sorted(outcomes.items()) if isinstance(outcome, TaskFailure)}
     return Built(Structures.concatenate(built), failures)
 
 
-def _load(file: Path) -> Built | None:
-    """A piece of an earlier run; None where there is none that can be read."""
+def _load(file: Path, timeout: float | None) -> Built | None:
+    """A piece of an earlier run; None where there is none that can be read, or one that lacked the time that there is now."""
     try:
-        return Built(storage.read(file, mmap=False), storage.read_provenance(file)["failures"])
+        made = storage.read_provenance(file)
+        if "over_time" in made and (timeout is None or timeout > made["over_time"]):
+            return None
+        return Built(storage.read(file, mmap=False), made["failures"])
     except (FileNotFoundError, storage.StorageError, KeyError):
         return None
 
