@@ -180,17 +180,41 @@ def stream_lines(source: str | os.PathLike[str]) -> Iterator[str]:
         with opener(source, "rb") as file:
             begin = file.read(3)
         encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), "utf-8")
-        with opener(source, "rt", encoding=encoding, errors="replace", newline="\n") as file:
+        with opener(source, "rb") as packed:
+            raw = _ToTheCut(packed)
+            file = io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding, errors="replace", newline="\n")
             while line := file.readline(MAX_LINE):
                 if len(line) >= MAX_LINE:
                     raise SourceProblem(f"has a line of more than {MAX_LINE / 1e6:g} million characters: no molecule has that")
+                if raw.cut and not line.endswith("\n"):  # not whole
+                    break
                 yield line.removesuffix("\n").replace("\0", "\N{REPLACEMENT CHARACTER}")
+            if raw.cut:
+                raise EOFError
     except PermissionError:
         raise SourceProblem("may not be read (permission denied)") from None
     except EOFError:
         raise SourceProblem("the compressed file is cut off") from None
     except (OSError, lzma.LZMAError, zlib.error) as error:
         raise SourceProblem(f"cannot be read: {error}") from None
+
+
+class _ToTheCut(io.RawIOBase):
+    """A file whose end is where it is cut off; ``cut`` says that it was."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.cut = file, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            piece = self._file.read1(len(buffer))
+        except EOFError:
+            self.cut, piece = True, b""
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def compressed(path: str | os.PathLike[str], text: str) -> bytes:

@@ -109,7 +109,7 @@ class XyzParser:
         self.cells: list[Any] = []  # number of molecules with a periodic cell, and what the first is called
 
     def records(self) -> Iterator[Record]:
-        """The molecules in order, good or broken."""
+        """The molecules in order, good or broken; then the `SourceProblem` of a source that breaks off."""
         i = 0
         while True:
             before = list(self.ignored), list(self.cells)
@@ -119,7 +119,11 @@ class XyzParser:
                 self.ignored, self.cells = before
                 continue
             if i >= len(self.lines):
+                if self.lines.problem is not None:
+                    raise self.lines.problem
                 return
+            if self.lines.problem is not None and after >= len(self.lines) and self.found and self.found[-1].problem is not None:
+                self.found.pop()  # what the source breaks off within
             self.count += len(self.found)
             yield from self.found
             i = after
@@ -274,6 +278,7 @@ class _Window(Sequence[str]):
         self._held: list[str] = []
         self._first = 0
         self._ended = False
+        self.problem: SourceProblem | None = None  # why there are no more lines
 
     def __len__(self) -> int:
         return self._first + len(self._held)
@@ -287,7 +292,12 @@ class _Window(Sequence[str]):
         """Hold twice as many lines, at least some thousand; False where none is left. Empty lines at the end are no lines."""
         if self._ended:
             return False
-        more = [line.rstrip("\r") for line in islice(self._coming, max(_LINES, len(self._held)))]
+        more: list[str] = []
+        try:
+            for line in islice(self._coming, max(_LINES, len(self._held))):
+                more.append(line.rstrip("\r"))
+        except SourceProblem as problem:
+            self.problem = problem
         if not more:
             self._ended = True
             while self._held and not self._held[-1].strip():
