@@ -1,6 +1,7 @@
 """`morered energy` as a person uses it, with a small basis."""
 
 import csv
+import gzip
 import importlib.util
 import io
 
@@ -42,6 +43,8 @@ def test_every_molecule_has_its_line_and_its_reason(inputs, tmp_path, capsys):
     assert energy(inputs, *SMALL, "--table", table, "--workers", 1) == 1  # the radical has no energy
     printed = capsys.readouterr()
     assert table.read_text() == printed.out
+    assert energy(inputs, *SMALL, "--table", tmp_path / "t.csv.gz", "--workers", 1) == 1
+    assert gzip.decompress((tmp_path / "t.csv.gz").read_bytes()).decode().startswith("name,energy_eV")
     water, radical, hydrogen = rows(printed.out)
     assert list(water) == ["name", "energy_eV", "mbd_eV", "total_eV", "cycles", "seconds", "status", "reason"]
     assert [row["name"] for row in (water, radical, hydrogen)] == ["H2O", "OH", "H2"]

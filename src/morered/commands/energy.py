@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -211,7 +212,9 @@ def _writer(stream: TextIO) -> csv.DictWriter[str]:
 
 def _write(path: str, rows: list[dict[str, Any]]) -> None:
     from morered.files import atomic_path
+    from morered.formats.sources import compressed
 
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = _writer(file)
-        writer.writerows(map(_shown, rows))
+    text = io.StringIO(newline="")
+    _writer(text).writerows(map(_shown, rows))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(compressed(path, text.getvalue()))
