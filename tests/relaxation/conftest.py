@@ -48,5 +48,6 @@ def methods(molecules: Structures, jt: LoadedModel) -> dict[str, DiffusionMethod
         "ddim": DiffusionMethod(noise=jt, time=jt, move="ddim"),
         "ddim-initial": DiffusionMethod(noise=noise, time=time, schedule="initial", move="ddim"),
         "accelerated": DiffusionMethod(noise=jt, time=jt, move="accelerated"),
+        "overrelaxed": DiffusionMethod(noise=jt, time=jt, move="overrelaxed"),
         "restarted": DiffusionMethod(noise=jt, time=jt, move="accelerated", restarts=Restarts(tries=2, distance=0.6)),
     }

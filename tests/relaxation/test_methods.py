@@ -91,7 +91,7 @@ def test_every_option_as_a_config_gives_it() -> None:
         ({"relaxer": "morered", "model": "m", "stochastic": 1}, "methods.x.stochastic: 1 is not true or false"),
         (
             {"relaxer": "morered", "model": "m", "move": "leap"},
-            "methods.x.move: 'leap' is not one of reverse, jump, ddim, accelerated",
+            "methods.x.move: 'leap' is not one of reverse, jump, ddim, accelerated, overrelaxed",
         ),
         (
             {"relaxer": "morered", "model": "m", "damping": 1.5},
@@ -115,6 +115,10 @@ def test_every_option_as_a_config_gives_it() -> None:
         (
             {"relaxer": "morered", "model": "m", "move": "accelerated", "schedule": "initial"},
             "methods.x.move: accelerated moves need",
+        ),
+        (
+            {"relaxer": "morered", "model": "m", "move": "overrelaxed", "overrelaxation": {"lengths": [0.3, 0.0]}},
+            "methods.x.overrelaxation.lengths: each is above 0",
         ),
         ({"relaxer": "mlff"}, "methods.x.model: the weights of the force field"),
         (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from morered.settings.auto import AutoMethod
-from morered.settings.base import Settings, group, key
+from morered.settings.base import Settings, group, key, several
 
 Model = Any
 """A model: the name of shipped weights, the path of a weights file, or a `morered.models.weights.LoadedModel`."""
@@ -55,6 +55,22 @@ class Mixing(Settings):
 
 
 @dataclass(frozen=True)
+class Overrelaxation(Settings):
+    """Jumps that go beyond the predicted clean structure, see `morered.relaxation.samplers.overrelaxation`."""
+
+    lengths: tuple[float, ...] = several(
+        (0.5, 0.3, 0.1), "How far the atom that moves furthest goes in each long jump, in Å.", least=1
+    )
+    before: int = key(3, "Plain jumps before the first long one.", ge=0)
+    between: int = key(3, "Plain jumps after each long one.", ge=1)
+    factor: float = key(100.0, "A long jump goes no more than so many times as far as the predicted clean structure.", ge=1)
+
+    def __post_init__(self) -> None:
+        if not all(length > 0 for length in self.lengths):
+            raise ValueError("lengths: each is above 0")
+
+
+@dataclass(frozen=True)
 class Restarts(Settings):
     """When and how a molecule is tried again, see `morered.relaxation.samplers.restarts`."""
 
@@ -86,10 +102,10 @@ class DiffusionSettings(Settings):
     schedule: Literal["adaptive", "initial", "fixed"] = key(
         "adaptive", "adaptive: the time is predicted before every step; initial: once; fixed: it starts at T - 1, as in DDPM."
     )
-    move: Literal["reverse", "jump", "ddim", "accelerated"] = key(
+    move: Literal["reverse", "jump", "ddim", "accelerated", "overrelaxed"] = key(
         "reverse",
         "reverse: Eq. 5; jump: to the predicted clean structure; ddim: with a shrinking time; accelerated: jumps with Anderson "
-        "mixing.",
+        "mixing; overrelaxed: jumps of which some go further.",
     )
     stochastic: bool = key(True, "Whether a reverse step adds its noise.")
     damping: float = key(1.0, "Share of the way that a jump goes.", gt=0, le=1)
@@ -108,12 +124,12 @@ class DiffusionSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.move == "accelerated" and self.schedule != "adaptive":
-            raise ValueError("move: accelerated moves need the schedule adaptive")
+        if self.move in ("accelerated", "overrelaxed") and self.schedule != "adaptive":
+            raise ValueError(f"move: {self.move} moves need the schedule adaptive")
         if self.clean_below is not None and (self.schedule != "adaptive" or self.move == "ddim"):
             raise ValueError("clean_below: it needs a time that is predicted at every step (schedule adaptive, not DDIM)")
-        if self.restarts is not None and self.move not in ("jump", "accelerated"):
-            raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
+        if self.restarts is not None and self.move not in ("jump", "accelerated", "overrelaxed"):
+            raise ValueError("restarts: they go with the moves jump, accelerated and overrelaxed, from the structure given")
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,7 @@ class DiffusionMethod(DiffusionSettings):
     noise: Model = key(None, "The model that predicts the noise.")
     time: Model = key(None, "The model that predicts the time; a fixed schedule needs none.")
     mixing: Mixing = group(Mixing, "Settings of accelerated moves.")
+    overrelaxation: Overrelaxation = group(Overrelaxation, "Settings of overrelaxed moves.")
     start: Literal["input", "noise"] = key(
         "input", "input: the structure given; noise: normal deviates in its place (generation); only its composition is used."
     )
@@ -138,7 +155,7 @@ class DiffusionMethod(DiffusionSettings):
         if self.start_step is not None and self.schedule != "fixed":
             raise ValueError(f"start_step: goes with schedule fixed only, not with {self.schedule}")
         if self.restarts is not None and self.start == "noise":
-            raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
+            raise ValueError("restarts: they go with the moves jump, accelerated and overrelaxed, from the structure given")
 
     @property
     def kind(self) -> str:
@@ -152,9 +169,10 @@ class DiffusionMethod(DiffusionSettings):
 
     @property
     def brief(self) -> DiffusionMethod:
-        """The method by which further starts are compared, see `Restarts.steps`."""
+        """The method by which further starts are compared, see `Restarts.steps`: no long jumps, which few steps do not repair."""
         assert self.restarts is not None
-        return replace(self, steps=min(self.steps, self.restarts.steps), stop=StopRules(settled=Settled()))
+        move = "jump" if self.move == "overrelaxed" else self.move
+        return replace(self, move=move, steps=min(self.steps, self.restarts.steps), stop=StopRules(settled=Settled()))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,21 @@ from morered.settings.networks import ModelConfig
 from morered.settings.relaxation import Settled, StopRules
 from morered.structures import Structures
 
-NAMES = ("ITP", "AS", "JT", "DDPM", "deterministic", "jump", "damped", "ddim", "ddim-initial", "accelerated", "rules", "lbfgs")
+NAMES = (
+    "ITP",
+    "AS",
+    "JT",
+    "DDPM",
+    "deterministic",
+    "jump",
+    "damped",
+    "ddim",
+    "ddim-initial",
+    "accelerated",
+    "overrelaxed",
+    "rules",
+    "lbfgs",
+)
 
 
 @pytest.fixture
@@ -55,7 +69,7 @@ def test_results_do_not_depend_on_company(name: str, every: dict[str, Any], nois
     assert all(same(one, together[[m]], 1e-9) for one, m in zip(alone, range(0, len(noisy), 4), strict=True))
 
 
-@pytest.mark.parametrize("name", ["AS", "ITP", "rules", "lbfgs", "accelerated"])
+@pytest.mark.parametrize("name", ["AS", "ITP", "rules", "lbfgs", "accelerated", "overrelaxed"])
 def test_results_do_not_depend_on_when_the_host_looks(name: str, every: dict[str, Any], noisy: Structures) -> None:
     """What a GPU run does: flags are read some steps later, and rows that are done stay frozen until then."""
     record = Recording(frames=True)

@@ -19,7 +19,7 @@ from morered.relaxation.samplers.frames import own_frames, turned
 from morered.settings.relaxation import Mixing, Settled, StopRules
 from morered.structures import Structures
 
-NAMES = ("ITP", "AS", "JT", "DDPM", "deterministic", "jump", "damped", "ddim", "ddim-initial", "accelerated")
+NAMES = ("ITP", "AS", "JT", "DDPM", "deterministic", "jump", "damped", "ddim", "ddim-initial", "accelerated", "overrelaxed")
 
 
 @pytest.mark.parametrize("name", NAMES)

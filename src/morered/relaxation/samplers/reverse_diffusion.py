@@ -21,7 +21,7 @@ from morered.diffusion.schedule import NoiseSchedule
 from morered.relaxation.codes import REASONS, Code
 from morered.relaxation.engine.endings import constant
 from morered.relaxation.engine.state import Move, Start, State
-from morered.relaxation.samplers import equations, mixing, stopping
+from morered.relaxation.samplers import equations, mixing, overrelaxation, stopping
 from morered.relaxation.samplers.holding import held
 from morered.relaxation.samplers.new_noise import STEPS_AHEAD, NewNoise
 from morered.settings.relaxation import DiffusionMethod
@@ -89,6 +89,8 @@ class ReverseDiffusion:
         self._needs_clean = method.move != "reverse" or method.stop.settled is not None
         self._place = 0  # place in the history of accelerated moves, the same for all rows
         self._table = equations.table(schedule)
+        overrelaxed = method.move == "overrelaxed"
+        self._plan = overrelaxation.lengths(method.overrelaxation, schedule.device) if overrelaxed else None
 
     first_record = 1
 
@@ -133,6 +135,8 @@ class ReverseDiffusion:
             moved = self._towards(clean, noise, step, state)
         taken = state.taken + 1
         code = stopping.check(method.stop, step, clean, taken, state.scratch)
+        if self._plan is not None:
+            code = torch.where(overrelaxation.over(self._plan, taken), code, constant(Code.RUNNING, code.device))
         if method.stop.settled is not None:
             assert clean is not None
             moved = torch.where((code == int(Code.SETTLED))[:, None, None], clean, moved)
@@ -206,10 +210,12 @@ class ReverseDiffusion:
     # ----------------------------------------------------------------- moves
 
     def _towards(self, clean: Tensor, noise: Tensor, step: Tensor, state: State) -> Tensor:
-        """Jump, mixed jump or DDIM move to the predicted clean structure [B, N, 3]."""
+        """Jump, longer jump, mixed jump or DDIM move to the predicted clean structure [B, N, 3]."""
         x = state.batch.positions
         if self.method.move == "jump":
             return x + self.method.damping * (clean - x)
+        if self._plan is not None:
+            return overrelaxation.step(self.method.overrelaxation, self._plan, x, clean, state.taken)
         if self.method.move == "accelerated":
             self._place = (self._place + 1) % self.method.mixing.memory
             return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place, self._kernels)
