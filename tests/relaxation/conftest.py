@@ -11,7 +11,7 @@ from relaxation_support import Oracle, diffused, minima, model
 
 from morered.models.weights import LoadedModel
 from morered.relaxation import DiffusionMethod
-from morered.settings.relaxation import Restarts
+from morered.settings.relaxation import Overrelaxation, Restarts
 from morered.structures import Structures
 
 
@@ -48,6 +48,6 @@ def methods(molecules: Structures, jt: LoadedModel) -> dict[str, DiffusionMethod
         "ddim": DiffusionMethod(noise=jt, time=jt, move="ddim"),
         "ddim-initial": DiffusionMethod(noise=noise, time=time, schedule="initial", move="ddim"),
         "accelerated": DiffusionMethod(noise=jt, time=jt, move="accelerated"),
-        "overrelaxed": DiffusionMethod(noise=jt, time=jt, move="overrelaxed"),
+        "overrelaxed": DiffusionMethod(noise=jt, time=jt, move="accelerated", overrelaxation=Overrelaxation(atoms=14)),
         "restarted": DiffusionMethod(noise=jt, time=jt, move="accelerated", restarts=Restarts(tries=2, distance=0.6)),
     }

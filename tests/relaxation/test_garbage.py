@@ -15,7 +15,7 @@ from morered.models.networks import build
 from morered.models.weights import LoadedModel, WeightsHeader
 from morered.relaxation import DiffusionMethod, Method, PotentialMethod, from_config, relax
 from morered.settings.networks import ModelConfig
-from morered.settings.relaxation import Settled, StopRules
+from morered.settings.relaxation import Overrelaxation, Settled, StopRules
 from morered.structures import Structures
 
 VERDICTS = {b"converged", b"changed", b"step-cap", b"refused", b"failed"}
@@ -65,7 +65,7 @@ def batched_methods() -> dict[str, Method]:
         "jump": DiffusionMethod(noise=jt, time=jt, move="jump", steps=6),
         "ddim": DiffusionMethod(noise=jt, time=jt, move="ddim", steps=6),
         "accelerated": DiffusionMethod(noise=jt, time=jt, move="accelerated", steps=6),
-        "overrelaxed": DiffusionMethod(noise=jt, time=jt, move="overrelaxed", steps=6),
+        "overrelaxed": DiffusionMethod(noise=jt, time=jt, move="accelerated", overrelaxation=Overrelaxation(atoms=2), steps=6),
         "rules": DiffusionMethod(noise=jt, time=jt, stop=rules, steps=6),
         "mlff": PotentialMethod(potential="mlff", model=force_field, precision="double", steps=6, memory=3),
         "mlff-kernels": PotentialMethod(potential="mlff", model=in_kernels("mlff"), steps=6),

@@ -91,7 +91,7 @@ def test_every_option_as_a_config_gives_it() -> None:
         ({"relaxer": "morered", "model": "m", "stochastic": 1}, "methods.x.stochastic: 1 is not true or false"),
         (
             {"relaxer": "morered", "model": "m", "move": "leap"},
-            "methods.x.move: 'leap' is not one of reverse, jump, ddim, accelerated, overrelaxed",
+            "methods.x.move: 'leap' is not one of reverse, jump, ddim, accelerated",
         ),
         (
             {"relaxer": "morered", "model": "m", "damping": 1.5},
@@ -117,8 +117,12 @@ def test_every_option_as_a_config_gives_it() -> None:
             "methods.x.move: accelerated moves need",
         ),
         (
-            {"relaxer": "morered", "model": "m", "move": "overrelaxed", "overrelaxation": {"lengths": [0.3, 0.0]}},
+            {"relaxer": "morered", "model": "m", "move": "accelerated", "overrelaxation": {"lengths": [0.3, 0.0]}},
             "methods.x.overrelaxation.lengths: each is above 0",
+        ),
+        (
+            {"relaxer": "morered", "model": "m", "move": "jump", "overrelaxation": {}},
+            "methods.x.overrelaxation: it goes with the move accelerated, not with jump",
         ),
         ({"relaxer": "mlff"}, "methods.x.model: the weights of the force field"),
         (

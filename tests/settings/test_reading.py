@@ -63,7 +63,7 @@ FAULTS = [
     (("methods", "JT", "steps"), -1, ["methods.JT.steps", "at least 1"]),
     (("methods", "JT", "fmax"), 1e-3, ["methods.JT.fmax", "not with morered"]),
     (("methods", "JT", "stop"), {"settled": {"windw": 1}}, ["methods.JT.stop.settled.windw", "did you mean 'window'"]),
-    (("methods", "JT", "restarts"), {}, ["methods.JT.restarts: they go with the moves jump, accelerated"]),
+    (("methods", "JT", "restarts"), {}, ["methods.JT.restarts: they go with the moves jump and accelerated"]),
     (("methods", "JT", "testsets"), "modes", ["methods.JT.testsets: "]),
     (("methods", "MMFF94", "noise"), "jt", ["methods.MMFF94.noise", "goes with morered only"]),
     (("methods", "X"), {"relaxer": "morered", "time": "jt"}, ["methods.X", "needs the key 'noise'", "predicts the noise"]),

@@ -14,6 +14,7 @@ from morered.settings.relaxation import (
     DiffusionMethod,
     Method,
     Mmff94Method,
+    Overrelaxation,
     PotentialMethod,
     Restarts,
     Settled,
@@ -39,7 +40,12 @@ PRESETS: Mapping[str, Method] = {
     "balanced": replace(_SETTLED, restarts=Restarts(tries=12, width=0.2, distance=0.55, reach=1.2, clean_below=0.01, steps=10)),
     "accurate": replace(_AT_REST, restarts=Restarts(tries=12, width=0.2, distance=0.6, reach=1.2)),
     "organic": replace(
-        _SETTLED, noise="morered-organic-2", time="morered-organic-2", move="overrelaxed", steps=60, restarts=_RESTARTS
+        _SETTLED,
+        noise="morered-organic-2",
+        time="morered-organic-2",
+        overrelaxation=Overrelaxation(),
+        steps=60,
+        restarts=_RESTARTS,
     ),
     "jt": DiffusionMethod(noise="morered-jt", time="morered-jt"),
     "as": DiffusionMethod(noise="morered-noise", time="morered-time"),

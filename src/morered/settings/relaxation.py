@@ -64,6 +64,7 @@ class Overrelaxation(Settings):
     before: int = key(3, "Plain jumps before the first long one.", ge=0)
     between: int = key(3, "Plain jumps after each long one.", ge=1)
     factor: float = key(100.0, "A long jump goes no more than so many times as far as the predicted clean structure.", ge=1)
+    atoms: int = key(11, "Molecules with fewer atoms, which have hardly a soft mode, are mixed instead.", ge=2)
 
     def __post_init__(self) -> None:
         if not all(length > 0 for length in self.lengths):
@@ -102,10 +103,10 @@ class DiffusionSettings(Settings):
     schedule: Literal["adaptive", "initial", "fixed"] = key(
         "adaptive", "adaptive: the time is predicted before every step; initial: once; fixed: it starts at T - 1, as in DDPM."
     )
-    move: Literal["reverse", "jump", "ddim", "accelerated", "overrelaxed"] = key(
+    move: Literal["reverse", "jump", "ddim", "accelerated"] = key(
         "reverse",
         "reverse: Eq. 5; jump: to the predicted clean structure; ddim: with a shrinking time; accelerated: jumps with Anderson "
-        "mixing; overrelaxed: jumps of which some go further.",
+        "mixing, or jumps of which some go further.",
     )
     stochastic: bool = key(True, "Whether a reverse step adds its noise.")
     damping: float = key(1.0, "Share of the way that a jump goes.", gt=0, le=1)
@@ -124,12 +125,12 @@ class DiffusionSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.move in ("accelerated", "overrelaxed") and self.schedule != "adaptive":
-            raise ValueError(f"move: {self.move} moves need the schedule adaptive")
+        if self.move == "accelerated" and self.schedule != "adaptive":
+            raise ValueError("move: accelerated moves need the schedule adaptive")
         if self.clean_below is not None and (self.schedule != "adaptive" or self.move == "ddim"):
             raise ValueError("clean_below: it needs a time that is predicted at every step (schedule adaptive, not DDIM)")
-        if self.restarts is not None and self.move not in ("jump", "accelerated", "overrelaxed"):
-            raise ValueError("restarts: they go with the moves jump, accelerated and overrelaxed, from the structure given")
+        if self.restarts is not None and self.move not in ("jump", "accelerated"):
+            raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ class DiffusionMethod(DiffusionSettings):
     noise: Model = key(None, "The model that predicts the noise.")
     time: Model = key(None, "The model that predicts the time; a fixed schedule needs none.")
     mixing: Mixing = group(Mixing, "Settings of accelerated moves.")
-    overrelaxation: Overrelaxation = group(Overrelaxation, "Settings of overrelaxed moves.")
+    overrelaxation: Overrelaxation | None = group(
+        None, "Accelerated moves of larger molecules are jumps of which some go beyond the predicted clean structure, not mixed."
+    )
     start: Literal["input", "noise"] = key(
         "input", "input: the structure given; noise: normal deviates in its place (generation); only its composition is used."
     )
@@ -155,7 +158,9 @@ class DiffusionMethod(DiffusionSettings):
         if self.start_step is not None and self.schedule != "fixed":
             raise ValueError(f"start_step: goes with schedule fixed only, not with {self.schedule}")
         if self.restarts is not None and self.start == "noise":
-            raise ValueError("restarts: they go with the moves jump, accelerated and overrelaxed, from the structure given")
+            raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
+        if self.overrelaxation is not None and self.move != "accelerated":
+            raise ValueError(f"overrelaxation: it goes with the move accelerated, not with {self.move}")
 
     @property
     def kind(self) -> str:
@@ -171,8 +176,8 @@ class DiffusionMethod(DiffusionSettings):
     def brief(self) -> DiffusionMethod:
         """The method by which further starts are compared, see `Restarts.steps`: no long jumps, which few steps do not repair."""
         assert self.restarts is not None
-        move = "jump" if self.move == "overrelaxed" else self.move
-        return replace(self, move=move, steps=min(self.steps, self.restarts.steps), stop=StopRules(settled=Settled()))
+        steps = min(self.steps, self.restarts.steps)
+        return replace(self, overrelaxation=None, steps=steps, stop=StopRules(settled=Settled()))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def no_waiting() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-@pytest.mark.parametrize("move", ["reverse", "jump", "accelerated", "overrelaxed"])
+@pytest.mark.parametrize("move", ["reverse", "jump", "accelerated"])
 def test_steps_do_not_make_the_host_wait(move: str, noisy: Structures) -> None:
     network = build(ModelConfig(kind="morered-jt", features=16)).cuda().eval().requires_grad_(False)
     rules = StopRules(settled=Settled(window=2))

@@ -197,7 +197,7 @@ def test_restarts_of_a_real_method_end_in_the_minimum_with_their_steps_counted(n
 
 
 def test_restarts_need_moves_that_jump():
-    with pytest.raises(ValueError, match=r"m\.restarts: they go with the moves jump, accelerated"):
+    with pytest.raises(ValueError, match=r"m\.restarts: they go with the moves jump and accelerated"):
         from_config({"relaxer": "morered", "model": "x", "restarts": {"tries": 1}}, "m")
     with pytest.raises(ValueError, match=r"m\.restarts\.tries: 0 is impossible: it must be at least 1"):
         from_config({"relaxer": "morered", "model": "x", "move": "jump", "restarts": {"tries": 0}}, "m")

@@ -16,40 +16,54 @@ from torch import Tensor
 from morered.settings.relaxation import Overrelaxation
 
 
-def lengths(settings: Overrelaxation, device: torch.device) -> Tensor:
-    """Å that a move goes beyond which the rest is plain, float64 [steps + 1]; 0 for a plain jump, which all further ones are."""
-    plan = [0.0] * settings.before
-    for length in settings.lengths:
-        plan += [length, *([0.0] * settings.between)]
-    return torch.tensor([*plan, 0.0], dtype=torch.float64, device=device)
-
-
-def step(settings: Overrelaxation, plan: Tensor, positions: Tensor, clean: Tensor, taken: Tensor) -> Tensor:
-    """Where to go from positions [B, N, 3].
+class Plan:
+    """Which jumps are long.
 
     Parameters
     ----------
     settings : Overrelaxation
         Settings.
-    plan : Tensor
-        `lengths` of them.
-    positions, clean : Tensor
-        Structure and predicted clean structure [B, N, 3], Å, 0 on padding.
-    taken : Tensor
-        [B] steps taken before this one.
-
-    Returns
-    -------
-    Tensor
-        [B, N, 3]: the clean structure, or beyond it, where it is the turn of a long jump: as far as the plan says for the atom
-        that moves furthest, yet no more than ``factor`` times as far as the clean structure is.
+    device : torch.device
+        Of the structures.
     """
-    jump = clean - positions
-    size = torch.linalg.vector_norm(jump, dim=2).amax(dim=1).clamp(min=torch.finfo(jump.dtype).tiny)
-    factor = (plan[taken.clamp(max=len(plan) - 1)] / size).clamp(min=1.0, max=settings.factor)
-    return torch.addcmul(positions, factor[:, None, None], jump)
 
+    def __init__(self, settings: Overrelaxation, device: torch.device) -> None:
+        plan = [0.0] * settings.before
+        for length in settings.lengths:
+            plan += [length, *([0.0] * settings.between)]
+        self._settings = settings
+        self._steps = len(plan)
+        self._lengths = torch.tensor([*plan, 0.0], dtype=torch.float64, device=device)  # the last: all jumps after the plan
 
-def over(plan: Tensor, taken: Tensor) -> Tensor:
-    """Whether all that the plan says is done after so many steps [B], [B] bool: before, nothing tells that a molecule rests."""
-    return taken >= len(plan) - 1
+    def instead(self, mixed: Tensor, positions: Tensor, clean: Tensor, mask: Tensor, taken: Tensor) -> Tensor:
+        """Where to go from positions [B, N, 3].
+
+        Parameters
+        ----------
+        mixed : Tensor
+            Where small molecules go, [B, N, 3].
+        positions, clean : Tensor
+            Structure and predicted clean structure [B, N, 3], Å, 0 on padding.
+        mask : Tensor
+            [B, N] bool, which atoms are there.
+        taken : Tensor
+            [B] steps taken before this one.
+
+        Returns
+        -------
+        Tensor
+            [B, N, 3]: the clean structure, or beyond it, where it is the turn of a long jump: as far as the plan says for the
+            atom that moves furthest, yet no more than ``factor`` times as far as the clean structure is.
+        """
+        jump = clean - positions
+        size = torch.linalg.vector_norm(jump, dim=2).amax(dim=1).clamp(min=torch.finfo(jump.dtype).tiny)
+        factor = (self._lengths[taken.clamp(max=self._steps)] / size).clamp(min=1.0, max=self._settings.factor)
+        further = torch.addcmul(positions, factor[:, None, None], jump)
+        return torch.where(self._small(mask)[:, None, None], mixed, further)
+
+    def over(self, mask: Tensor, taken: Tensor) -> Tensor:
+        """Whether all long jumps and their repairs are done after so many steps [B], [B] bool: before, nothing tells of rest."""
+        return (taken >= self._steps) | self._small(mask)
+
+    def _small(self, mask: Tensor) -> Tensor:
+        return mask.sum(dim=1) < self._settings.atoms

@@ -89,8 +89,7 @@ class ReverseDiffusion:
         self._needs_clean = method.move != "reverse" or method.stop.settled is not None
         self._place = 0  # place in the history of accelerated moves, the same for all rows
         self._table = equations.table(schedule)
-        overrelaxed = method.move == "overrelaxed"
-        self._plan = overrelaxation.lengths(method.overrelaxation, schedule.device) if overrelaxed else None
+        self._long = None if method.overrelaxation is None else overrelaxation.Plan(method.overrelaxation, schedule.device)
 
     first_record = 1
 
@@ -135,8 +134,8 @@ class ReverseDiffusion:
             moved = self._towards(clean, noise, step, state)
         taken = state.taken + 1
         code = stopping.check(method.stop, step, clean, taken, state.scratch)
-        if self._plan is not None:
-            code = torch.where(overrelaxation.over(self._plan, taken), code, constant(Code.RUNNING, code.device))
+        if self._long is not None:
+            code = torch.where(self._long.over(state.batch.mask, taken), code, constant(Code.RUNNING, code.device))
         if method.stop.settled is not None:
             assert clean is not None
             moved = torch.where((code == int(Code.SETTLED))[:, None, None], clean, moved)
@@ -214,10 +213,9 @@ class ReverseDiffusion:
         x = state.batch.positions
         if self.method.move == "jump":
             return x + self.method.damping * (clean - x)
-        if self._plan is not None:
-            return overrelaxation.step(self.method.overrelaxation, self._plan, x, clean, state.taken)
         if self.method.move == "accelerated":
             self._place = (self._place + 1) % self.method.mixing.memory
-            return mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place, self._kernels)
+            mixed = mixing.step(self.method.mixing, x, clean, state.taken, state.scratch, self._place, self._kernels)
+            return mixed if self._long is None else self._long.instead(mixed, x, clean, state.batch.mask, state.taken)
         moved = equations.diffused(clean, noise, equations.at(self._table, state.scratch["next_step"]))
         return torch.where((step <= 0)[:, None, None], clean, moved)  # the last one leaves no noise
