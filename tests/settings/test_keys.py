@@ -12,6 +12,7 @@ from morered.settings.presets import PRESETS
 from morered.settings.study import StudySettings
 
 PAPER = "a setting of the paper or of the authors' code (Appendix C.2), at its value there"
+LONG = "moves for a network of one's own; the defaults were chosen with the one that ships, docs/organic.md"
 #: Keys that no shipped config sets -> why they are there.
 KEPT = {
     "ablations.entries.datasets": "a sweep over data, such as the calculator of displacements",
@@ -30,6 +31,11 @@ KEPT = {
     "examples.methods": "a study whose methods have other names",
     "libraries.finish": "docs/libraries.md",
     "libraries.seed": "another run of the same library",
+    "methods.overrelaxation.lengths": LONG,
+    "methods.overrelaxation.before": LONG,
+    "methods.overrelaxation.between": LONG,
+    "methods.overrelaxation.factor": LONG,
+    "methods.overrelaxation.atoms": LONG,
     "methods.optimizer": "ASE's L-BFGS, which the batched one is held against",
     "models.cutoff": PAPER,
     "models.diffusion.s": PAPER,

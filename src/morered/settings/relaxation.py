@@ -111,6 +111,9 @@ class DiffusionSettings(Settings):
     stochastic: bool = key(True, "Whether a reverse step adds its noise.")
     damping: float = key(1.0, "Share of the way that a jump goes.", gt=0, le=1)
     shrink: float = key(0.5, "Factor on the step from one DDIM move to the next.", gt=0, lt=1)
+    overrelaxation: Overrelaxation | None = group(
+        None, "Accelerated moves of larger molecules are jumps of which some go beyond the predicted clean structure, not mixed."
+    )
     steps: int = key(STEPS, "Cap on the steps.", ge=1)
     stop: StopRules = group(StopRules, "When a molecule is done, besides the cap and the paper's rule (a predicted step of 0).")
     restarts: Restarts | None = group(
@@ -127,6 +130,8 @@ class DiffusionSettings(Settings):
         super().__post_init__()
         if self.move == "accelerated" and self.schedule != "adaptive":
             raise ValueError("move: accelerated moves need the schedule adaptive")
+        if self.overrelaxation is not None and self.move != "accelerated":
+            raise ValueError(f"overrelaxation: it goes with the move accelerated, not with {self.move}")
         if self.clean_below is not None and (self.schedule != "adaptive" or self.move == "ddim"):
             raise ValueError("clean_below: it needs a time that is predicted at every step (schedule adaptive, not DDIM)")
         if self.restarts is not None and self.move not in ("jump", "accelerated"):
@@ -140,9 +145,6 @@ class DiffusionMethod(DiffusionSettings):
     noise: Model = key(None, "The model that predicts the noise.")
     time: Model = key(None, "The model that predicts the time; a fixed schedule needs none.")
     mixing: Mixing = group(Mixing, "Settings of accelerated moves.")
-    overrelaxation: Overrelaxation | None = group(
-        None, "Accelerated moves of larger molecules are jumps of which some go beyond the predicted clean structure, not mixed."
-    )
     start: Literal["input", "noise"] = key(
         "input", "input: the structure given; noise: normal deviates in its place (generation); only its composition is used."
     )
@@ -159,8 +161,6 @@ class DiffusionMethod(DiffusionSettings):
             raise ValueError(f"start_step: goes with schedule fixed only, not with {self.schedule}")
         if self.restarts is not None and self.start == "noise":
             raise ValueError("restarts: they go with the moves jump and accelerated, from the structure given")
-        if self.overrelaxation is not None and self.move != "accelerated":
-            raise ValueError(f"overrelaxation: it goes with the move accelerated, not with {self.move}")
 
     @property
     def kind(self) -> str:
