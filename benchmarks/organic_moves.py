@@ -1,7 +1,7 @@
-"""How long the network for organic molecules goes on: what `organic` was chosen from -> results/bench/organic_moves.csv.
+"""How the network for organic molecules moves, and how long: what `organic` was chosen from -> results/bench/organic_moves.csv.
 
     pip install 'morered[aimnet2]'
-    python benchmarks/organic_moves.py      # 100 validation molecules from both starts: some ten minutes of one core
+    python benchmarks/organic_moves.py      # 100 validation molecules from both starts: some twenty minutes of one core
     python benchmarks/organic_moves.py --weights FILE.safetensors --molecules 40
 
 Validation molecules that ship with the package. One row a start and a choice of moves, without restarts: from each result that
@@ -25,11 +25,18 @@ from morered.datasets.organic import endings, shipped_tests, tested
 from morered.metrics.tables import write_table
 from morered.relaxation import from_config, relax
 
-#: Moves at most, and the rule by which the predicted clean structure stands still.
+
+def _mixed(steps: int, window: int, threshold: float) -> dict[str, Any]:
+    return {"overrelaxation": None, "steps": steps, "stop": {"settled": {"window": window, "threshold": threshold}}}
+
+
+#: Mixed jumps: moves at most, and when the predicted clean structure stands still. Long jumps: how far, in Å.
 MOVES: dict[str, dict[str, Any]] = {
-    "40 moves, 0.003 Å twice": {"steps": 40, "stop": {"settled": {"window": 2, "threshold": 3.0e-3}}},
-    "100 moves, 0.001 Å thrice": {"steps": 100, "stop": {"settled": {"window": 3, "threshold": 1.0e-3}}},
-    "200 moves, 0.0005 Å five times": {"steps": 200, "stop": {"settled": {"window": 5, "threshold": 5.0e-4}}},
+    "mixed, 40, 0.003 Å twice": _mixed(40, 2, 3.0e-3),
+    "mixed, 100, 0.001 Å thrice": _mixed(100, 3, 1.0e-3),
+    "long, 0.3": {"overrelaxation": {"lengths": [0.3]}},
+    "long, 0.5, 0.3, 0.1": {"overrelaxation": {"lengths": [0.5, 0.3, 0.1]}},
+    "long, six of 0.3": {"overrelaxation": {"lengths": [0.3] * 6}},
 }
 
 

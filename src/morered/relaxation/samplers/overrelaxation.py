@@ -2,8 +2,9 @@
 
 Near a minimum the network sees no noise in bonds and angles, so that it predicts a small time and a jump is short. Its direction
 still tells something of the soft modes, along which the structure has far to go: of results that stand still the jump has, at
-modes of 0.02 to 0.5 eV/Å², a cosine of 0.3 to 0.5 with the way to the minimum, and 1/500 of its length (docs/organic.md). A jump
-in this direction with a length of its own goes that way; what it does to bonds and angles the next jumps undo.
+modes below 3 eV/Å², a cosine of 0.2 to 0.5 with the way to the minimum, and a thousandth of its length
+(`benchmarks/soft_modes.py`, docs/organic.md). A jump in this direction with a length of its own goes that way; what it does to
+bonds and angles the next jumps undo.
 
 Shapes: B batch, N padded atoms.
 """
