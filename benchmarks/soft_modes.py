@@ -3,7 +3,7 @@
     python benchmarks/soft_modes.py      # 60 validation molecules from MMFF94: some ten seconds of one core
 
 The molecules are relaxed by `organic` with mixed jumps (no long ones). From there one jump is made. Jump and way to the
-reference's minimum are taken apart by the modes of a valence force field; molecules that ended further than 0.5 Å from the minimum
+reference's minimum are taken apart by modes of a valence force field; molecules that ended further than 0.5 Å from the minimum
 are left out, where modes say little. One row a class of eigenvalues.
 """
 

@@ -28,11 +28,6 @@ def cost_of_energies():
     return cost.of_points(STUDY.sources_at_most("energies"), settings.chunks, STUDY.level("energies"), settings.max_atoms)
 
 
-def chunks_of_savings(calculator):
-    """Jobs of a calculator's optimisations: those of PBE0 are split, others take seconds."""
-    return STUDY.settings.savings.chunks if calculator == "pbe0" else 1
-
-
 def cost_of_savings():
     """What the optimisations with PBE0 cost."""
     settings = STUDY.settings.savings

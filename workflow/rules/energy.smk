@@ -87,7 +87,7 @@ rule optimise_geometries:
     params:
         level=level_of_savings,
         steps=STUDY.settings.savings.steps,
-        chunks=lambda wildcards: chunks_of_savings(wildcards.calculator),
+        chunks=lambda wildcards: STUDY.chunks_of_savings(wildcards.calculator),
         timeout=STUDY.settings.savings.timeout,
     conda:
         "../../envs/morered.yaml"
@@ -98,7 +98,7 @@ rule optimise_geometries:
 rule gather_savings:
     input:
         **{
-            calculator: [f"{ROOT}/savings/{calculator}.parts/{chunk}.h5" for chunk in range(chunks_of_savings(calculator))]
+            calculator: [f"{ROOT}/savings/{calculator}.parts/{chunk}.h5" for chunk in range(STUDY.chunks_of_savings(calculator))]
             for calculator in STUDY.settings.savings.calculators
         },
         geometries=rules.sample_savings.output.geometries,

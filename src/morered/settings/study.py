@@ -278,7 +278,7 @@ class Savings(Sample):
     )
     steps: int = key(200, "Cap on the steps.", ge=1)
     timeout: float | None = key(36000.0, "Seconds for one optimisation; null: no limit.", gt=0)
-    chunks: int = key(80, "Jobs that the optimisations with pbe0 are split into.", ge=1)
+    chunks: int = key(80, "Jobs that the optimisations with pbe0, and those with aimnet2, are split into.", ge=1)
 
 
 # --------------------------------------------------------------------- libraries, ablations, and the whole

@@ -174,7 +174,8 @@ def seconds_on_one(study: Study, job: Job) -> float | None:
             evaluations = min(_EVALUATIONS, study.settings.savings.steps + 1)
             return _points(study, "savings", 2 * evaluations)  # forces cost as much again
         number = study.sources_at_most("savings")
-        return None if number is None else number * _CPU_WHOLE[wildcards["calculator"]]
+        calculator = wildcards["calculator"]
+        return None if number is None else number * _CPU_WHOLE[calculator] / study.chunks_of_savings(calculator)
     if job.rule in ("generate_structures", "generate_to_caps", "record_sampling"):
         return _generation(study, job.rule, wildcards["sampler"], job.gpus > 0)
     if job.rule == "examine_samples":

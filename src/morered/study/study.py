@@ -162,6 +162,10 @@ class Study:
         testsets = len(getattr(sample, "testsets", None) or [None])
         return testsets * sample.molecules * (2 + len(self.shown_methods if sample.methods is None else sample.methods))
 
+    def chunks_of_savings(self, calculator: str) -> int:
+        """Jobs of a calculator's optimisations: those of GFN-xTB take seconds and are not split."""
+        return self.settings.savings.chunks if calculator in ("pbe0", "aimnet2") else 1
+
     def models_of(self, method: str) -> dict[str, str]:
         """Role ("noise", "time", "model") -> name of the model that a method uses for it."""
         named = {role: getattr(self.settings.methods[method], role, None) for role in ("noise", "time", "model")}
