@@ -64,7 +64,7 @@ def measured(weights: str, start: str, molecules: int, moves: str) -> dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="morered-organic-2", help="a name or a file")
+    parser.add_argument("--weights", default="morered-organic-3", help="a name or a file")
     parser.add_argument("--molecules", type=int, default=100)
     parser.add_argument("-o", "--output", type=Path, default=Path("results/bench/organic_moves.csv"))
     options = parser.parse_args(arguments)

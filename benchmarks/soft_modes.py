@@ -69,7 +69,7 @@ def measured(weights: str, molecules: int) -> pd.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="morered-organic-2", help="a name or a file")
+    parser.add_argument("--weights", default="morered-organic-3", help="a name or a file")
     parser.add_argument("--molecules", type=int, default=60)
     parser.add_argument("-o", "--output", type=Path, default=Path("results/bench/soft_modes.csv"))
     options = parser.parse_args(arguments)

@@ -41,8 +41,8 @@ PRESETS: Mapping[str, Method] = {
     "accurate": replace(_AT_REST, restarts=Restarts(tries=12, width=0.2, distance=0.6, reach=1.2)),
     "organic": replace(
         _SETTLED,
-        noise="morered-organic-2",
-        time="morered-organic-2",
+        noise="morered-organic-3",
+        time="morered-organic-3",
         overrelaxation=Overrelaxation(),
         steps=60,
         restarts=_RESTARTS,

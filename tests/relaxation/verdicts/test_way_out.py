@@ -44,7 +44,7 @@ def test_the_method_that_is_named_takes_it() -> None:
 
 
 def test_the_elements_named_are_those_of_the_network() -> None:
-    header = weights.load("morered-organic-2").header
+    header = weights.load("morered-organic-3").header
     assert set(header.elements) == ORGANIC
     assert set(header.charges) == ORGANIC_IONS | {0}
 
