@@ -123,7 +123,7 @@ def make(runs: pd.DataFrame, stem: str | Path, page: str | Path, *, titles: Mapp
 def _panels(rows: pd.DataFrame, titles: Mapping[str, str]) -> pd.Series:
     """Head of the panel of each row: the calculator, and the test set where there are several."""
     names = rows["calculator"].map(titles)
-    return names if rows["testset"].nunique() == 1 else names + ", " + rows["testset"]
+    return names if rows["testset"].nunique() == 1 else names + "\n" + rows["testset"]
 
 
 def _converged(raw: pd.DataFrame) -> pd.Series:
