@@ -70,6 +70,6 @@ def test_a_panel_for_each_calculator(runs, monkeypatch):
     assert right.get_title().startswith("GFN2-xTB")
     assert "10.00\n50 %" in [text.get_text() for text in left.texts]
     savings.draw(both := pd.concat([runs, runs.assign(testset="u")]), savings.numbers(both), "unused", TITLES)
-    assert [axes.get_title().split("  ")[0] for axes in drawn[1].axes] == [f"{c}\n{t}" for c in TITLES.values() for t in "tu"]
+    assert [axes.get_title().split("  ")[0] for axes in drawn[1].axes] == [f"{c}\n{t}" for t in "tu" for c in TITLES.values()]
     with pytest.raises(ValueError, match="no optimisation"):
         savings.draw(runs.assign(status="failed"), savings.numbers(runs.assign(status="failed")), "unused", TITLES)
