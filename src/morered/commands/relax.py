@@ -48,7 +48,7 @@ methods:
                It tries again where a result lies far from the input, and takes the nearest one
   balanced     the same, but it tries again more readily, 15 to 35 evaluations
   accurate     the same to a tighter limit, 25 to 90 evaluations
-  organic      the same with the network for 14 elements, ions and molecules of up to 90 atoms, 40 to 70 evaluations
+  organic      jumps of which some are long, by the network for 14 elements, ions and molecules of up to 90 atoms, 17 evaluations
   jt, as, itp  MoreRed as in the paper: up to 1000 stochastic steps
   aimnet2      a network for 14 elements and ions at the level of wB97M-D3, L-BFGS in batches to 0.001 eV/Å
   mlff, so3lr  force fields, L-BFGS in batches to 0.00005 eV/Å
