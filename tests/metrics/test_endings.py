@@ -56,6 +56,14 @@ def test_a_summary_counts_all_inputs_and_measures_what_fell_into_a_minimum() -> 
     assert endings.summarise(both).calls_ratio.isna().all()
 
 
+def test_coverage_is_of_methods_that_relaxed_everything_and_counts_an_input_once() -> None:
+    drugs = table().assign(testset="drugs", method="fast")
+    again = drugs[:100].assign(testset="sample")
+    sampled = again.assign(method="slow", converged=0)
+    alone = endings.coverage(drugs)
+    pd.testing.assert_frame_equal(endings.coverage(pd.concat([drugs, again, sampled], ignore_index=True)), alone)
+
+
 def test_coverage_tells_elements_and_sizes() -> None:
     rows = endings.coverage(table().assign(testset="drugs", method="fast"))
     nitrogen = rows[(rows.panel == "element") & (rows.series == "N")].iloc[0]
@@ -88,7 +96,7 @@ def test_what_is_expected_follows_time_size_and_way_and_is_right_in_the_mean() -
     assert at(time=1.0) == at(time=0.03)
     assert np.isnan(at(time=np.nan)).all()
     assert np.isnan(at(moved=np.nan)).all()
-    curve = reliability.reliability(table(2000, seed=5), fitted)
+    curve = reliability.reliability(table(2000, seed=5).assign(method="fast"), fitted)
     assert ((curve.low - 0.15 * curve.found < curve.expected) & (curve.expected < curve.high + 0.15 * curve.found)).all()
     assert set(curve.quantity) == {"rmsd", "energy"}
 

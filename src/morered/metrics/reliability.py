@@ -68,7 +68,7 @@ def isotonic(values: ArrayLike, weights: ArrayLike) -> Floats:
 
 
 def reliability(endings: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
-    """Expected and found means of results in classes of like expectation.
+    """Expected and found means of results in classes of like expectation; an input in several test sets counts once.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def reliability(endings: pd.DataFrame, calibration: Calibration) -> pd.DataFrame
         quantity ("rmsd" in Å or "energy" in kcal/mol), n, expected, found, and the limits of the found mean's 95 % interval, low
         and high (bootstrap over molecules).
     """
-    used = usable(endings)
+    used = usable(endings).drop_duplicates(["method", "id"])
     rows = []
     expected = calibration.expected({name: used[name].to_numpy(dtype=np.float64) for name in PREDICTORS})
     for quantity, estimate, name in zip(("rmsd", "energy"), expected, ("rmsd_left", "energy_left"), strict=True):

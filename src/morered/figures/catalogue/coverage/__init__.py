@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 CAPTION = """\
 **Coverage.** Of the results on all test sets of conformers, by element (molecules that have it) and by number of atoms
 (classes begin at the number named): the percentage that converged with all bonds and the stereochemistry kept, and the
-median energy above the minimum of the reference that they fall into.
+median energy above the minimum of the reference that they fall into. Each input counts once. Methods that relaxed samples
+alone are left out, as their molecules are others.
 
 The paper has no such figure.
 """
