@@ -34,11 +34,11 @@ def test_single_points_come_as_a_table_and_a_failure_has_its_reason(hydrogens):
 def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monkeypatch):
     computed = []
 
-    def dying(numbers, positions, level, *electrons):
+    def dying(numbers, positions, level, *electrons, **rest):
         if len(computed) == 2:
             raise KeyboardInterrupt
         computed.append(positions[-1, 2])
-        return single_point(numbers, positions, level, *electrons)
+        return single_point(numbers, positions, level, *electrons, **rest)
 
     monkeypatch.setattr(batch, "single_point", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -46,15 +46,24 @@ def test_every_finished_point_is_kept_when_a_job_dies(hydrogens, tmp_path, monke
     assert len(list(tmp_path.iterdir())) == 2
     computed.clear()
     told = []
-    monkeypatch.setattr(batch, "single_point", lambda n, x, *rest: computed.append(len(n)) or single_point(n, x, *rest))
+    monkeypatch.setattr(batch, "single_point", lambda n, x, *a, **k: computed.append(len(n)) or single_point(n, x, *a, **k))
     again = batch.compute(hydrogens, TOY, folder=tmp_path, progress=lambda done, total: told.append(done))
     assert computed == [2, 1]  # what was left
     assert told == [2, 3, 4]
     monkeypatch.undo()
-    fresh = batch.table(batch.compute(hydrogens, TOY)).drop(columns="seconds")
-    pd.testing.assert_frame_equal(batch.table(again).drop(columns="seconds"), fresh, atol=1e-6)
+    differ = ["seconds", "cycles"]  # a point starts from the density of the one before, where there is one
+    fresh = batch.table(batch.compute(hydrogens, TOY)).drop(columns=differ)
+    pd.testing.assert_frame_equal(batch.table(again).drop(columns=differ), fresh, atol=1e-6)
     other = batch.compute(hydrogens, Level(basis="sto-3g", grid=1, coarse_grid=0), folder=tmp_path)  # its own pieces
     assert not np.allclose(other.structures.column("energy")[:3], again.structures.column("energy")[:3], atol=1e-6)
+
+
+def test_each_point_starts_from_the_density_of_the_one_before():
+    water = np.array([[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
+    level = Level(basis="def2-svp", dispersion=False)
+    geometries = Structures.build([[8, 1, 1]] * 2, [water, water * 1.005], ["first", "second"])
+    cycles = batch.table(batch.compute(geometries, level)).set_index("geometry")["cycles"]
+    assert cycles["second"] < cycles["first"]
 
 
 def test_a_point_over_its_time_is_a_row_too(hydrogens):

@@ -20,8 +20,8 @@ def test_what_a_dry_run_says():
     assert "not known" in cost.of_points(10, 1, {"basis": "pc-2"})
     assert "in 1 job;" in cost.of_points(10, 1, {"basis": "pc-2"})
     assert cost.of_optimisations(3, 1, {"basis": "sto-3g"}, 5).endswith("if each takes 5 evaluations")
-    assert cost.seconds({}, max_atoms=8) == pytest.approx(cost.seconds({}) / 4)
-    assert cost.seconds({}, max_atoms=99) == cost.seconds({})
+    assert cost.seconds({}, 8) == pytest.approx(cost.seconds({}) / 4)
+    assert cost.seconds({}, 32) == pytest.approx(cost.seconds({}) * 4)
     assert "molecules of 8 atoms" in cost.of_points(10, 1, {}, 8)
 
 

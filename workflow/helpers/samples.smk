@@ -1,5 +1,6 @@
 # What energies and optimisations of a sample need of the study: files, jobs, and what they cost.
 from morered.energies import cost
+from morered.study import estimate
 
 
 def methods_sampled(figure):
@@ -25,7 +26,8 @@ def sampled(figure):
 def cost_of_energies():
     """What the single points cost, for the dry run."""
     settings = STUDY.settings.energies
-    return cost.of_points(STUDY.sources_at_most("energies"), settings.chunks, STUDY.level("energies"), settings.max_atoms)
+    atoms = estimate.typical_atoms(STUDY, "energies")
+    return cost.of_points(STUDY.sources_at_most("energies"), settings.chunks, STUDY.level("energies"), atoms)
 
 
 def cost_of_savings():
@@ -33,7 +35,8 @@ def cost_of_savings():
     settings = STUDY.settings.savings
     count = STUDY.sources_at_most("savings") if "pbe0" in settings.calculators else 0
     evaluations = min(20, settings.steps + 1)
-    return cost.of_optimisations(count, settings.chunks, STUDY.level("savings"), evaluations, settings.max_atoms)
+    atoms = estimate.typical_atoms(STUDY, "savings")
+    return cost.of_optimisations(count, settings.chunks, STUDY.level("savings"), evaluations, atoms)
 
 
 def level_of_savings(wildcards):

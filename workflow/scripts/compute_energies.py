@@ -1,5 +1,7 @@
 """Single points of one chunk of geometries; every one that is finished is kept should the job die."""
 
+import numpy as np
+
 from morered import resumable, storage
 from morered.energies import batch
 from morered.settings.level import Level
@@ -8,7 +10,9 @@ from morered.study.script import logged, progress_bar
 
 with logged(snakemake):
     params, out = snakemake.params, snakemake.output[0]
-    geometries = storage.read(snakemake.input[0])[int(snakemake.wildcards.chunk) :: params.chunks]
+    geometries = storage.read(snakemake.input[0])
+    # those of one molecule follow each other, and each starts from the density of the last
+    geometries = geometries[np.array_split(np.arange(len(geometries)), params.chunks)[int(snakemake.wildcards.chunk)]]
     with progress_bar("single points") as progress:
         built = batch.compute(
             geometries,

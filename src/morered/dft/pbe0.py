@@ -109,7 +109,7 @@ def converge(
     level
         Functional, basis, grids and the rest.
     guess
-        Density matrix to start from, e.g. a neighbouring geometry's.
+        Density matrix to start from, e.g. a neighbouring geometry's; where it leads nowhere, PySCF's own takes its place.
     charge, unpaired
         Total charge in e, and unpaired electrons.
 
@@ -130,6 +130,7 @@ def converge(
             mean_field.callback = _counter(count)
             energy = mean_field.kernel(dm0=guess)
             spent += count[0]
+            guess = None
             if mean_field.converged and np.isfinite(energy):
                 break
         else:

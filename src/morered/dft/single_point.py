@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from morered.dft import hirshfeld, pbe0
 from morered.dft.mbd import mbd_energy
+from morered.dft.neighbour import Neighbour
 from morered.settings.level import Level
 
 
@@ -58,10 +59,11 @@ def single_point(
     unpaired: int = 0,
     *,
     forces: bool = False,
+    neighbour: Neighbour | None = None,
 ) -> SinglePoint:
     """The energy of numbers [N] at positions [N, 3] in Å with a total charge (e) and unpaired electrons.
 
-    It never raises for a molecule that cannot be computed.
+    It never raises for a molecule that cannot be computed. ``neighbour`` keeps the density from one call to the next.
     """
     level = level or Level()
     numbers = np.asarray(numbers, dtype=int)
@@ -71,8 +73,11 @@ def single_point(
     try:
         if not np.all(np.isfinite(positions)):
             raise ValueError("coordinates that are not finite")
-        field = pbe0.converge(numbers, positions, level, charge=charge, unpaired=unpaired)
+        guess = None if neighbour is None else neighbour.guess(numbers, positions, level, charge, unpaired)
+        field = pbe0.converge(numbers, positions, level, guess, charge, unpaired)
         cycles = field.cycles
+        if neighbour is not None:
+            neighbour.keep(field.density_matrix, numbers, positions, level, charge, unpaired)
         dispersion, ratios = 0.0, None
         if level.dispersion:
             ratios = hirshfeld.partition(

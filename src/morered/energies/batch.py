@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from morered import resumable
+from morered.dft.neighbour import Neighbour
 from morered.dft.single_point import SinglePoint, single_point
 from morered.energies.sampling import REFERENCE
 from morered.parallel import Progress
@@ -20,6 +21,8 @@ from morered.units import KCAL_MOL_PER_EV
 
 #: Of the single points; raise it when a result changes, so that pieces of the former version are not continued.
 VERSION = 1
+#: Of this process, which computes one geometry after another: those of one molecule follow each other.
+_NEIGHBOUR = Neighbour()
 #: Columns of a table of single points -> meaning.
 COLUMNS = {
     "energy_eV": "of the functional",
@@ -75,7 +78,8 @@ def compute(
 def with_energy(molecule: Structures, level: Level) -> Structures:
     """One molecule with the columns of `compute`."""
     _, numbers, positions = molecule.molecule(0)
-    point = single_point(numbers, positions, level, int(molecule.charges[0]), int(molecule.unpaired[0]))
+    electrons = int(molecule.charges[0]), int(molecule.unpaired[0])
+    point = single_point(numbers, positions, level, *electrons, neighbour=_NEIGHBOUR)
     return molecule.with_columns(
         {
             "energy": Column(np.array([point.energy]), "eV"),

@@ -25,37 +25,36 @@ FUNCTIONS = {
 }
 
 
-def seconds(level: Mapping[str, Any], max_atoms: int | None = None) -> float | None:
-    """CPU seconds of one single point of a typical molecule of QM7, or one of ``max_atoms`` where that is smaller: they grow with
-    the square of the atoms. None where the basis is none of `FUNCTIONS`.
+def seconds(level: Mapping[str, Any], atoms: int | None = None) -> float | None:
+    """CPU seconds of one single point: they grow with the square of the atoms. None where the basis is none of `FUNCTIONS`.
 
     Parameters
     ----------
     level
         Settings of `morered.settings.level.Level`; the paper's where they are missing.
-    max_atoms
-        Of the sample.
+    atoms
+        Of the molecule; None: as many as a molecule of QM7 mostly has.
     """
     functions = FUNCTIONS.get(level.get("basis", "def2-tzvp").lower())
     if functions is None:
         return None
     heavy, hydrogens = TYPICAL
     size: float = (heavy + hydrogens) * (heavy * functions[0] + hydrogens * functions[1])
-    size *= (_atoms(max_atoms) / sum(TYPICAL)) ** 2
+    size *= (_atoms(atoms) / sum(TYPICAL)) ** 2
     return SECONDS * size * (1.0 if level.get("density_fitting", True) else EXACT)
 
 
-def of_points(count: int | None, jobs: int, level: Mapping[str, Any], max_atoms: int | None = None) -> str:
+def of_points(count: int | None, jobs: int, level: Mapping[str, Any], atoms: int | None = None) -> str:
     """A sentence about ``count`` single points (None: not known yet) in so many jobs."""
-    return f"{_at_most(count)} single points with {_basis(level)}: {_cost(count, jobs, seconds(level, max_atoms), max_atoms)}"
+    return f"{_at_most(count)} single points with {_basis(level)}: {_cost(count, jobs, seconds(level, atoms), atoms)}"
 
 
 def of_optimisations(
-    count: int | None, jobs: int, level: Mapping[str, Any], evaluations: int = 20, max_atoms: int | None = None
+    count: int | None, jobs: int, level: Mapping[str, Any], evaluations: int = 20, atoms: int | None = None
 ) -> str:
     """A sentence about ``count`` optimisations of so many evaluations each, whose forces cost as much as their energies."""
-    each = seconds(level, max_atoms)
-    cost = _cost(count, jobs, None if each is None else 2 * evaluations * each, max_atoms)
+    each = seconds(level, atoms)
+    cost = _cost(count, jobs, None if each is None else 2 * evaluations * each, atoms)
     return f"{_at_most(count)} optimisations with {_basis(level)}: {cost}, if each takes {evaluations} evaluations"
 
 
@@ -67,18 +66,18 @@ def _basis(level: Mapping[str, Any]) -> str:
     return f"PBE0/{level.get('basis', 'def2-tzvp')}"
 
 
-def _atoms(max_atoms: int | None) -> int:
-    return min(sum(TYPICAL), max_atoms or sum(TYPICAL))
+def _atoms(atoms: int | None) -> int:
+    return sum(TYPICAL) if atoms is None else atoms
 
 
-def _cost(count: int | None, jobs: int, each: float | None, max_atoms: int | None) -> str:
+def _cost(count: int | None, jobs: int, each: float | None, atoms: int | None) -> str:
     in_jobs = f"in {jobs} job{'s' if jobs != 1 else ''}"
     if each is None:
         return f"{in_jobs}; what a point costs with this basis is not known"
     if count is None:
-        return f"about {_text(each)} of one core each for molecules of {_atoms(max_atoms)} atoms, {in_jobs}"
+        return f"about {_text(each)} of one core each for molecules of {_atoms(atoms)} atoms, {in_jobs}"
     total = count * each
-    return f"about {_text(total)} of one core for molecules of {_atoms(max_atoms)} atoms, {in_jobs} of {_text(total / jobs)}"
+    return f"about {_text(total)} of one core for molecules of {_atoms(atoms)} atoms, {in_jobs} of {_text(total / jobs)}"
 
 
 def _text(seconds: float) -> str:

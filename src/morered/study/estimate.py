@@ -15,7 +15,7 @@ from morered.datasets import sources
 from morered.energies import cost
 from morered.figures.declaration import figures_of
 from morered.settings.datasets import Conformers, Displaceable, NormalModes, OrganicDataset
-from morered.settings.study import DiffusionEntry
+from morered.settings.study import DiffusionEntry, Energies
 from morered.study import generation
 from morered.study.study import Purpose, Study
 
@@ -50,6 +50,8 @@ _AT_REFERENCE = {"lists": (34_139, 27_000.0), "qm7": (6_404, 1_500.0)}
 #: Of one input of a test or validation molecule; inputs of the frozen test sets by their names.
 _AT_CONFORMER = 1.4
 _CONFORMERS = {"drugs": 1848, "scaffolds": 500, "qm9": 300}
+#: Atoms of the molecules of these test sets in the median; None: of the validation molecules.
+_ATOMS = {"drugs": 47, "scaffolds": 40, "qm9": 18, None: 35}
 #: Seconds of the jobs that read, join and draw.
 _SHORT = 30.0
 
@@ -243,10 +245,19 @@ def _relaxation(study: Study, name: str, testset: str, seed: int, on_gpu: bool) 
     return number * steps * _CPU_STEP[kind] * (width / 256) ** 2
 
 
+def typical_atoms(study: Study, purpose: Purpose) -> int:
+    """Atoms of a molecule that ``energies`` or ``savings`` computes."""
+    sample, testsets = study.sample(purpose), study.settings.testsets
+    named = [sample.testset] if isinstance(sample, Energies) else list(sample.testsets or [None])
+    chosen = [testsets[next(iter(testsets)) if name is None else name] for name in named]
+    sizes = [_ATOMS[settings.of] if isinstance(settings, Conformers) else sum(cost.TYPICAL) for settings in chosen]
+    return min(round(sum(sizes) / len(sizes)), sample.max_atoms or max(sizes))
+
+
 def _points(study: Study, purpose: Purpose, evaluations: int) -> float | None:
     """Of one job of single points, or of optimisations of so many evaluations each."""
     sample = study.sample(purpose)
-    number, each = study.sources_at_most(purpose), cost.seconds(study.level(purpose), sample.max_atoms)
+    number, each = study.sources_at_most(purpose), cost.seconds(study.level(purpose), typical_atoms(study, purpose))
     return None if number is None or each is None else number * evaluations * each / sample.chunks
 
 
