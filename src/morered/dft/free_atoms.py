@@ -17,6 +17,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from morered.dft.core_potentials import core_potentials
 from morered.files import atomic_path
 
 #: Radial points in bohr at which a density is tabulated; the same for every element.
@@ -39,7 +40,7 @@ class FreeAtom:
 
     @property
     def electrons(self) -> float:
-        """The integral of the density."""
+        """The integral of the density: all electrons, or those outside the core where the basis has a potential for that."""
         return float(4 * np.pi * _integral(RADII**2 * self.density))
 
     def at(self, radii: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -69,12 +70,21 @@ def free_atom(number: int, functional: str, basis: str) -> FreeAtom:
 
 def _compute(number: int, functional: str, basis: str) -> NDArray[np.floating]:
     from pyscf import dft, gto
-    from pyscf.scf import atom_ks
+    from pyscf.scf import ADIIS
+    from pyscf.scf.atom_ks import AtomSphAverageRKS
 
     symbol = chemical_symbols[number]
-    atom = gto.M(atom=[(symbol, (0.0, 0.0, 0.0))], basis=basis, spin=number % 2, verbose=0)
-    _, _, coefficients, occupation = atom_ks.get_atm_nrks(atom, xc=functional, grid=(200, 302))[symbol]
-    matrix = (coefficients * occupation) @ coefficients.T
+    cores = core_potentials(basis, [symbol])
+    atom = gto.M(atom=[(symbol, (0.0, 0.0, 0.0))], basis=basis, ecp=cores, spin=number % 2, verbose=0)
+    field = AtomSphAverageRKS(atom)
+    field.xc = functional
+    field.grids.atom_grid = (200, 302)
+    field.diis = ADIIS()
+    field.diis.space = 12
+    if cores:
+        field.init_guess = "1e"  # PySCF's guess for atoms knows no potentials
+    field.run()
+    matrix = (field.mo_coeff * field.mo_occ) @ field.mo_coeff.T
     # Any direction will do: the density is spherical.
     points = RADII[:, None] * np.array([[0.6, 0.0, 0.8]])
     orbitals = dft.numint.eval_ao(atom, points)
@@ -95,4 +105,6 @@ def _cache_path(number: int, functional: str, basis: str) -> Path:
 
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "morered" / "free_atoms"
     key: tuple[Any, ...] = (number, functional.lower(), basis.lower(), pyscf.__version__, len(RADII), float(RADII[-1]))
+    if cores := core_potentials(basis, [chemical_symbols[number]]):
+        key = (*key, cores)  # without its potential another density was kept under the name of the rest
     return root / f"{chemical_symbols[number]}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npy"

@@ -2,7 +2,7 @@
 
 w_a(r) = n_a(r - R_a) / sum_b n_b(r - R_b)
 volume ratio of a = int |r - R_a|³ w_a(r) n(r) dr / int r³ n_a(r) dr
-charge of a = Z_a - int w_a(r) n(r) dr
+charge of a = Z_a - int w_a(r) n(r) dr, Z_a without the core electrons that an effective core potential stands for
 """
 
 from __future__ import annotations
@@ -63,4 +63,4 @@ def partition(
         volumes += np.sum(radii**3 * share, axis=1)
         populations += np.sum(share, axis=1)
     ratios = volumes / np.array([atom.volume for atom in atoms])
-    return Partition(ratios, numbers - populations, float(populations.sum()))
+    return Partition(ratios, system.atom_charges() - populations, float(populations.sum()))  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from morered.dft.core_potentials import core_potentials
 from morered.electrons import parity_problem
 from morered.extras import needs
 from morered.settings.level import Level
@@ -85,9 +86,12 @@ def molecule(numbers: ArrayLike, positions: ArrayLike, level: Level, charge: int
     atoms = [
         (chemical_symbols[z], tuple(map(float, x))) for z, x in zip(numbers, np.asarray(positions, dtype=float), strict=True)
     ]
-    memory = {} if level.max_memory is None else {"max_memory": level.max_memory}
+    cores = core_potentials(level.basis, (symbol for symbol, _ in atoms))
+    settings: dict[str, Any] = {"basis": level.basis, "ecp": cores, "charge": charge, "spin": unpaired, "verbose": 0}
+    if level.max_memory is not None:
+        settings["max_memory"] = level.max_memory
     try:
-        return gto.M(atom=atoms, basis=level.basis, unit="Angstrom", charge=charge, spin=unpaired, verbose=0, **memory)
+        return gto.M(atom=atoms, unit="Angstrom", **settings)
     except (BasisNotFoundError, KeyError) as error:
         raise ValueError(f"basis {level.basis!r} has no functions for this molecule: {error}") from None
 

@@ -20,7 +20,7 @@ from morered.structures import Column, Structures, as_names
 from morered.units import KCAL_MOL_PER_EV
 
 #: Of the single points; raise it when a result changes, so that pieces of the former version are not continued.
-VERSION = 1
+VERSION = 2
 #: Of this process, which computes one geometry after another: those of one molecule follow each other.
 _NEIGHBOUR = Neighbour()
 #: Columns of a table of single points -> meaning.

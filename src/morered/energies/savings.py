@@ -24,7 +24,7 @@ from morered.units import KCAL_MOL_PER_EV
 #: Optimisations that end at the usual threshold leave soft torsions a few hundredths of an Å apart.
 SAME_RMSD, SAME_ENERGY = 0.1, 0.2
 #: Of the optimisations; raise it when a result changes, so that pieces of the former version are not continued.
-VERSION = 2
+VERSION = 3
 #: Columns that `table` adds to those of `morered.energies.sampling.collect`, with the calculator before them.
 COLUMNS = ("gradients", "cycles", "seconds", "status", "reason", "energy_eV", "rmsd", "difference_kcal_mol", "same_minimum")
 _KEPT = ("energy", "gradients", "cycles", "seconds", "fmax", "status", "reason")
