@@ -22,6 +22,12 @@ def test_a_near_geometry_takes_fewer_cycles_to_the_same_energy():
     assert second.total == pytest.approx(alone.total, abs=1e-5)
 
 
+def test_the_density_keeps_its_orbitals_from_which_exchange_is_built_faster():
+    field = pbe0.converge(NUMBERS, POSITIONS, SMALL)
+    occupied = field.density_matrix.mo_coeff * field.density_matrix.mo_occ
+    np.testing.assert_allclose(occupied @ field.density_matrix.mo_coeff.T, field.density_matrix, atol=1e-10)
+
+
 def test_unpaired_electrons_keep_both_spins():
     neighbour = Neighbour()
     level = Level(basis="sto-3g", dispersion=False)
