@@ -34,6 +34,8 @@ def test_numbers_by_hand(energies):
     assert jt.within_1_percent == jt.less_than_1_above_percent == pytest.approx(200 / 3)
     assert (mlff.within_1_percent, mlff.less_than_1_above_percent, mlff.below_percent) == (0, 100, 100)
     assert jt.bond_change == pytest.approx(-0.015)
+    # the lowest of the three inputs: -2 (MLFF), -3 (MLFF), 0 (reference)
+    assert table["median_above_lowest"].to_dict() == {INPUT: 63, "MoreRed-JT": 1.5, "MLFF": 0}
 
 
 def test_the_papers_statements_are_compared(energies):
@@ -80,6 +82,15 @@ def test_structures_far_above_are_counted_and_the_lowest_is_shown(energies, monk
     (axes,) = drawn[0].axes
     assert axes.get_ylim() == pytest.approx((-31.5, 20))
     assert "0.50\n67 %\n1" in [text.get_text() for text in axes.texts]
+
+
+def test_inputs_that_lie_on_the_axis_are_drawn(energies, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: drawn.append(figure))
+    near = energies.assign(difference_kcal_mol=energies["difference_kcal_mol"].replace({50: 5, 60: 6, 70: 70}))
+    fig6.draw(near, fig6.numbers(near, "drugs"), "unused", "PBE0/x")
+    (axes,) = drawn[0].axes
+    assert [label.get_text().replace("\n", "") for label in axes.get_xticklabels()] == [INPUT, "MoreRed-JT", "MLFF"]
 
 
 def test_no_energy_at_all_is_told(energies):

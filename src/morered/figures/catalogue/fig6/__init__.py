@@ -15,9 +15,10 @@ CAPTION = """\
 structure less that of the reference minimum, with the level of theory that the axis names (the paper: PBE0+MBD/def2-TZVP,
 100 inputs). Below zero the structure lies lower than the reference; the grey band is chemical accuracy, 1 kcal/mol. Boxes:
 quartiles and median; whiskers: the last point within 1.5 interquartile ranges. Above each box: the median, and the
-percentage of structures less than 1 kcal/mol above the reference. Structures without an energy are counted in the table and
-enter no number. The table tells too how bond lengths, and all distances between atoms, changed against the reference, which
-is the paper's explanation for the energies of MoreRed-AS.
+percentage of structures less than 1 kcal/mol above the reference. Inputs are drawn too where most of them lie on the axis.
+Structures without an energy are counted in the table and enter no number. The table tells too how far the structures lie
+above the lowest of all that are there of an input, the reference and the input included, and how bond lengths, and all
+distances between atoms, changed against the reference, which is the paper's explanation for the energies of MoreRed-AS.
 
 The paper (Fig. 6, QM7-X, whose minima are DFTB3+MBD's): MMFF94 mostly far above the reference, MLFF mostly below it,
 GFN2-xTB between the two; a majority of the structures of MoreRed-ITP and -JT less than 1 kcal/mol above; MoreRed-AS higher,

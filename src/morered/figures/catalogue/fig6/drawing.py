@@ -27,6 +27,7 @@ HEADS = {
     "within_1_percent": "within ±1 kcal/mol (%)",
     "less_than_1_above_percent": "less than 1 kcal/mol above (%)",
     "below_percent": "below the reference (%)",
+    "median_above_lowest": "median above the lowest (kcal/mol)",
     "bond_change": "change of bond lengths (Å)",
     "distance_change": "change of all distances (Å)",
 }
@@ -47,9 +48,12 @@ def numbers(energies: pd.DataFrame, testset: str) -> pd.DataFrame:
     -------
     DataFrame
         `COLUMNS`. Energies are total energies less that of the reference minimum, kcal/mol; ``failed`` counts structures for
-        which one of the two is missing: they enter no number. The changes are means over the structures of the mean change of
-        bond lengths, and of all distances between atoms, against the reference in Å; negative: too short.
+        which one of the two is missing: they enter no number. ``median_above_lowest`` is counted from the lowest structure of
+        the same input, whether it is the reference, the input or a method's. The changes are means over the structures of the
+        mean change of bond lengths, and of all distances between atoms, against the reference in Å; negative: too short.
     """
+    lowest = energies.groupby("id")["difference_kcal_mol"].transform("min")
+    energies = energies.assign(above_lowest=energies["difference_kcal_mol"] - lowest)
     rows = []
     for source in in_order(energies.loc[energies["source"] != REFERENCE, "source"]):
         group = energies[energies["source"] == source]
@@ -66,6 +70,7 @@ def numbers(energies: pd.DataFrame, testset: str) -> pd.DataFrame:
                 "within_1_percent": _percent(difference.abs() < ACCURACY),
                 "less_than_1_above_percent": _percent(difference < ACCURACY),
                 "below_percent": _percent(difference < 0),
+                "median_above_lowest": known["above_lowest"].median(),
                 "bond_change": group["bond_change"].mean(),
                 "distance_change": group["distance_change"].mean(),
             }
@@ -89,9 +94,10 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
 def draw(energies: pd.DataFrame, table: pd.DataFrame, stem: str | Path, level: str) -> None:
     """Draw a box of the differences for each method, the band of chemical accuracy behind; writes fig6.{png,pdf,csv}.
 
-    ``level`` is the level of theory, for the axis.
+    The inputs are drawn as well, unless most of them lie above the axis. ``level`` is the level of theory, for the axis.
     """
-    shown = table[(table["method"] != INPUT) & (table["n"] > 0)]
+    high = (table["method"] == INPUT) & (table["median_energy"] > TOP)
+    shown = table[~high & (table["n"] > 0)]
     runs = energies.rename(columns={"source": "method", "difference_kcal_mol": "value"})
     runs = runs[runs["value"].notna() & runs["method"].isin(shown["method"])].assign(testset=table["testset"].iloc[0])
     if shown.empty:
