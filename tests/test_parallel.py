@@ -108,7 +108,7 @@ def test_every_way_to_be_lost_gives_a_reason_and_spares_the_others():
     assert results[8] == ("done", 8)
     assert results[9] == bytes(3_000_000)
     kinds = {index: result.kind for index, result in results.items() if isinstance(result, TaskFailure)}
-    assert kinds == {1: "raised", 2: "died", 3: "died", 4: "died", 5: "raised", 6: "died", 7: "raised"}
+    assert kinds == {1: "raised", 2: "died", 3: "died", 4: "died", 5: "raised", 6: "killed", 7: "raised"}
     assert results[1].reason == "ValueError: no such thing"
     assert "in behave" in results[1].details
     assert "SIGSEGV" in results[2].reason

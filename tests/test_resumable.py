@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -131,6 +132,23 @@ def test_what_was_over_its_time_is_tried_again_where_more_is_given(tmp_path: Pat
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == made
     assert len(build(timeout=60).structures) == 10
     assert sum(path.stat().st_mtime_ns != made[path.name] for path in tmp_path.iterdir()) == 1
+
+
+def killed_at_seven(molecule: Structures) -> Structures:
+    if molecule.names == ["h2/07"] and "KILLED" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return molecule
+
+
+def test_what_was_killed_is_a_failure_and_is_tried_again_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = partial(resumable.build, MOLECULES[:10], killed_at_seven, version=1, folder=tmp_path, workers=1, piece=5)
+    monkeypatch.setenv("KILLED", "1")
+    (reason,) = build().failures.values()
+    assert "memory" in reason
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.delenv("KILLED")
+    assert len(build().structures) == 10
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_pieces_without_a_version_are_refused(tmp_path: Path) -> None:

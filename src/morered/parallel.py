@@ -57,13 +57,14 @@ class TaskFailure:
     reason
         A sentence for people, e.g. ``"ValueError: no such element"`` or ``"over the time limit of 60 s"``.
     kind
-        ``"raised"``: the function raised; ``"timeout"``: it was stopped at the time limit; ``"died"``: its process ended.
+        ``"raised"``: the function raised; ``"timeout"``: it was stopped at the time limit; ``"died"``: its process ended;
+        ``"killed"``: its process was ended by others, which tells nothing of the task but perhaps that memory ran out.
     details
         The traceback in the worker, where the function raised.
     """
 
     reason: str
-    kind: Literal["raised", "timeout", "died"]
+    kind: Literal["raised", "timeout", "died", "killed"]
     details: str = ""
 
 
@@ -258,6 +259,8 @@ class _Worker:
         self.kill()
         if not self._ready and self.first:
             raise RuntimeError(f"a worker process ended while starting ({_exit_text(code)}); its output above says why")
+        if code == -signal.SIGKILL:
+            return TaskFailure("its process was killed (SIGKILL), as happens where memory runs out", "killed")
         return TaskFailure(f"its process ended ({_exit_text(code)})", "died")
 
 

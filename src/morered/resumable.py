@@ -130,9 +130,9 @@ def build[T](
         part = slices[k]
         if len(outcomes[k]) == part.stop - part.start:
             made = pieces[k] = _piece(names, outcomes[k])
-            if (file := files[k]) is not None:
-                late = any(isinstance(outcome, TaskFailure) and outcome.kind == "timeout" for outcome in outcomes[k].values())
-                save(file, made, {"over_time": timeout} if late else None)
+            kinds = {outcome.kind for outcome in outcomes[k].values() if isinstance(outcome, TaskFailure)}
+            if (file := files[k]) is not None and "killed" not in kinds:  # that is nothing of the molecule's: it is tried again
+                save(file, made, {"over_time": timeout} if "timeout" in kinds else None)
             outcomes[k] = {}
     return Built.concatenate([there for there in pieces if there is not None])
 
