@@ -61,6 +61,13 @@ def test_energies_and_samples_are_split_into_jobs(study_of) -> None:
     assert jt * 4 == pytest.approx(10_000 * 2000 * 0.05 / 128 / 3600)
 
 
+def test_single_points_are_of_molecules_as_large_as_their_test_set_has(study_of) -> None:
+    assert estimate.typical_atoms(study_of("paper"), "energies") == 16
+    assert estimate.typical_atoms(study_of("organic"), "energies") == 35  # drugs, and a limit
+    assert estimate.typical_atoms(study_of("organic"), "savings") == 32  # drugs and QM9, from two starts each
+    assert estimate.typical_atoms(study_of("library"), "energies") == 16  # no test set
+
+
 def test_no_job_on_a_gpu_takes_longer_than_the_profile_lets_it(study_of, repository: Path) -> None:
     """By these rates, at the first attempt; a training may: it is queued again and goes on."""
     paper = study_of("paper")

@@ -249,7 +249,7 @@ def typical_atoms(study: Study, purpose: Purpose) -> int:
     """Atoms of a molecule that ``energies`` or ``savings`` computes."""
     sample, testsets = study.sample(purpose), study.settings.testsets
     named = [sample.testset] if isinstance(sample, Energies) else list(sample.testsets or [None])
-    chosen = [testsets[next(iter(testsets)) if name is None else name] for name in named]
+    chosen = [testsets.get(name or next(iter(testsets), "")) for name in named]
     sizes = [_ATOMS[settings.of] if isinstance(settings, Conformers) else sum(cost.TYPICAL) for settings in chosen]
     return min(round(sum(sizes) / len(sizes)), sample.max_atoms or max(sizes))
 
