@@ -16,6 +16,7 @@ from morered.datasets.organic import choice, compact, minima, packages, shipped
 from morered.datasets.organic.choice import Entry
 from morered.datasets.organic.identity import skeleton
 from morered.metrics.rmsd import rmsd
+from morered.parallel import map_processes
 from morered.resumable import Built
 from morered.structures import Column, Structures
 
@@ -112,13 +113,15 @@ def test_the_file_that_ships_is_small_says_where_it_comes_from_and_holds_out_wha
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [0, -1])
-def test_a_chunk_made_anew_equals_the_one_that_ships(place: int) -> None:
+def test_a_chunk_made_anew_equals_the_one_that_ships(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every sixth entry of the first and the last chunk: what becomes of an entry does not hang on the others."""
     chunk = shipped.indices()[place]
     ships = shipped.load(chunk)
     some = minima.chunk_of(shipped.entries(), chunk, shipped.about()["chunks"])[::6]
     assert len({entry.kind for entry in some}) >= 4
-    built = minima.build(some)
+    # PyTorch's vector instructions decide along soft modes where a search stops; the plain ones are the same on every processor.
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    [(_, built)] = map_processes(minima.build, [some], workers=1)
     names = {entry.name for entry in some}
     expected = {name: reason for name, reason in ships.failures.items() if name in names or name.rpartition("/")[0] in names}
     own = [m for m, name in enumerate(ships.structures.names) if name.rpartition("/")[0] in names]
@@ -129,13 +132,11 @@ def test_a_chunk_made_anew_equals_the_one_that_ships(place: int) -> None:
     }
     for name in ("smiles", "kind", "part", "skeleton", "charge"):
         np.testing.assert_array_equal(ours.column(name), theirs.column(name))
-    # Rounding, which differs among processors, moves a minimum along its softest modes, within the largest force that is let
-    # stand, and may end one search of thirty a little earlier than another processor's.
+    # Rounding moves a minimum along its softest modes, within the largest force that is let stand.
     far = rmsd(ours.without_columns(), theirs.without_columns())
-    energies = np.abs(ours.column("energy") - theirs.column("energy"))
     assert np.median(far) < 1e-3
-    assert np.mean((far < 0.05) & (energies < 1e-3)) > 0.95
-    assert energies.max() < 5e-3
+    assert far.max() < 0.05
+    np.testing.assert_allclose(ours.column("energy"), theirs.column("energy"), rtol=0, atol=1e-3)
     if chunk >= RENEWED:
         assert Counter(np.abs(ours.column("calls") - theirs.column("calls")) < 5)[True] > 0.8 * len(own)
     else:

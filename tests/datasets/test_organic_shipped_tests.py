@@ -12,6 +12,7 @@ import pytest
 
 from morered.datasets.organic import choice, compact, minima, packages, shipped, shipped_tests, tested
 from morered.metrics.rmsd import rmsd
+from morered.parallel import map_processes
 from morered.resumable import Built
 from morered.structures import Column, Structures
 
@@ -70,17 +71,18 @@ def test_validation_molecules_are_entries_that_are_not_trained_on() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_made_anew_equals_what_ships() -> None:
+def test_what_is_made_anew_equals_what_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     ships = {part: shipped_tests.load(f"tests.{part}") for part in ("inputs", "minima")}
     some = minima.chunk_of(choice.frozen_tests(), 0, 60)[::5]
-    made = tested.build(some)
+    # PyTorch's vector instructions decide along soft modes where a search stops; the plain ones are the same on every processor.
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    [(_, made)] = map_processes(tested.build, [some], workers=1)
     own = ships["inputs"].structures[ships["inputs"].structures.index_of(made.inputs.structures.ids)]
     # RDKit's last digits differ between processors
     assert np.median(rmsd(made.inputs.structures.without_columns(), own.without_columns())) < 1e-3
     found = made.minima.structures
     theirs = ships["minima"].structures[ships["minima"].structures.index_of(found.ids)]
-    # ... and from there one of some twenty falls into another minimum
-    assert np.mean(np.abs(found.column("energy") - theirs.column("energy")) < 2e-3) > 0.85
+    np.testing.assert_allclose(found.column("energy"), theirs.column("energy"), rtol=0, atol=2e-3)
     assert np.median(rmsd(found.without_columns(), theirs.without_columns())) < 1e-3
 
 
