@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from morered.settings.level import Level
 
-#: Å; an atom further than this from where it was makes the density no better a start than PySCF's own.
+#: Å; where an atom is further than this from where it was, the density is not tried as a start.
 NEAR = 0.5
 
 

@@ -236,6 +236,6 @@ def _counter(count: list[int]) -> Callable[[dict[str, Any]], None]:
 def on_host(array: Any) -> NDArray[np.floating]:
     """A numpy array of what may lie on a GPU (CuPy).
 
-    A density matrix keeps the orbitals that PySCF tagged it with: exchange is built faster from them.
+    A density matrix keeps the orbitals that PySCF tagged it with: it builds exchange from them where they are there.
     """
     return np.asanyarray(array.get() if hasattr(array, "get") else array)
